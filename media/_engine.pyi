@@ -1,0 +1,137 @@
+"""The media plane's native half: datagrams are forwarded here, Python only commands and listens.
+
+Every method enqueues one command on a bounded ring and returns at once; it raises `BlockingIOError` when the ring is full and
+`ValueError` when an argument is malformed. Commands naming an unknown peer, track, slot or room are ignored and counted.
+Ids are chosen by the caller, unique for the life of the engine, never 0. Nothing here takes the GIL on a shard thread.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+Kind: TypeAlias = Literal["audio", "video"]
+CodecName: TypeAlias = Literal["opus", "red", "vp8", "h264"]
+#: (payload type, codec, RTX payload type or None)
+Codec: TypeAlias = tuple[int, CodecName, int | None]
+#: Header extension ids as negotiated on that peer; absent = not negotiated. Keys: mid, rid, rrid, audio_level, twcc, abs_send_time.
+Extensions: TypeAlias = dict[str, int]
+
+Event: TypeAlias = (
+    tuple[Literal["connected"], int, Literal["udp", "tcp"]]  # peer: DTLS done, media may flow
+    | tuple[Literal["closed"], int, str]  # peer, reason: "replaced" "requested" "expired" "consent" "dtls" "fingerprint" "panic"
+    | tuple[Literal["track"], int, bool, str]  # track, packets are arriving (False after 2 s of silence on the wire), codec
+    | tuple[Literal["speakers"], int, list[tuple[int, int]]]  # room, [(track, level 0..127 dBov below full scale)], loudest first
+    | tuple[Literal["audio_slots"], int, list[int]]  # room, track per audio slot (0 = empty)
+    | tuple[Literal["quality"], int, int, int, int, int, int]  # peer, rtt ms, loss in permille, loss out permille, kbit/s in, kbit/s out
+    | tuple[Literal["violation"], int, str, int]  # peer, kind: "unknown_ssrc" "not_allowed" "too_many_ssrc" ..., count since last told
+)
+
+class Engine:
+    def __init__(
+        self,
+        *,
+        bind: str = "0.0.0.0",
+        udp_ports: Sequence[int] = (0,),
+        tcp_port: int | None = 0,
+        queue: int = 8192,
+    ) -> None:
+        """Start one shard thread per UDP port (0 = any free port) and, unless None, one passive ICE-TCP listener.
+
+        Raises OSError if an address cannot be bound.
+        """
+
+    @property
+    def udp_ports(self) -> list[int]: ...
+    @property
+    def tcp_port(self) -> int | None: ...
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 fingerprint of this engine's DTLS certificate, upper-case hex with colons (RFC 8122)."""
+
+    @property
+    def event_fd(self) -> int:
+        """Readable (eventfd) whenever `drain` has something to return."""
+
+    def open_room(self, room: int, audio_slots: int = 3) -> None: ...
+    def close_room(self, room: int) -> None:
+        """Closes every peer in it."""
+
+    def open_peer(
+        self,
+        peer: int,
+        room: int,
+        *,
+        shard: int,
+        local_ufrag: str,
+        local_pwd: str,
+        remote_ufrag: str,
+        remote_pwd: str,
+        fingerprint: str,
+        extensions: Extensions,
+        expires_ms: int = 60_000,
+    ) -> None:
+        """Expect one ICE-lite / DTLS-server transport; closed with "expired" unless DTLS completes within expires_ms.
+
+        The same transport carries tracks (client publishes) or slots (client receives); a connection normally has one of the two.
+        """
+
+    def restart_ice(self, peer: int, *, local_ufrag: str, local_pwd: str, remote_ufrag: str, remote_pwd: str) -> None:
+        """New credentials on the same DTLS association (RFC 8445 section 9); the old pair serves until the new one is nominated."""
+
+    def close_peer(self, peer: int) -> None: ...
+    def add_track(
+        self,
+        track: int,
+        peer: int,
+        *,
+        kind: Kind,
+        mid: str,
+        ssrcs: Sequence[tuple[int, int | None]] = (),
+        codecs: Sequence[Codec],
+        allowed: bool,
+        priority: bool = False,
+    ) -> None:
+        """A track this peer may send: recognised by MID extension or by (ssrc, rtx ssrc).
+
+        allowed=False: packets are counted and dropped. priority=True (audio): always in an audio slot while sending.
+        """
+
+    def set_track(self, track: int, *, allowed: bool, priority: bool) -> None: ...
+    def remove_track(self, track: int) -> None: ...
+    def add_slot(
+        self,
+        slot: int,
+        peer: int,
+        *,
+        kind: Kind,
+        mid: str,
+        ssrc: int,
+        rtx_ssrc: int | None,
+        codecs: Sequence[Codec],
+        auto: int | None = None,
+    ) -> None:
+        """A place this peer receives one rewritten stream in. auto=i (audio): follows the room's audio slot i, never the peer's own voice.
+
+        "Own" is decided by `own_tracks`.
+        """
+
+    def own_tracks(self, peer: int, tracks: Sequence[int]) -> None:
+        """Tracks never sent to this (receiving) peer by an auto slot: its participant's own."""
+
+    def assign(self, slot: int, track: int | None) -> None:
+        """Play this track in this slot from its next key frame (asked for at once); None = pause the slot."""
+
+    def request_key_frame(self, track: int) -> None: ...
+    def drain(self) -> list[Event]:
+        """All events since the last call, oldest first; a full queue drops quality/speakers first and counts them."""
+
+    def metrics(self) -> dict[str, int]:
+        """Monotonic counters and gauges: packets_in, packets_out, bytes_in, bytes_out, nack_in, nack_out, rtx_out, pli_in, pli_out, dropped_<why>, peers, tracks, slots, joins, dtls_failures, ..."""
+
+    def close(self) -> None:
+        """Stop the threads and close the sockets (idempotent)."""
+
+def send_many(fds: Sequence[int], frame: bytes) -> list[tuple[int, int]]:
+    """send(2) the frame to every socket without blocking, GIL released; returns (index, bytes sent or -errno) of those not sent whole.
+
+    `fds` may be an `array('i')` / buffer of int32, which is read without copying.
+    """
