@@ -1,0 +1,44 @@
+"""Who is on stage, and who is large. Staff is always on stage and does not count towards its size."""
+
+from signaling.classroom.base import Command, Event
+from signaling.classroom.ids import ParticipantId
+
+
+class BringOnStage(Command, tag="bring_on_stage"):
+    """Let an admitted trainee speak and show the camera; lowers the hand."""
+
+    participant: ParticipantId
+
+
+class TakeOffStage(Command, tag="take_off_stage"):
+    """Send a trainee back to the audience; stops the tracks."""
+
+    participant: ParticipantId
+
+
+class LeaveStage(Command, tag="leave_stage"):
+    """Go back to the audience oneself."""
+
+
+class SetMain(Command, tag="set_main"):
+    """Show one person large for everybody; None = the trainer, else whoever speaks."""
+
+    participant: ParticipantId | None
+
+
+class StageJoined(Event, tag="stage_joined"):
+    """A trainee is on stage."""
+
+    participant: ParticipantId
+
+
+class StageLeft(Event, tag="stage_left"):
+    """A trainee is back in the audience; tracks are off."""
+
+    participant: ParticipantId
+
+
+class MainChanged(Event, tag="main_changed"):
+    """Who is large; None = automatic."""
+
+    participant: ParticipantId | None

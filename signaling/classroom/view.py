@@ -1,0 +1,95 @@
+"""What one viewer may know of a class at one moment: the snapshot a client starts from. `audience.view_for` builds it.
+
+Lists are complete for small classes; in a large class `participants` holds staff, people on stage, raised hands and the viewer, and
+`present` the count. Staff-only fields are empty for others.
+"""
+
+import msgspec
+
+from signaling.classroom.chat import Channel
+from signaling.classroom.ids import MessageId, Millis, ParticipantId, PollId, SessionId
+from signaling.classroom.participants import Permissions, Seat
+from signaling.classroom.polls import PollState
+from signaling.classroom.roles import Role
+from signaling.classroom.session import Phase, Profile, Settings
+
+
+class SessionView(msgspec.Struct, frozen=True, kw_only=True):
+    """The class itself."""
+
+    id: SessionId
+    title: str
+    profile: Profile
+    phase: Phase
+    settings: Settings
+    starts_at: Millis | None
+    started_at: Millis | None
+    break_until: Millis | None
+    ended_at: Millis | None
+
+
+class ParticipantView(msgspec.Struct, frozen=True, kw_only=True):
+    """One person as others see them."""
+
+    id: ParticipantId
+    name: str
+    role: Role
+    seat: Seat
+    present: bool
+    on_stage: bool
+    microphone: bool
+    camera: bool
+    screen: bool
+    permissions: Permissions
+    hand_at: Millis | None
+    #: the name looks like a staff member's (confusable characters); shown with a warning
+    imitates: bool = False
+
+
+class MessageView(msgspec.Struct, frozen=True, kw_only=True):
+    """One chat message; text is empty once deleted."""
+
+    id: MessageId
+    at: Millis
+    by: ParticipantId
+    name: str
+    role: Role
+    channel: Channel
+    to: ParticipantId | None
+    text: str
+    deleted: bool
+
+
+class PollView(msgspec.Struct, frozen=True, kw_only=True):
+    """One poll as this viewer may see it; tally is None until they may."""
+
+    id: PollId
+    question: str
+    options: list[str]
+    multiple: bool
+    anonymous: bool
+    state: PollState
+    revealed: bool
+    mine: list[int] | None
+    tally: list[int] | None
+    voters: int | None
+
+
+class RoomView(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole snapshot; `seq` is the journal number it stands at."""
+
+    seq: int
+    session: SessionView
+    me: ParticipantId
+    capabilities: list[str]
+    participants: list[ParticipantView]
+    present: int
+    hands: list[ParticipantId]
+    stage: list[ParticipantId]
+    main: ParticipantId | None
+    screen: ParticipantId | None
+    chat: list[MessageView]
+    polls: list[PollView]
+    #: staff only
+    waiting: list[ParticipantView]
+    banned: list[ParticipantView]

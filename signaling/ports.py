@@ -1,0 +1,94 @@
+"""What the signaling core needs from the world. Each port states its guarantees; adapters live in `server/adapters` and `media/plane.py`.
+
+`ClosedClass`, `Fenced` and `Unavailable` are the only errors an adapter may let through; anything else is a defect.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from signaling.classroom.ids import Millis, OperationId, ParticipantId, SessionId
+
+
+class Fenced(Exception):
+    """Another writer appended first: this owner has lost the class and must stop."""
+
+
+class Unavailable(Exception):
+    """The store cannot serve now; nothing was written, the caller may retry."""
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """One journal row. `event` is the MessagePack encoding of a classroom Event; kept opaque so that the journal never interprets it."""
+
+    seq: int
+    at: Millis
+    by: ParticipantId | None
+    op: OperationId | None
+    event: bytes
+
+
+class Journal(Protocol):
+    """Append-only log per class. Sequence numbers start at 1 and have no gaps."""
+
+    async def append(self, session: SessionId, expected_seq: int, records: Sequence[Record]) -> None:
+        """Store all records or none, durably (survives kill -9 and power loss), before returning.
+
+        expected_seq is the number of the last record the writer knows; raises Fenced if the log has moved on, Unavailable if the store
+        cannot write. Concurrent appends of different classes share one commit.
+        """
+
+    def read(self, session: SessionId, after: int, limit: int) -> AsyncIterator[Record]:
+        """Records with seq > after, in order, at most limit."""
+
+    async def last_seq(self, session: SessionId) -> int:
+        """Number of the last record, 0 for a class never written."""
+
+    async def save_snapshot(self, session: SessionId, seq: int, state: bytes) -> None:
+        """Keep the newest state so that a restart need not replay the whole log; losing it loses nothing."""
+
+    async def load_snapshot(self, session: SessionId) -> tuple[int, bytes] | None: ...
+
+
+class Directory(Protocol):
+    """Which classes exist; and each class's secret-free description. Backed by the same store as the journal."""
+
+    async def create(self, session: SessionId, title: str, profile: str, starts_at: Millis | None) -> None: ...
+    async def mark_ended(self, session: SessionId, at: Millis) -> None: ...
+    async def get(self, session: SessionId) -> Mapping[str, Any] | None: ...
+    async def list(self, *, ended: bool, after: SessionId | None, limit: int) -> Sequence[Mapping[str, Any]]: ...
+
+
+class MediaPlane(Protocol):
+    """The forwarding engine as the signaling core sees it; SDP in, SDP out. Methods raise classroom.errors.Rejected (bad_sdp, media_unavailable).
+
+    `member` is one connection of one participant: media follows the device, rights follow the participant.
+    """
+
+    async def publish(self, session: SessionId, participant: ParticipantId, connection: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Answer an offer; request {sdp, tracks: [{mid, source}]}, source one of microphone camera screen screen_audio. Reply {sdp}."""
+
+    async def subscribe(self, session: SessionId, participant: ParticipantId, connection: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Start, answer, restart or adjust the receiving side: {action: "offer", tiles} -> {sdp, slots}; {action: "answer", sdp}; {action: "show", ...}."""
+
+    def follow(self, session: SessionId, room: Any, event: Any) -> None:
+        """A classroom event was journaled (room is the state after it); adjust rights and slots at once, never block."""
+
+    def drop(self, session: SessionId, connection: str) -> None:
+        """Close all transports of a connection."""
+
+    def close(self, session: SessionId) -> None:
+        """The class is over."""
+
+
+class Screen(Protocol):
+    """Looks at text before it is journaled."""
+
+    def check(self, text: str) -> str | None:
+        """Error code to refuse with, or None."""
+
+
+#: native send to many sockets: (fds, frame) -> [(index, bytes sent or -errno)] for the short ones
+SendMany = Callable[[Any, bytes], list[tuple[int, int]]]
+Clock = Callable[[], Millis]
