@@ -82,6 +82,15 @@ class MediaPlane(Protocol):
         """The class is over."""
 
 
+class Signals(Protocol):
+    """Unnumbered news for connected clients (PROTOCOL.md, "Signals"): never blocks, newest of a type wins, lost when nobody listens."""
+
+    def to_all(self, session: SessionId, signal: Mapping[str, Any]) -> None: ...
+    def to_staff(self, session: SessionId, signal: Mapping[str, Any]) -> None: ...
+    def to_participant(self, session: SessionId, participant: ParticipantId, signal: Mapping[str, Any]) -> None: ...
+    def to_connection(self, session: SessionId, connection: str, signal: Mapping[str, Any]) -> None: ...
+
+
 class Screen(Protocol):
     """Looks at text before it is journaled."""
 
