@@ -2,33 +2,35 @@
 
 from signaling.classroom.base import Command, Event
 from signaling.classroom.ids import ParticipantId
+from signaling.classroom.seats import Person
 
 
-class RaiseHand(Command, tag="raise_hand"):
+class RaiseHand(Command, frozen=True, kw_only=True, tag="raise_hand"):
     """Ask to speak."""
 
 
-class LowerHand(Command, tag="lower_hand"):
+class LowerHand(Command, frozen=True, kw_only=True, tag="lower_hand"):
     """Take the own hand down, or (staff) another's."""
 
     participant: ParticipantId | None = None
 
 
-class LowerAllHands(Command, tag="lower_all_hands"):
+class LowerAllHands(Command, frozen=True, kw_only=True, tag="lower_all_hands"):
     """Clear the queue."""
 
 
-class HandRaised(Event, tag="hand_raised"):
+class HandRaised(Event, frozen=True, kw_only=True, tag="hand_raised"):
     """A person waits to speak, last in the queue."""
 
     participant: ParticipantId
+    who: Person
 
 
-class HandLowered(Event, tag="hand_lowered"):
+class HandLowered(Event, frozen=True, kw_only=True, tag="hand_lowered"):
     """A person's hand is down."""
 
     participant: ParticipantId
 
 
-class AllHandsLowered(Event, tag="all_hands_lowered"):
+class AllHandsLowered(Event, frozen=True, kw_only=True, tag="all_hands_lowered"):
     """The queue is empty."""

@@ -1,8 +1,8 @@
 """Polls: single or multiple choice, anonymous or named, at most one open at a time.
 
 draft -> open -> closed -> revealed (reveal also works while open: then running tallies are public). One answer per person, final.
-Trainees see tallies only after the reveal; staff and inspectors see them running (signal `tally`). An answer is journaled with its author so
-that it counts once; nobody but the author is ever told who chose what in an anonymous poll.
+Trainees see tallies only after the reveal; staff and inspectors see them running (signal `tally`). An answer is journaled with its author
+so that it counts once; nobody but the author is ever told who chose what in an anonymous poll.
 """
 
 from enum import StrEnum
@@ -25,7 +25,7 @@ class PollState(StrEnum):
     CLOSED = "closed"
 
 
-class CreatePoll(Command, tag="create_poll"):
+class CreatePoll(Command, frozen=True, kw_only=True, tag="create_poll"):
     """Prepare a poll (a draft is seen by staff only), open=True opens it at once."""
 
     question: Question
@@ -35,32 +35,32 @@ class CreatePoll(Command, tag="create_poll"):
     open: bool = True
 
 
-class OpenPoll(Command, tag="open_poll"):
+class OpenPoll(Command, frozen=True, kw_only=True, tag="open_poll"):
     """Let people answer."""
 
     poll: PollId
 
 
-class AnswerPoll(Command, tag="answer_poll"):
+class AnswerPoll(Command, frozen=True, kw_only=True, tag="answer_poll"):
     """Answer once; choices are option indices, exactly one unless multiple."""
 
     poll: PollId
     choices: Choices
 
 
-class ClosePoll(Command, tag="close_poll"):
+class ClosePoll(Command, frozen=True, kw_only=True, tag="close_poll"):
     """No more answers."""
 
     poll: PollId
 
 
-class RevealPoll(Command, tag="reveal_poll"):
+class RevealPoll(Command, frozen=True, kw_only=True, tag="reveal_poll"):
     """Show the result to everybody."""
 
     poll: PollId
 
 
-class PollCreated(Event, tag="poll_created"):
+class PollCreated(Event, frozen=True, kw_only=True, tag="poll_created"):
     """A draft exists; staff only."""
 
     poll: PollId
@@ -70,7 +70,7 @@ class PollCreated(Event, tag="poll_created"):
     anonymous: bool
 
 
-class PollOpened(Event, tag="poll_opened"):
+class PollOpened(Event, frozen=True, kw_only=True, tag="poll_opened"):
     """People may answer; repeats the content since they have not seen the draft."""
 
     poll: PollId
@@ -80,20 +80,22 @@ class PollOpened(Event, tag="poll_opened"):
     anonymous: bool
 
 
-class PollAnswered(Event, tag="poll_answered"):
+class PollAnswered(Event, frozen=True, kw_only=True, tag="poll_answered"):
     """One answer (Origin.by); told to its author's devices only."""
 
     poll: PollId
     choices: Choices
 
 
-class PollClosed(Event, tag="poll_closed"):
-    """No more answers."""
+class PollClosed(Event, frozen=True, kw_only=True, tag="poll_closed"):
+    """No more answers; the final result is told to staff and inspectors, and to all if already revealed (else None)."""
 
     poll: PollId
+    tally: list[int] | None = None
+    voters: int | None = None
 
 
-class PollRevealed(Event, tag="poll_revealed"):
+class PollRevealed(Event, frozen=True, kw_only=True, tag="poll_revealed"):
     """The result, open to everybody: votes per option and number of voters at that moment."""
 
     poll: PollId

@@ -17,13 +17,13 @@ class Reaction(StrEnum):
     FASTER = "faster"
 
 
-class React(Command, tag="react"):
+class React(Command, frozen=True, kw_only=True, tag="react"):
     """Show a feeling or a pace wish."""
 
     reaction: Reaction
 
 
-class Reacted(Event, tag="reacted"):
+class Reacted(Event, frozen=True, kw_only=True, tag="reacted"):
     """Somebody reacted."""
 
     reaction: Reaction

@@ -9,29 +9,29 @@ from signaling.classroom.ids import ParticipantId
 from signaling.classroom.participants import Permissions
 
 
-class Mute(Command, tag="mute"):
+class Mute(Command, frozen=True, kw_only=True, tag="mute"):
     """Switch one person's microphone off."""
 
     participant: ParticipantId
 
 
-class MuteAll(Command, tag="mute_all"):
+class MuteAll(Command, frozen=True, kw_only=True, tag="mute_all"):
     """Switch off every trainee's microphone."""
 
 
-class StopCamera(Command, tag="stop_camera"):
+class StopCamera(Command, frozen=True, kw_only=True, tag="stop_camera"):
     """Switch one person's camera off."""
 
     participant: ParticipantId
 
 
-class StopScreenOf(Command, tag="stop_screen_of"):
+class StopScreenOf(Command, frozen=True, kw_only=True, tag="stop_screen_of"):
     """End one person's screen share."""
 
     participant: ParticipantId
 
 
-class SetPermissions(Command, tag="set_permissions"):
+class SetPermissions(Command, frozen=True, kw_only=True, tag="set_permissions"):
     """Block or allow one person's microphone, camera, screen, chat; blocking a running track stops it."""
 
     participant: ParticipantId
@@ -41,34 +41,34 @@ class SetPermissions(Command, tag="set_permissions"):
     chat: bool | None = None
 
 
-class Remove(Command, tag="remove"):
+class Remove(Command, frozen=True, kw_only=True, tag="remove"):
     """Send one person out; ban=True bars the identity for the rest of the class."""
 
     participant: ParticipantId
     ban: bool = False
 
 
-class Unban(Command, tag="unban"):
+class Unban(Command, frozen=True, kw_only=True, tag="unban"):
     """Lift a ban; the person may knock again."""
 
     participant: ParticipantId
 
 
-class PermissionsChanged(Event, tag="permissions_changed"):
+class PermissionsChanged(Event, frozen=True, kw_only=True, tag="permissions_changed"):
     """All permissions of one person as they now are."""
 
     participant: ParticipantId
     permissions: Permissions
 
 
-class ParticipantRemoved(Event, tag="participant_removed"):
+class ParticipantRemoved(Event, frozen=True, kw_only=True, tag="participant_removed"):
     """A person was sent out."""
 
     participant: ParticipantId
     banned: bool = False
 
 
-class BanLifted(Event, tag="ban_lifted"):
+class BanLifted(Event, frozen=True, kw_only=True, tag="ban_lifted"):
     """A banned person may knock again."""
 
     participant: ParticipantId

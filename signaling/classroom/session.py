@@ -62,29 +62,29 @@ def for_profile(profile: Profile) -> Settings:
     return Settings(auto_stage=False, stage_size=12, capacity=5_000, slow_mode_s=2, mute_on_join=True)
 
 
-class OpenLobby(Command, tag="open_lobby"):
+class OpenLobby(Command, frozen=True, kw_only=True, tag="open_lobby"):
     """Let people gather before the class starts."""
 
 
-class StartClass(Command, tag="start_class"):
+class StartClass(Command, frozen=True, kw_only=True, tag="start_class"):
     """Begin the class (from scheduled or lobby)."""
 
 
-class TakeBreak(Command, tag="take_break"):
+class TakeBreak(Command, frozen=True, kw_only=True, tag="take_break"):
     """Pause the class for some minutes."""
 
     minutes: Annotated[int, msgspec.Meta(ge=1, le=60)]
 
 
-class ResumeClass(Command, tag="resume_class"):
+class ResumeClass(Command, frozen=True, kw_only=True, tag="resume_class"):
     """End the break early or late."""
 
 
-class EndClass(Command, tag="end_class"):
+class EndClass(Command, frozen=True, kw_only=True, tag="end_class"):
     """End the class for all; final."""
 
 
-class ChangeSettings(Command, tag="change_settings"):
+class ChangeSettings(Command, frozen=True, kw_only=True, tag="change_settings"):
     """Change some switches; absent ones stay."""
 
     waiting_room: bool | None = None
@@ -97,9 +97,12 @@ class ChangeSettings(Command, tag="change_settings"):
     screens: bool | None = None
     hands: bool | None = None
     reactions: bool | None = None
+    auto_stage: bool | None = None
+    stage_size: Annotated[int, msgspec.Meta(ge=1, le=50)] | None = None
+    mute_on_join: bool | None = None
 
 
-class SessionCreated(Event, tag="session_created"):
+class SessionCreated(Event, frozen=True, kw_only=True, tag="session_created"):
     """First event of every journal."""
 
     session: SessionId
@@ -109,29 +112,29 @@ class SessionCreated(Event, tag="session_created"):
     starts_at: Millis | None = None
 
 
-class LobbyOpened(Event, tag="lobby_opened"):
+class LobbyOpened(Event, frozen=True, kw_only=True, tag="lobby_opened"):
     """People may gather."""
 
 
-class ClassStarted(Event, tag="class_started"):
+class ClassStarted(Event, frozen=True, kw_only=True, tag="class_started"):
     """The class is live."""
 
 
-class BreakStarted(Event, tag="break_started"):
+class BreakStarted(Event, frozen=True, kw_only=True, tag="break_started"):
     """The class pauses until about then."""
 
     until: Millis
 
 
-class ClassResumed(Event, tag="class_resumed"):
+class ClassResumed(Event, frozen=True, kw_only=True, tag="class_resumed"):
     """The break is over."""
 
 
-class ClassEnded(Event, tag="class_ended"):
+class ClassEnded(Event, frozen=True, kw_only=True, tag="class_ended"):
     """The class is over; nothing follows but closed connections."""
 
 
-class SettingsChanged(Event, tag="settings_changed"):
+class SettingsChanged(Event, frozen=True, kw_only=True, tag="settings_changed"):
     """All settings as they now are."""
 
     settings: Settings

@@ -8,47 +8,47 @@ from signaling.classroom.base import Command, Event
 from signaling.classroom.ids import ParticipantId
 
 
-class SetMicrophone(Command, tag="set_microphone"):
+class SetMicrophone(Command, frozen=True, kw_only=True, tag="set_microphone"):
     """Switch the own microphone."""
 
     on: bool
 
 
-class SetCamera(Command, tag="set_camera"):
+class SetCamera(Command, frozen=True, kw_only=True, tag="set_camera"):
     """Switch the own camera."""
 
     on: bool
 
 
-class StartScreen(Command, tag="start_screen"):
+class StartScreen(Command, frozen=True, kw_only=True, tag="start_screen"):
     """Share the own screen."""
 
 
-class StopScreen(Command, tag="stop_screen"):
+class StopScreen(Command, frozen=True, kw_only=True, tag="stop_screen"):
     """End the own screen share."""
 
 
-class MicrophoneChanged(Event, tag="microphone_changed"):
+class MicrophoneChanged(Event, frozen=True, kw_only=True, tag="microphone_changed"):
     """A microphone is on or off (Origin.by tells who did it)."""
 
     participant: ParticipantId
     on: bool
 
 
-class CameraChanged(Event, tag="camera_changed"):
+class CameraChanged(Event, frozen=True, kw_only=True, tag="camera_changed"):
     """A camera is on or off."""
 
     participant: ParticipantId
     on: bool
 
 
-class ScreenStarted(Event, tag="screen_started"):
+class ScreenStarted(Event, frozen=True, kw_only=True, tag="screen_started"):
     """This person's screen is shown; any other share has ended."""
 
     participant: ParticipantId
 
 
-class ScreenStopped(Event, tag="screen_stopped"):
+class ScreenStopped(Event, frozen=True, kw_only=True, tag="screen_stopped"):
     """No screen is shown any more."""
 
     participant: ParticipantId

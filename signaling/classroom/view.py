@@ -1,7 +1,10 @@
 """What one viewer may know of a class at one moment: the snapshot a client starts from. `audience.view_for` builds it.
 
-Lists are complete for small classes; in a large class `participants` holds staff, people on stage, raised hands and the viewer, and
-`present` the count. Staff-only fields are empty for others.
+`participants` holds admitted people, present or not: all of them in a small class; in a large class (for every viewer) only those who are
+not trainees, on stage, in `hands`, or the viewer - a client drops the others after each event. In a large class `hands` holds everybody's
+hands for staff and inspectors, and only the own hand for trainees. `present` counts admitted connected people: a client of a small class
+counts its list, one of a large class follows the signal `present`. `waiting` and `banned` (banned or declined: see seat) are empty but for
+staff. Somebody waiting or shut out sees title, phase and the own seat, in `participants`; settings are the profile's defaults.
 """
 
 import msgspec
@@ -90,6 +93,6 @@ class RoomView(msgspec.Struct, frozen=True, kw_only=True):
     screen: ParticipantId | None
     chat: list[MessageView]
     polls: list[PollView]
-    #: staff only
+    #: staff only; banned also holds the declined
     waiting: list[ParticipantView]
     banned: list[ParticipantView]
