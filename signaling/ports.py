@@ -1,10 +1,10 @@
 """What the signaling core needs from the world. Each port states its guarantees; adapters live in `server/adapters` and `media/plane.py`.
 
-`ClosedClass`, `Fenced` and `Unavailable` are the only errors an adapter may let through; anything else is a defect.
+`Fenced`, `DuplicateOperation` and `Unavailable` are the only errors a store may let through; anything else is a defect.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
@@ -17,6 +17,16 @@ class Fenced(Exception):
 
 class Unavailable(Exception):
     """The store cannot serve now; nothing was written, the caller may retry."""
+
+
+class DuplicateOperation(Exception):
+    """An operation id of this author is stored already, with `seq` as its last record; nothing of the append was written."""
+
+    def __init__(self, by: ParticipantId, op: OperationId, seq: int) -> None:
+        super().__init__(f"operation {op} is record {seq}")
+        self.by = by
+        self.op = op
+        self.seq = seq
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,8 +45,9 @@ class Journal(Protocol):
     async def append(self, session: SessionId, expected_seq: int, records: Sequence[Record]) -> None:
         """Store all records or none, durably (survives kill -9 and power loss), before returning.
 
-        expected_seq is the number of the last record the writer knows; raises Fenced if the log has moved on, Unavailable if the store
-        cannot write. Concurrent appends of different classes share one commit.
+        expected_seq is the number of the last record the writer knows; raises Fenced if the log has moved on, DuplicateOperation if an
+        (author, operation id) of an earlier append comes again, Unavailable if the store cannot write. Concurrent appends of different
+        classes share one commit.
         """
 
     def read(self, session: SessionId, after: int, limit: int) -> AsyncIterator[Record]:
@@ -60,17 +71,24 @@ class Directory(Protocol):
     async def list(self, *, ended: bool, after: SessionId | None, limit: int) -> Sequence[Mapping[str, Any]]: ...
 
 
-class MediaPlane(Protocol):
-    """The forwarding engine as the signaling core sees it; SDP in, SDP out. Methods raise classroom.errors.Rejected (bad_sdp, media_unavailable).
+Fields: TypeAlias = Mapping[str, Any]
 
-    `member` is one connection of one participant: media follows the device, rights follow the participant.
+
+class MediaPlane(Protocol):
+    """The forwarding engine as the signaling core sees it; SDP in, SDP out. Methods raise Rejected (bad_sdp, media_unavailable).
+
+    `connection` is one connection of one participant: media follows the device, rights follow the participant.
     """
 
-    async def publish(self, session: SessionId, participant: ParticipantId, connection: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def publish(self, session: SessionId, participant: ParticipantId, connection: str, request: Fields) -> Fields:
         """Answer an offer; request {sdp, tracks: [{mid, source}]}, source one of microphone camera screen screen_audio. Reply {sdp}."""
 
-    async def subscribe(self, session: SessionId, participant: ParticipantId, connection: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Start, answer, restart or adjust the receiving side: {action: "offer", tiles} -> {sdp, slots}; {action: "answer", sdp}; {action: "show", ...}."""
+    async def subscribe(self, session: SessionId, participant: ParticipantId, connection: str, request: Fields) -> Fields:
+        """Start, answer, restart or adjust the receiving side.
+
+        {action: "offer", tiles} -> {sdp, slots}; {action: "answer", sdp} -> {}; {action: "show", tiles} -> {};
+        {action: "restart"} -> {sdp}.
+        """
 
     def follow(self, session: SessionId, room: Any, event: Any) -> None:
         """A classroom event was journaled (room is the state after it); adjust rights and slots at once, never block."""

@@ -1,0 +1,172 @@
+"""Journal and Directory on SQLite. Fence, operation guard and hash chain are checked and written in the append's own transaction."""
+
+import hashlib
+import sqlite3
+from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+
+from server.adapters.sqlite import Database
+from signaling.classroom.ids import Millis, SessionId
+from signaling.ports import DuplicateOperation, Fenced, Record
+
+#: chain value before the first record
+GENESIS: Final = bytes(32)
+_PAGE: Final = 500
+
+
+def link(chain: bytes, record: Record) -> bytes:
+    """The chain value after this record: SHA-256 over the previous value and the MessagePack array [seq, at, by, op, event]."""
+    row = msgspec.msgpack.encode((record.seq, record.at, record.by, record.op, record.event))
+    return hashlib.sha256(chain + row).digest()
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """Outcome of checking one class's chain: how many records were read, the head, and the first bad number (None = all good)."""
+
+    records: int
+    chain: bytes
+    broken_at: int | None
+
+
+class SqliteJournal:
+    """ports.Journal; records of one class are never changed or deleted by it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def append(self, session: SessionId, expected_seq: int, records: Sequence[Record]) -> None:
+        """See ports.Journal.append; raises DuplicateOperation when an operation id of its author is already stored."""
+        numbers = range(expected_seq + 1, expected_seq + 1 + len(records))
+        if any(record.seq != number for record, number in zip(records, numbers, strict=True)):
+            raise ValueError("record numbers must follow expected_seq without a gap")
+        kept = tuple(records)
+        await self._database.write(lambda connection: _append(connection, session, expected_seq, kept))
+
+    async def read(self, session: SessionId, after: int, limit: int) -> AsyncIterator[Record]:
+        """See ports.Journal.read."""
+        while limit > 0:
+            count = min(limit, _PAGE)
+            page = await self._database.read(partial(_read, session=session, after=after, limit=count))
+            for record in page:
+                yield record
+            if len(page) < count:
+                return
+            after, limit = page[-1].seq, limit - len(page)
+
+    async def last_seq(self, session: SessionId) -> int:
+        """See ports.Journal.last_seq."""
+        return (await self._database.read(lambda connection: _head(connection, session)))[0]
+
+    async def save_snapshot(self, session: SessionId, seq: int, state: bytes) -> None:
+        """See ports.Journal.save_snapshot; an older snapshot never replaces a newer one."""
+        await self._database.write(
+            lambda connection: (
+                connection.execute(
+                    "INSERT INTO snapshot VALUES (?, ?, ?) ON CONFLICT (session) DO UPDATE SET seq = excluded.seq, state = excluded.state"
+                    " WHERE excluded.seq >= snapshot.seq",
+                    (session, seq, state),
+                ).rowcount
+            )
+        )
+
+    async def load_snapshot(self, session: SessionId) -> tuple[int, bytes] | None:
+        """See ports.Journal.load_snapshot."""
+        return await self._database.read(
+            lambda connection: connection.execute("SELECT seq, state FROM snapshot WHERE session = ?", (session,)).fetchone()
+        )
+
+    async def verify(self, session: SessionId) -> Verdict:
+        """Recompute the class's hash chain; finds any changed, missing or inserted record before the head."""
+        return await self._database.read(lambda connection: _verify(connection, session))
+
+
+class SqliteDirectory:
+    """ports.Directory."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self, session: SessionId, title: str, profile: str, starts_at: Millis | None) -> None:
+        """Add a class; creating one that exists changes nothing."""
+        row = (session, title, profile, starts_at)
+        await self._database.write(
+            lambda connection: (
+                connection.execute(
+                    "INSERT INTO class (session, title, profile, starts_at) VALUES (?, ?, ?, ?) ON CONFLICT (session) DO NOTHING", row
+                ).rowcount
+            )
+        )
+
+    async def mark_ended(self, session: SessionId, at: Millis) -> None:
+        """Remember the end; the first one counts."""
+        await self._database.write(
+            lambda connection: (
+                connection.execute("UPDATE class SET ended_at = ? WHERE session = ? AND ended_at IS NULL", (at, session)).rowcount
+            )
+        )
+
+    async def get(self, session: SessionId) -> Mapping[str, Any] | None:
+        """{session, title, profile, starts_at, ended_at} or None."""
+        found = await self._database.read(lambda c: c.execute(f"{_CLASS} WHERE session = ?", (session,)).fetchone())
+        return _description(found) if found else None
+
+    async def list(self, *, ended: bool, after: SessionId | None, limit: int) -> Sequence[Mapping[str, Any]]:
+        """Classes by id, those over included when `ended`, starting behind `after`."""
+        filter_ = "" if ended else " AND ended_at IS NULL"
+        sql = f"{_CLASS} WHERE session > ?{filter_} ORDER BY session LIMIT ?"
+        return [_description(row) for row in await self._database.read(lambda c: c.execute(sql, (after or "", limit)).fetchall())]
+
+
+_CLASS: Final = "SELECT session, title, profile, starts_at, ended_at FROM class"
+
+
+def _description(row: tuple[Any, ...]) -> Mapping[str, Any]:
+    return dict(zip(("session", "title", "profile", "starts_at", "ended_at"), row, strict=True))
+
+
+def _head(connection: sqlite3.Connection, session: SessionId) -> tuple[int, bytes]:
+    sql = "SELECT seq, chain FROM record WHERE session = ? ORDER BY seq DESC LIMIT 1"
+    return connection.execute(sql, (session,)).fetchone() or (0, GENESIS)
+
+
+def _append(connection: sqlite3.Connection, session: SessionId, expected_seq: int, records: Sequence[Record]) -> None:
+    seq, chain = _head(connection, session)
+    if seq != expected_seq:
+        raise Fenced(f"the log stands at {seq}, this writer at {expected_seq}")
+    rows = []
+    operations: dict[tuple[str, str], int] = {}
+    for record in records:
+        chain = link(chain, record)
+        rows.append((session, record.seq, record.at, record.by, record.op, record.event, chain))
+        if record.op is not None and record.by is not None:
+            operations[record.by, record.op] = record.seq
+    for (by, op), last in operations.items():
+        _guard(connection, session, by, op, last)
+    connection.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def _guard(connection: sqlite3.Connection, session: SessionId, by: str, op: str, seq: int) -> None:
+    inserted = connection.execute("INSERT INTO operation VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", (session, by, op, seq)).rowcount
+    if not inserted:
+        sql = "SELECT seq FROM operation WHERE session = ? AND by = ? AND op = ?"
+        raise DuplicateOperation(by, op, connection.execute(sql, (session, by, op)).fetchone()[0])
+
+
+def _read(connection: sqlite3.Connection, session: SessionId, after: int, limit: int) -> list[Record]:
+    sql = "SELECT seq, at, by, op, event FROM record WHERE session = ? AND seq > ? ORDER BY seq LIMIT ?"
+    rows = connection.execute(sql, (session, after, limit))
+    return [Record(seq=seq, at=at, by=by, op=op, event=event) for seq, at, by, op, event in rows]
+
+
+def _verify(connection: sqlite3.Connection, session: SessionId) -> Verdict:
+    chain, number = GENESIS, 0
+    sql = "SELECT seq, at, by, op, event, chain FROM record WHERE session = ? ORDER BY seq"
+    for seq, at, by, op, event, stored in connection.execute(sql, (session,)):
+        expected = link(chain, Record(seq=seq, at=at, by=by, op=op, event=event))
+        if seq != number + 1 or expected != stored:
+            return Verdict(records=number, chain=chain, broken_at=number + 1)
+        chain, number = stored, seq
+    return Verdict(records=number, chain=chain, broken_at=None)
