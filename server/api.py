@@ -1,0 +1,155 @@
+"""A route of the API as data, and the one way it is served: who asks, may they, is the body what it must be, answer.
+
+Nothing but the route's own handler differs between routes, so limits, refusals and the OpenAPI document cannot be forgotten for one.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+
+from server import callers, keys
+from server.auth import BadToken
+from server.problems import Problem
+from server.rights import Caller, Right
+from signaling.classroom.errors import Rejected
+from signaling.ports import Unavailable
+
+log = logging.getLogger("jiangtai.http")
+PREFIX: Final = "/api/v1"
+
+
+class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """No fields."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One request on its way to a handler: who asks, decoded body and query (of the route's types), the time in seconds."""
+
+    request: web.Request
+    principal: callers.Principal
+    body: Any
+    query: Any
+    now: float
+
+    @property
+    def app(self) -> web.Application:
+        """The application."""
+        return self.request.app
+
+    @property
+    def now_ms(self) -> int:
+        """Milliseconds since the epoch."""
+        return int(self.now * 1000)
+
+
+Handler = Callable[[Call], Awaitable[web.StreamResponse | msgspec.Struct | None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """One call of the API. `answer` None means 204; `codes` are the refusals besides those every route may give."""
+
+    method: str
+    path: str
+    handler: Handler
+    right: Right
+    summary: str
+    body: type[msgspec.Struct] | None = None
+    query: type[msgspec.Struct] = Nothing
+    answer: Any = None
+    status: int = 200
+    codes: tuple[str, ...] = ()
+
+
+def add(app: web.Application, routes: tuple[Route, ...]) -> None:
+    """Serve the routes."""
+    for route in routes:
+        app.router.add_route(route.method, PREFIX + route.path, _serve(route))
+
+
+def encode(answer: msgspec.Struct, status: int = 200) -> web.Response:
+    """A JSON response that no cache keeps."""
+    response = web.Response(body=msgspec.json.encode(answer), status=status, content_type="application/json")
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _serve(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    decoder = msgspec.json.Decoder(route.body, strict=True) if route.body else None
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        now = callers.now_s()
+        try:
+            principal = await _identify(request, route, now)
+            query = _query(request, route.query)
+            body = await _body(request, decoder) if decoder else None
+            answer = await route.handler(Call(request=request, principal=principal, body=body, query=query, now=now))
+        except Rejected as error:
+            raise Problem(error.code) from error
+        except Unavailable as error:
+            log.warning("store unavailable", extra={"route": route.path})
+            raise Problem("journal_unavailable") from error
+        if isinstance(answer, web.StreamResponse):
+            return answer
+        return web.Response(status=204) if answer is None else encode(answer, route.status)
+
+    return serve
+
+
+async def _identify(request: web.Request, route: Route, now: float) -> callers.Principal:
+    try:
+        principal = await callers.identify(request, route.right, now)
+    except Problem as problem:
+        if problem.code == "unauthenticated":
+            fail(request)
+        raise
+    if principal.caller is not Caller.ANYBODY and not request.app[keys.CALLS].take(principal.key, now):
+        raise Problem("rate_limited")
+    return principal
+
+
+def fail(request: web.Request) -> None:
+    """Count a refused login; an address with too many loses the connection, never the right to come with a good token."""
+    if not request.app[keys.FAILURES].take(callers.address_of(request), callers.now_s()):
+        request.protocol.keep_alive(False)
+        raise Problem("rate_limited")
+
+
+def refuse_token(request: web.Request, error: BadToken) -> Problem:
+    """The refusal of a bad token; logs why and counts it."""
+    log.info("token refused", extra={"why": error.why})
+    fail(request)
+    return Problem(error.code)
+
+
+def _query(request: web.Request, kind: type[msgspec.Struct]) -> msgspec.Struct:
+    if len(request.query_string) > 2048 or len(set(request.query)) != len(request.query):
+        raise Problem("bad_message")
+    try:
+        return msgspec.convert(dict(request.query), kind, strict=False)
+    except msgspec.ValidationError:
+        raise Problem("bad_message") from None
+
+
+async def _body(request: web.Request, decoder: "msgspec.json.Decoder[Any]") -> Any:
+    limits = request.app[keys.CONFIG].limits
+    if request.content_type != "application/json":
+        raise Problem("bad_message")
+    if (request.content_length or 0) > limits.body_bytes:
+        raise Problem("too_large")
+    try:
+        async with asyncio.timeout(limits.body_seconds):
+            raw = await request.read()
+    except TimeoutError:
+        request.protocol.keep_alive(False)
+        raise Problem("too_slow") from None
+    try:
+        return decoder.decode(raw)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        raise Problem("bad_message") from None
