@@ -1,0 +1,101 @@
+# Two commands do everything: `make run` and `make test`. Stamps under .cache let a second call do nothing that is done.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+DONE := .cache/stamps
+#: more arguments for the node, e.g. ARGS="--host 0.0.0.0 --tls self-signed"
+ARGS ?=
+PYTEST := $(BIN)/pytest
+
+ENGINE_SOURCES := $(shell find media/engine -name target -prune -o -type f \( -name '*.rs' -o -name 'Cargo.*' \) -print)
+WEB_SOURCES := $(shell find web/src web/public web/scripts -type f) web/index.html web/vite.config.ts web/tsconfig.json
+CARGO := cargo
+ENGINE := --manifest-path media/engine/Cargo.toml
+
+.PHONY: help run setup venv engine web check lint types unit rust-check web-check test rust-test integration e2e prove bench-signaling docs clean
+
+help: ## what there is to call
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 20
+
+run: venv engine web ## set up, build, start a node with a demo class, print one link per role
+	@exec $(BIN)/jiangtai serve --demo $(ARGS)
+
+setup: venv engine web $(DONE)/dev $(DONE)/packages ## everything that run and test need
+
+# --- what is built ---------------------------------------------------------------------------------------------------
+venv: $(DONE)/venv
+engine: $(DONE)/engine
+web: $(DONE)/web
+
+$(DONE)/venv: .ci/venv
+	@.ci/venv $(PYTHON)
+	@mkdir -p $(@D) && touch $@
+
+$(DONE)/engine: $(DONE)/venv pyproject.toml README.md $(ENGINE_SOURCES)
+	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/maturin develop --release --quiet
+	@touch $@
+
+$(DONE)/dev: $(DONE)/venv pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --group dev
+	@touch $@
+
+$(DONE)/npm: web/package.json web/package-lock.json
+	cd web && npm ci --no-audit --no-fund --loglevel=error
+	@mkdir -p $(@D) && touch $@
+
+$(DONE)/web: $(DONE)/npm $(WEB_SOURCES)
+	cd web && npm run --silent build
+	@touch $@
+
+$(DONE)/packages: .ci/packages
+	@.ci/packages
+	@mkdir -p $(@D) && touch $@
+
+# --- the fast part ---------------------------------------------------------------------------------------------------
+check: lint types unit rust-check web-check ## lint, types, unit tests (< 3 min)
+
+lint: $(DONE)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(DONE)/dev engine
+	$(BIN)/mypy
+
+unit: $(DONE)/dev engine
+	$(PYTEST) -n 2 tests/unit tests/architecture
+
+rust-check:
+	$(CARGO) clippy $(ENGINE) --workspace --all-targets --quiet -- -D warnings
+	$(CARGO) test $(ENGINE) -p jiangtai-core --quiet
+
+web-check: $(DONE)/npm
+	cd web && npm run --silent check && npm test --silent
+
+# --- everything ------------------------------------------------------------------------------------------------------
+test: setup check rust-test integration e2e ## every test there is (< 40 min on 2 cores)
+
+rust-test:
+	$(CARGO) test $(ENGINE) --workspace --quiet
+
+integration: $(DONE)/dev engine web
+	$(PYTEST) -m "not prove" tests/stateful tests/contract
+	$(PYTEST) -m "not prove" tests/integration tests/hostile
+
+e2e: setup ## classes in real browsers
+	$(PYTEST) -m "not prove" tests/e2e
+
+prove: setup ## the long proofs: crashes, storms, soaks; prints figures
+	$(PYTEST) -s -m prove tests
+
+bench-signaling: $(DONE)/dev engine ## signaling load: latency, memory, CPU per delivered frame against a raw send
+	$(BIN)/python -m loadtests.bench_signaling
+
+docs: $(DONE)/dev engine ## write the generated parts of PROTOCOL.md
+	$(BIN)/python -m server.docs
+
+clean: ## remove everything built, keep var/
+	rm -rf .cache dist server/static media/_engine*.so media/engine/target web/node_modules .venv
