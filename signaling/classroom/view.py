@@ -9,12 +9,12 @@ staff. Somebody waiting or shut out sees title, phase and the own seat, in `part
 
 import msgspec
 
-from signaling.classroom.chat import Channel
-from signaling.classroom.ids import MessageId, Millis, ParticipantId, PollId, SessionId
-from signaling.classroom.participants import Permissions, Seat
+from signaling.classroom.chat import MessageView as MessageView
+from signaling.classroom.ids import Millis, ParticipantId, PollId, SessionId
 from signaling.classroom.polls import PollState
 from signaling.classroom.roles import Role
-from signaling.classroom.session import Phase, Profile, Settings
+from signaling.classroom.seats import Permissions, Seat
+from signaling.classroom.settings import Phase, Profile, Settings
 
 
 class SessionView(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,20 +47,6 @@ class ParticipantView(msgspec.Struct, frozen=True, kw_only=True):
     hand_at: Millis | None
     #: the name looks like a staff member's (confusable characters); shown with a warning
     imitates: bool = False
-
-
-class MessageView(msgspec.Struct, frozen=True, kw_only=True):
-    """One chat message; text is empty once deleted."""
-
-    id: MessageId
-    at: Millis
-    by: ParticipantId
-    name: str
-    role: Role
-    channel: Channel
-    to: ParticipantId | None
-    text: str
-    deleted: bool
 
 
 class PollView(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,352 @@
+"""Who may see what of a class: the only place of redaction.
+
+Every participant stands in one *lane* (`lane_of`); an event goes to whole lanes, encoded once per lane after `redact`, and in rare cases
+to explicit participants beside them. Rules:
+
+- In a small class everybody sees people come and go. In a large one staff and inspectors do, others only for who is not a trainee or is on
+  stage; hands likewise, beside one's own. Counts come by signal.
+- Who waits sees phases and the own seat; who is shut out only the own seat. Who waits is known to staff alone.
+- Staff chat is seen by staff and the author, a private message by its two ends; inspectors see neither.
+- Drafts of polls are seen by staff, an answer by its author, results by staff and inspectors before the reveal. Reactions go to nobody.
+- Permissions of a person are told to staff, inspectors and that person; operation ids and name likenesses to nobody.
+
+When a person's lane or role changes (`relocated`) the client gets a new snapshot, and no resume reaches back before it (`can_resume`).
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+from msgspec.structs import replace
+
+from signaling.classroom import chat, hands, participants, polls, reactions, sanctions, session, stage, tracks
+from signaling.classroom.base import Event, Origin
+from signaling.classroom.chat import Channel, may_see
+from signaling.classroom.ids import ParticipantId
+from signaling.classroom.polls import Poll, PollState, chosen
+from signaling.classroom.roles import CAPABILITIES, Capability, Role, can
+from signaling.classroom.seats import Participant, Permissions, Seat
+from signaling.classroom.settings import Profile, for_profile
+from signaling.classroom.state import Room
+from signaling.classroom.view import ParticipantView, PollView, RoomView, SessionView
+
+Lane: TypeAlias = Literal["trainee", "staff", "inspector", "waiting", "out"]
+LANES: Final[tuple[Lane, ...]] = ("trainee", "staff", "inspector", "waiting", "out")
+
+_LANE_OF_ROLE: Final[Mapping[Role, Lane]] = MappingProxyType(
+    {Role.TRAINER: "staff", Role.ASSISTANT: "staff", Role.TRAINEE: "trainee", Role.INSPECTOR: "inspector"}
+)
+
+
+class Audience(NamedTuple):
+    """Everybody in these lanes, and these participants whatever their lane."""
+
+    lanes: frozenset[Lane]
+    participants: tuple[ParticipantId, ...] = ()
+
+
+_INSIDE: Final = frozenset[Lane]({"trainee", "staff", "inspector"})
+_OVERSEERS: Final = frozenset[Lane]({"staff", "inspector"})
+_STAFF: Final = frozenset[Lane]({"staff"})
+_NOBODY: Final = Audience(frozenset())
+_EVERYBODY: Final = Audience(_INSIDE)
+
+
+def lane_of(room: Room, participant: ParticipantId) -> Lane:
+    """The lane a participant stands in now; "out" for the unknown."""
+    person = room.participants.get(participant)
+    if person is None or person.seat not in (Seat.ADMITTED, Seat.WAITING):
+        return "out"
+    return "waiting" if person.seat is Seat.WAITING else _LANE_OF_ROLE[person.role]
+
+
+def audience(room: Room, origin: Origin, event: Event) -> Audience:
+    """Who is told of an event; `room` is the state after it (or any later one, when events are sent again)."""
+    return _AUDIENCES[type(event)](room, origin, event)
+
+
+def visible(room: Room, viewer: ParticipantId, origin: Origin, event: Event) -> bool:
+    """Whether this viewer is told of an event."""
+    lanes, named = audience(room, origin, event)
+    return viewer in named or lane_of(room, viewer) in lanes
+
+
+def redact(room: Room, lane: Lane, event: Event) -> Event:
+    """The event as told to viewers of a lane (explicit participants: their own lane)."""
+    redactor = _REDACTORS.get(type(event))
+    return event if redactor is None else redactor(room, lane, event)
+
+
+def relocated(event: Event) -> ParticipantId | None:
+    """The person whose lane or role this event changed: still connected ones need a new snapshot (`view_for`), or go."""
+    return event.participant if isinstance(event, _RELOCATING) else None
+
+
+def can_resume(room: Room, participant: ParticipantId, after: int) -> bool:
+    """Whether a viewer who stood at `after` may be brought up to date by events instead of a snapshot."""
+    person = room.participants.get(participant)
+    return person is not None and person.seat in (Seat.ADMITTED, Seat.WAITING) and person.lane_since <= after <= room.seq
+
+
+# ---- who sees which event ----
+
+
+def _everybody(room: Room, origin: Origin, event: Event) -> Audience:
+    return _EVERYBODY
+
+
+def _nobody(room: Room, origin: Origin, event: Event) -> Audience:
+    return _NOBODY
+
+
+def _phase(room: Room, origin: Origin, event: Event) -> Audience:
+    return Audience(_INSIDE | {"waiting"})
+
+
+def _staff(room: Room, origin: Origin, event: Event) -> Audience:
+    return Audience(_STAFF)
+
+
+def _about(room: Room, origin: Origin, event: Any) -> Audience:
+    """News about a person as such: by seat, and in large classes by whether everybody has that person in the list."""
+    person = room.participants.get(event.participant)
+    if person is None or person.seat in (Seat.DECLINED, Seat.REMOVED, Seat.BANNED):
+        return Audience(frozenset(), (event.participant,))
+    if person.seat is Seat.WAITING:
+        return Audience(_STAFF, (person.id,))
+    listed = room.profile is Profile.SMALL or person.role is not Role.TRAINEE or person.on_stage
+    return Audience(_INSIDE if listed else _OVERSEERS, (person.id,))
+
+
+def _connection(room: Room, origin: Origin, event: Any) -> Audience:
+    """A further device of somebody present concerns staff, inspectors and that person."""
+    lanes, named = _about(room, origin, event)
+    edge = event.first if isinstance(event, participants.ConnectionOpened) else event.last
+    return Audience(lanes if edge else lanes & _OVERSEERS, named)
+
+
+def _declined(room: Room, origin: Origin, event: participants.ParticipantDeclined) -> Audience:
+    return Audience(_STAFF, (event.participant,))
+
+
+def _removed(room: Room, origin: Origin, event: sanctions.ParticipantRemoved) -> Audience:
+    if event.waited:
+        return Audience(_STAFF, (event.participant,))
+    person = room.participants.get(event.participant)
+    listed = room.profile is Profile.SMALL or person is None or person.role is not Role.TRAINEE
+    return Audience(_INSIDE if listed else _OVERSEERS, (event.participant,))
+
+
+def _permissions(room: Room, origin: Origin, event: sanctions.PermissionsChanged) -> Audience:
+    return Audience(_OVERSEERS, (event.participant,))
+
+
+def _hand(room: Room, origin: Origin, event: hands.HandRaised | hands.HandLowered) -> Audience:
+    return _EVERYBODY if room.profile is Profile.SMALL else Audience(_OVERSEERS, (event.participant,))
+
+
+def _chat(channel: Channel, by: ParticipantId | None, to: ParticipantId | None) -> Audience:
+    if channel is Channel.EVERYONE:
+        return _EVERYBODY
+    named = tuple(id for id in (by, to) if id is not None)
+    return Audience(_STAFF if channel is Channel.STAFF else frozenset(), named)
+
+
+def _posted(room: Room, origin: Origin, event: chat.ChatPosted) -> Audience:
+    return _chat(event.channel, origin.by, event.to)
+
+
+def _deleted(room: Room, origin: Origin, event: chat.ChatDeleted) -> Audience:
+    return _chat(event.channel, event.author, event.to)
+
+
+def _answered(room: Room, origin: Origin, event: polls.PollAnswered) -> Audience:
+    return Audience(frozenset(), (origin.by,) if origin.by is not None else ())
+
+
+_AUDIENCES: Final[Mapping[type[Event], Callable[[Room, Origin, Any], Audience]]] = MappingProxyType(
+    {
+        session.SessionCreated: _nobody,
+        session.LobbyOpened: _phase,
+        session.ClassStarted: _phase,
+        session.BreakStarted: _phase,
+        session.ClassResumed: _phase,
+        session.ClassEnded: _phase,
+        session.SettingsChanged: _everybody,
+        participants.ParticipantJoined: _about,
+        participants.ConnectionOpened: _connection,
+        participants.ConnectionClosed: _connection,
+        participants.ParticipantAdmitted: _about,
+        participants.ParticipantDeclined: _declined,
+        participants.ParticipantLeft: _about,
+        participants.RoleChanged: lambda room, origin, event: (
+            _EVERYBODY if lane_of(room, event.participant) in _INSIDE else _about(room, origin, event)
+        ),
+        participants.NameFlagged: _about,
+        stage.StageJoined: _everybody,
+        stage.StageLeft: _everybody,
+        stage.MainChanged: _everybody,
+        hands.HandRaised: _hand,
+        hands.HandLowered: _hand,
+        hands.AllHandsLowered: _everybody,
+        tracks.MicrophoneChanged: _everybody,
+        tracks.CameraChanged: _everybody,
+        tracks.ScreenStarted: _everybody,
+        tracks.ScreenStopped: _everybody,
+        chat.ChatPosted: _posted,
+        chat.ChatDeleted: _deleted,
+        reactions.Reacted: _nobody,
+        polls.PollCreated: _staff,
+        polls.PollOpened: _everybody,
+        polls.PollAnswered: _answered,
+        polls.PollClosed: _everybody,
+        polls.PollRevealed: _everybody,
+        sanctions.PermissionsChanged: _permissions,
+        sanctions.ParticipantRemoved: _removed,
+        sanctions.BanLifted: _staff,
+    }
+)
+
+
+# ---- what is left out of an event ----
+
+
+def _without_likeness(room: Room, lane: Lane, event: participants.ParticipantJoined) -> Event:
+    return replace(event, likeness="")
+
+
+_Introducing: TypeAlias = participants.ParticipantAdmitted | participants.RoleChanged | hands.HandRaised | stage.StageJoined
+
+
+def _without_permissions(room: Room, lane: Lane, event: _Introducing) -> Event:
+    return event if lane in _OVERSEERS else replace(event, who=replace(event.who, permissions=Permissions()))
+
+
+def _without_result(room: Room, lane: Lane, event: polls.PollClosed) -> Event:
+    return event if lane in _OVERSEERS or room.polls[event.poll].revealed else replace(event, tally=None, voters=None)
+
+
+_REDACTORS: Final[Mapping[type[Event], Callable[[Room, Lane, Any], Event]]] = MappingProxyType(
+    {
+        participants.ParticipantJoined: _without_likeness,
+        participants.ParticipantAdmitted: _without_permissions,
+        participants.RoleChanged: _without_permissions,
+        hands.HandRaised: _without_permissions,
+        stage.StageJoined: _without_permissions,
+        polls.PollClosed: _without_result,
+    }
+)
+
+_RELOCATING: Final = (
+    participants.ParticipantAdmitted,
+    participants.ParticipantDeclined,
+    participants.RoleChanged,
+    sanctions.ParticipantRemoved,
+)
+
+
+# ---- the snapshot ----
+
+
+def view_for(room: Room, participant: ParticipantId) -> RoomView:
+    """What this participant may know of the class now; raises KeyError for an identity without a seat."""
+    me = room.participants[participant]
+    return _inside(room, me) if me.seat is Seat.ADMITTED else _outside(room, me)
+
+
+def _inside(room: Room, me: Participant) -> RoomView:
+    oversees = can(me.role, Capability.SEE_EVERYBODY)
+    shown_hands = list(room.hands) if room.profile is Profile.SMALL or oversees else [id for id in (me.id,) if me.hand_at is not None]
+    sees_waiting = can(me.role, Capability.SEE_WAITING)
+    return RoomView(
+        seq=room.seq,
+        session=_session(room, inside=True),
+        me=me.id,
+        capabilities=_CAPABILITY_NAMES[me.role],
+        participants=[_person(room, room.participants[id], oversees or id == me.id) for id in _listed(room, me, shown_hands)],
+        present=room.present,
+        hands=shown_hands,
+        stage=list(room.stage),
+        main=room.main,
+        screen=room.screen,
+        chat=[message for message in room.chat if may_see(me, message.channel, message.by, message.to)],
+        polls=[_poll(me, poll) for poll in room.polls.values() if poll.state is not PollState.DRAFT or can(me.role, Capability.RUN_POLLS)],
+        waiting=[_person(room, room.participants[id], True) for id in room.waiting] if sees_waiting else [],
+        banned=[_person(room, room.participants[id], True) for id in room.barred] if sees_waiting else [],
+    )
+
+
+def _outside(room: Room, me: Participant) -> RoomView:
+    return RoomView(
+        seq=room.seq,
+        session=_session(room, inside=False),
+        me=me.id,
+        capabilities=[],
+        participants=[_person(room, me, True)],
+        present=0,
+        hands=[],
+        stage=[],
+        main=None,
+        screen=None,
+        chat=[],
+        polls=[],
+        waiting=[],
+        banned=[],
+    )
+
+
+_CAPABILITY_NAMES: Final = {role: sorted(capability.value for capability in CAPABILITIES[role]) for role in Role}
+
+
+def _listed(room: Room, me: Participant, shown_hands: list[ParticipantId]) -> list[ParticipantId]:
+    if room.profile is Profile.SMALL:
+        return [id for id, person in room.participants.items() if person.seat is Seat.ADMITTED]
+    return list(dict.fromkeys([*room.crew, *room.stage, *shown_hands, me.id]))
+
+
+def _session(room: Room, *, inside: bool) -> SessionView:
+    return SessionView(
+        id=room.id,
+        title=room.title,
+        profile=room.profile,
+        phase=room.phase,
+        settings=room.settings if inside else for_profile(room.profile),
+        starts_at=room.starts_at,
+        started_at=room.started_at,
+        break_until=room.break_until,
+        ended_at=room.ended_at,
+    )
+
+
+def _person(room: Room, person: Participant, in_full: bool) -> ParticipantView:
+    return ParticipantView(
+        id=person.id,
+        name=person.name,
+        role=person.role,
+        seat=person.seat,
+        present=person.present,
+        on_stage=person.on_stage,
+        microphone=person.microphone,
+        camera=person.camera,
+        screen=room.screen == person.id,
+        permissions=person.permissions if in_full else Permissions(),
+        hand_at=person.hand_at,
+        imitates=person.imitates,
+    )
+
+
+def _poll(me: Participant, poll: Poll) -> PollView:
+    knows = poll.revealed or can(me.role, Capability.SEE_TALLIES)
+    mine = poll.answers.get(me.id)
+    return PollView(
+        id=poll.id,
+        question=poll.question,
+        options=poll.options,
+        multiple=poll.multiple,
+        anonymous=poll.anonymous,
+        state=poll.state,
+        revealed=poll.revealed,
+        mine=chosen(mine) if mine is not None else None,
+        tally=list(poll.tally) if knows else None,
+        voters=poll.voters if knows else None,
+    )
