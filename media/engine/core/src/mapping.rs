@@ -1,0 +1,195 @@
+//! How one slot turns packets of changing sources into one continuous stream.
+//!
+//! Each time a slot takes another source (or the source restarts) a segment begins: constant offsets for sequence number,
+//! timestamp and VP8 picture ids, chosen so that the numbers a decoder sees go on without a gap. A packet is mapped by
+//! arithmetic alone, so nothing is stored per packet, and a sequence number from a NACK is mapped back the same way.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use crate::arena::Key;
+use crate::track::Track;
+
+/// Past segments kept for retransmissions.
+const SEGMENTS: usize = 4;
+
+/// Where a source stream comes from: the track and how often its sender started anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source {
+    pub track: Key<Track>,
+    pub epoch: u32,
+}
+
+/// Constant offsets between one source and the slot's stream.
+#[derive(Debug, Clone, Copy)]
+pub struct Segment {
+    pub source: Source,
+    /// First sequence numbers of this segment, in the source and in the slot (both extended).
+    first_in: u64,
+    first_out: u64,
+    /// Add to the source's, wrapping.
+    pub timestamp: u32,
+    pub picture_id: u16,
+    pub tl0_pic_idx: u8,
+}
+
+impl Segment {
+    /// The slot's sequence number for a source packet; None for packets from before the switch.
+    pub fn map(&self, sequence: u64) -> Option<u64> {
+        Some(self.first_out + sequence.checked_sub(self.first_in)?)
+    }
+}
+
+/// What is known of a video packet's place in its stream (VP8 payload descriptor, RFC 7741), if anything.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PictureIds {
+    pub picture_id: Option<u16>,
+    pub tl0_pic_idx: Option<u8>,
+}
+
+/// The numbering of one slot.
+#[derive(Debug)]
+pub struct Mapping {
+    segments: VecDeque<Segment>,
+    highest: u64,
+    timestamp: u32,
+    sent: Option<Instant>,
+    picture_id: u16,
+    tl0_pic_idx: u8,
+}
+
+impl Mapping {
+    /// `seed` scatters the first numbers; sequence numbers start below 2^15 so that no receiver can misjudge the first wrap.
+    pub fn new(seed: u32) -> Mapping {
+        let scattered = seed.wrapping_mul(0x9e37_79b1);
+        Mapping {
+            segments: VecDeque::with_capacity(SEGMENTS),
+            highest: u64::from(scattered >> 18),
+            timestamp: scattered,
+            sent: None,
+            picture_id: (scattered >> 8) as u16 & 0x7fff,
+            tl0_pic_idx: scattered as u8,
+        }
+    }
+
+    /// The segment in force.
+    pub fn current(&self) -> Option<&Segment> {
+        self.segments.back()
+    }
+
+    /// Begins a segment with this packet of a new source.
+    pub fn begin(&mut self, source: Source, sequence: u64, timestamp: u32, ids: PictureIds, clock_rate: u32, now: Instant) {
+        // The gap in media time is the gap in arrival time: sender reports of two sources cannot be compared early enough.
+        let elapsed = self.sent.map_or(1, |at| {
+            let ticks = now.saturating_duration_since(at).as_micros() as u64 * u64::from(clock_rate) / 1_000_000;
+            (ticks as u32).max(1)
+        });
+        let offset = self.timestamp.wrapping_add(elapsed).wrapping_sub(timestamp);
+        let next_picture = self.picture_id.wrapping_add(1);
+        let next_tl0 = self.tl0_pic_idx.wrapping_add(1);
+        if self.segments.len() == SEGMENTS {
+            self.segments.pop_front();
+        }
+        self.segments.push_back(Segment {
+            source,
+            first_in: sequence,
+            first_out: self.highest + 1,
+            timestamp: offset,
+            picture_id: next_picture.wrapping_sub(ids.picture_id.unwrap_or(0)),
+            tl0_pic_idx: next_tl0.wrapping_sub(ids.tl0_pic_idx.unwrap_or(0)),
+        });
+    }
+
+    /// Notes a packet that was sent under the current segment.
+    pub fn sent(&mut self, sequence: u64, timestamp: u32, ids: PictureIds, now: Instant) {
+        let Some(segment) = self.segments.back() else { return };
+        if sequence <= self.highest {
+            return;
+        }
+        self.highest = sequence;
+        self.timestamp = timestamp.wrapping_add(segment.timestamp);
+        self.sent = Some(now);
+        if let Some(id) = ids.picture_id {
+            self.picture_id = id.wrapping_add(segment.picture_id) & 0x7fff;
+        }
+        if let Some(id) = ids.tl0_pic_idx {
+            self.tl0_pic_idx = id.wrapping_add(segment.tl0_pic_idx);
+        }
+    }
+
+    /// The last timestamp sent and when.
+    pub fn last(&self) -> Option<(u32, Instant)> {
+        Some((self.timestamp, self.sent?))
+    }
+
+    /// Which source packet was (or would have been) sent under this number.
+    pub fn locate(&self, sequence: u16) -> Option<(Segment, u64, u64)> {
+        let behind = (self.highest as u16).wrapping_sub(sequence);
+        if behind >= 1 << 15 {
+            return None;
+        }
+        let out = self.highest.checked_sub(u64::from(behind))?;
+        let segment = self.segments.iter().rev().find(|s| s.first_out <= out)?;
+        Some((*segment, segment.first_in + (out - segment.first_out), out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn source(epoch: u32) -> Source {
+        Source { track: Key::dangling(), epoch }
+    }
+
+    fn ids(picture_id: u16, tl0: u8) -> PictureIds {
+        PictureIds { picture_id: Some(picture_id), tl0_pic_idx: Some(tl0) }
+    }
+
+    #[test]
+    fn numbers_go_on_without_a_gap_over_a_switch() {
+        let t = Instant::now();
+        let mut m = Mapping::new(1234);
+        m.begin(source(1), 70_000, 1000, ids(0x7ffe, 255), 90_000, t);
+        let a = m.current().unwrap().map(70_000).unwrap();
+        m.sent(a, 1000, ids(0x7ffe, 255), t);
+        let (before, _) = m.last().unwrap();
+        let (picture, tl0) = (m.picture_id, m.tl0_pic_idx);
+        let later = t + Duration::from_millis(100);
+        m.begin(source(2), 5, 0xffff_0000, ids(3, 9), 90_000, later);
+        let b = m.current().unwrap().map(5).unwrap();
+        m.sent(b, 0xffff_0000, ids(3, 9), later);
+        assert_eq!(b, a + 1);
+        assert_eq!(m.last().unwrap().0.wrapping_sub(before), 9000);
+        assert_eq!((m.picture_id, m.tl0_pic_idx), ((picture + 1) & 0x7fff, tl0.wrapping_add(1)));
+    }
+
+    #[test]
+    fn packets_from_before_a_switch_are_not_sent_after_it() {
+        let mut m = Mapping::new(1);
+        m.begin(source(1), 100, 0, PictureIds::default(), 90_000, Instant::now());
+        assert_eq!(m.current().unwrap().map(99), None);
+    }
+
+    #[test]
+    fn a_nack_finds_the_source_packet_in_the_right_segment() {
+        let t = Instant::now();
+        let mut m = Mapping::new(77);
+        m.begin(source(1), 1000, 0, PictureIds::default(), 90_000, t);
+        let first = m.current().unwrap().map(1000).unwrap();
+        for s in 1000..1010 {
+            m.sent(m.current().unwrap().map(s).unwrap(), 0, PictureIds::default(), t);
+        }
+        m.begin(source(2), 50, 0, PictureIds::default(), 90_000, t);
+        for s in 50..60 {
+            m.sent(m.current().unwrap().map(s).unwrap(), 0, PictureIds::default(), t);
+        }
+        let (segment, sequence, _) = m.locate(first as u16 + 3).unwrap();
+        assert_eq!((segment.source.epoch, sequence), (1, 1003));
+        let (segment, sequence, _) = m.locate(first as u16 + 12).unwrap();
+        assert_eq!((segment.source.epoch, sequence), (2, 52));
+        assert!(m.locate((first as u16).wrapping_sub(1)).is_none(), "before the first packet");
+        assert!(m.locate(first as u16 + 100).is_none(), "never sent");
+    }
+}

@@ -1,0 +1,285 @@
+//! A shard: all rooms and peers of one thread. Datagrams, commands and instants in; datagrams and events out.
+//!
+//! The one rule: nothing about a peer changes because of bytes that were not authenticated as that peer's. A fault in
+//! handling one peer (a panic) ends that peer and nobody else.
+//!
+//! Call `receive`, `command` and `timeout` in any order, then take what is in `outbox` and `events`; call `timeout` no
+//! later than `next_timeout`.
+
+mod control;
+mod feedback;
+mod ingress;
+mod upkeep;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::net::SocketAddr;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::arena::{Arena, Key};
+use crate::clock::Clock;
+use crate::dtls::{DtlsOutput, Identity};
+use crate::event::{CloseReason, Event};
+use crate::ice::Check;
+use crate::metrics::Metrics;
+use crate::outbox::{Outbox, Path};
+use crate::peer::{Peer, Srtp};
+use crate::room::Room;
+use crate::slot::Slot;
+use crate::srtp::{self, Role};
+use crate::stun;
+use crate::track::Track;
+
+/// All state of one shard.
+pub struct Shard {
+    clock: Clock,
+    identity: Identity,
+    metrics: Arc<Metrics>,
+    peers: Arena<Peer>,
+    tracks: Arena<Track>,
+    slots: Arena<Slot>,
+    rooms: HashMap<u64, Room>,
+    peer_ids: HashMap<u64, Key<Peer>>,
+    track_ids: HashMap<u64, Key<Track>>,
+    slot_ids: HashMap<u64, Key<Slot>>,
+    paths: HashMap<Path, Key<Peer>>,
+    ufrags: HashMap<String, Key<Peer>>,
+    timers: BinaryHeap<Reverse<(Instant, Key<Peer>)>>,
+    rooms_due: Option<Instant>,
+    /// Peers that failed while another one was being served.
+    doomed: Vec<(Key<Peer>, CloseReason)>,
+    /// Scratch memory of the hot path.
+    listeners: Vec<Key<Slot>>,
+    switched: Vec<(Key<Slot>, Key<Track>)>,
+    /// What to send now.
+    pub outbox: Outbox,
+    /// What to tell.
+    pub events: Vec<Event>,
+}
+
+impl Shard {
+    pub fn new(identity: Identity, metrics: Arc<Metrics>, clock: Clock) -> Shard {
+        Shard {
+            clock,
+            identity,
+            metrics,
+            peers: Arena::default(),
+            tracks: Arena::default(),
+            slots: Arena::default(),
+            rooms: HashMap::new(),
+            peer_ids: HashMap::new(),
+            track_ids: HashMap::new(),
+            slot_ids: HashMap::new(),
+            paths: HashMap::new(),
+            ufrags: HashMap::new(),
+            timers: BinaryHeap::new(),
+            rooms_due: None,
+            doomed: Vec::new(),
+            listeners: Vec::new(),
+            switched: Vec::new(),
+            outbox: Outbox::default(),
+            events: Vec::new(),
+        }
+    }
+
+    /// One datagram (or one frame of a TCP connection); it is decrypted in place. RFC 7983 tells the protocols apart.
+    pub fn receive(&mut self, now: Instant, from: Path, datagram: &mut [u8]) {
+        self.metrics.packets_in.inc();
+        self.metrics.bytes_in.add(datagram.len() as u64);
+        match datagram.first() {
+            None => self.metrics.dropped_empty.inc(),
+            Some(0..=3) => self.receive_stun(now, from, datagram),
+            Some(20..=63) => self.for_pair(from, |shard, peer| shard.receive_dtls(now, from, peer, datagram)),
+            Some(128..=191) => self.for_pair(from, |shard, peer| shard.receive_srtp(now, peer, datagram)),
+            Some(_) => self.metrics.dropped_unknown_kind.inc(),
+        }
+    }
+
+    /// A TCP connection is gone.
+    pub fn connection_lost(&mut self, now: Instant, path: Path) {
+        if let Some(key) = self.paths.remove(&path) {
+            if let Some(peer) = self.peers.get_mut(key) {
+                peer.ice.lost(path);
+                peer.path = peer.ice.selected();
+            }
+            self.schedule(key, now);
+        }
+    }
+
+    /// Whether this path is a pair of some peer.
+    pub fn knows(&self, path: Path) -> bool {
+        self.paths.contains_key(&path)
+    }
+
+    /// When `timeout` has work.
+    pub fn next_timeout(&self) -> Option<Instant> {
+        let peers = self.timers.peek().map(|Reverse((at, _))| *at);
+        [peers, self.rooms_due].into_iter().flatten().min()
+    }
+
+    /// Runs everything that is due.
+    pub fn timeout(&mut self, now: Instant) {
+        while let Some(Reverse((at, key))) = self.timers.peek().copied() {
+            if at > now {
+                break;
+            }
+            self.timers.pop();
+            // Superseded entries name another instant than the peer's.
+            match self.peers.get_mut(key) {
+                Some(peer) if peer.wake == Some(at) => peer.wake = None,
+                _ => continue,
+            }
+            self.guarded(key, |shard| shard.upkeep(now, key));
+        }
+        if self.rooms_due.is_some_and(|at| at <= now) {
+            self.room_upkeep(now);
+        }
+        self.bury(now);
+    }
+
+    /// Sets a timer for a peer unless an earlier one is set.
+    fn schedule(&mut self, key: Key<Peer>, at: Instant) {
+        if let Some(peer) = self.peers.get_mut(key) {
+            if peer.wake.is_none_or(|wake| at < wake) {
+                peer.wake = Some(at);
+                self.timers.push(Reverse((at, key)));
+            }
+        }
+    }
+
+    /// Runs something on behalf of one peer; a panic costs that peer.
+    fn guarded(&mut self, key: Key<Peer>, action: impl FnOnce(&mut Shard)) {
+        if catch_unwind(AssertUnwindSafe(|| action(self))).is_err() {
+            self.metrics.panics.inc();
+            self.doomed.push((key, CloseReason::Panic));
+        }
+    }
+
+    /// Closes the peers that have to go.
+    fn bury(&mut self, now: Instant) {
+        while let Some((key, reason)) = self.doomed.pop() {
+            self.close_peer(now, key, reason);
+        }
+    }
+
+    fn for_pair(&mut self, from: Path, action: impl FnOnce(&mut Shard, Key<Peer>)) {
+        match self.paths.get(&from).copied() {
+            Some(key) => self.guarded(key, |shard| action(shard, key)),
+            None => self.metrics.dropped_no_pair.inc(),
+        }
+    }
+
+    fn receive_stun(&mut self, now: Instant, from: Path, datagram: &[u8]) {
+        self.metrics.stun_in.inc();
+        let message = match stun::Message::parse(datagram) {
+            Ok(message) => message,
+            Err(stun::Error::Fingerprint) => return self.metrics.dropped_stun_fingerprint.inc(),
+            Err(_) => return self.metrics.dropped_stun_malformed.inc(),
+        };
+        if message.class != stun::Class::Request || message.method != stun::BINDING {
+            // Indications keep NAT bindings open and need no answer; responses cannot be for us.
+            return;
+        }
+        let Some(key) = message.local_ufrag().and_then(|ufrag| self.ufrags.get(ufrag)).copied() else {
+            return self.metrics.dropped_stun_unknown_user.inc();
+        };
+        self.guarded(key, |shard| shard.check(now, from, key, &message));
+    }
+
+    /// A check for a known peer: nothing changes unless its integrity holds (RFC 8445 section 7.3).
+    fn check(&mut self, now: Instant, from: Path, key: Key<Peer>, request: &stun::Message<'_>) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        let Some((generation, password)) = request.username().and_then(|name| peer.ice.password(name)) else {
+            return self.metrics.dropped_stun_unknown_user.inc();
+        };
+        let password = stun::Key::new(password.as_bytes());
+        if request.verify_integrity(&password).is_err() {
+            return self.metrics.dropped_stun_integrity.inc();
+        }
+        // A path belongs to one peer: whoever proved itself there last.
+        let space = self.outbox.space(stun::MAX_MESSAGE);
+        let role_conflict = request.controlled().is_some();
+        let written = match role_conflict {
+            true => stun::error_response(space, request, 487, Some(&password)),
+            false => stun::binding_success(space, request, unmapped(from.remote), &password),
+        };
+        if let Ok(len) = written {
+            self.outbox.commit(from, len);
+            self.metrics.stun_out.inc();
+        }
+        if role_conflict {
+            return;
+        }
+        let check =
+            Check { path: from, generation, priority: request.priority().unwrap_or(0), nominate: request.use_candidate() };
+        let changes = peer.ice.accepted(check, now);
+        if changes.selected && peer.path.is_some() {
+            self.metrics.path_changes.inc();
+        }
+        peer.path = peer.ice.selected();
+        for ufrag in &changes.retired {
+            self.ufrags.remove(ufrag);
+        }
+        if let Some(old) = changes.removed {
+            self.paths.remove(&old);
+        }
+        if changes.added {
+            if let Some(other) = self.paths.insert(from, key).filter(|other| *other != key) {
+                if let Some(other) = self.peers.get_mut(other) {
+                    other.ice.lost(from);
+                    other.path = other.ice.selected();
+                }
+            }
+        } else {
+            self.paths.insert(from, key);
+        }
+    }
+
+    fn receive_dtls(&mut self, now: Instant, from: Path, key: Key<Peer>, datagram: &[u8]) {
+        self.metrics.dtls_in.inc();
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        let (outbox, metrics) = (&mut self.outbox, &self.metrics);
+        let to = peer.path.unwrap_or(from);
+        let output = peer.dtls.receive(now, datagram, &mut |record| {
+            metrics.dtls_out.inc();
+            outbox.push(to, record);
+        });
+        let wake = peer.dtls.wake();
+        self.schedule(key, wake);
+        self.dtls_output(now, key, output);
+    }
+
+    fn dtls_output(&mut self, now: Instant, key: Key<Peer>, output: Option<DtlsOutput>) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        match output {
+            None => {}
+            Some(DtlsOutput::Keys(material, profile)) => match srtp::from_dtls(profile, &material, Role::Server) {
+                Ok((sealer, opener)) => {
+                    peer.srtp = Some(Srtp { sealer, opener });
+                    let tcp = peer.path.is_some_and(Path::is_tcp);
+                    self.events.push(Event::Connected { peer: peer.id, tcp });
+                    self.metrics.joins.inc();
+                    self.peer_is_ready(now, key);
+                }
+                Err(_) => self.doomed.push((key, CloseReason::Dtls)),
+            },
+            Some(DtlsOutput::WrongFingerprint) => {
+                self.metrics.dtls_failures.inc();
+                self.doomed.push((key, CloseReason::Fingerprint));
+            }
+            Some(DtlsOutput::Closed) => {
+                if peer.srtp.is_none() {
+                    self.metrics.dtls_failures.inc();
+                }
+                self.doomed.push((key, CloseReason::Dtls));
+            }
+        }
+    }
+}
+
+/// An IPv4 address that arrived on an IPv6 socket is told as the IPv4 address it is.
+fn unmapped(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}

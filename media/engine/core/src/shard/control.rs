@@ -1,0 +1,353 @@
+//! Commands: what exists on a shard, and its end.
+
+use std::time::{Duration, Instant};
+
+use super::Shard;
+use crate::arena::Key;
+use crate::command::{AddSlot, AddTrack, Command, IceCredentials, OpenPeer};
+use crate::dtls::DtlsServer;
+use crate::event::{CloseReason, Event};
+use crate::ice::Ice;
+use crate::keyframe::KeyFrameLimiter;
+use crate::media::Kind;
+use crate::nack::NackGenerator;
+use crate::peer::{Carries, Peer, Traffic};
+use crate::receive::Reception;
+use crate::room::Room;
+use crate::rtp::Extended;
+use crate::slot::Slot;
+use crate::track::Track;
+use crate::twcc::Recorder;
+
+/// Audio places a room may have.
+const PLACES: usize = 16;
+/// Tracks and slots one peer may have.
+const PER_PEER: usize = 128;
+
+impl Shard {
+    /// Carries out one command; one that names something unknown is counted and changes nothing.
+    pub fn command(&mut self, now: Instant, command: Command) {
+        self.metrics.commands.inc();
+        let known = match command {
+            Command::OpenRoom { room, audio_slots } => self.open_room(room, audio_slots),
+            Command::CloseRoom { room } => self.close_room(now, room),
+            Command::OpenPeer(open) => self.open_peer(now, *open),
+            Command::RestartIce { peer, ice } => self.restart_ice(peer, ice),
+            Command::ClosePeer { peer } => self.peer_ids.get(&peer).copied().map(|key| self.close_peer(now, key, CloseReason::Requested)),
+            Command::AddTrack(add) => self.add_track(*add),
+            Command::SetTrack { track, allowed, priority } => self.set_track(now, track, allowed, priority),
+            Command::RemoveTrack { track } => self.track_ids.get(&track).copied().map(|key| self.remove_track(now, key)),
+            Command::AddSlot(add) => self.add_slot(*add),
+            Command::OwnTracks { peer, tracks } => self.own_tracks(peer, tracks),
+            Command::Assign { slot, track } => self.assign(now, slot, track),
+            Command::RequestKeyFrame { track } => self.track_ids.get(&track).copied().map(|key| self.want_key_frame(now, key)),
+        };
+        if known.is_none() {
+            self.metrics.commands_ignored.inc();
+        }
+        self.bury(now);
+    }
+
+    fn open_room(&mut self, room: u64, places: usize) -> Option<()> {
+        if self.rooms.contains_key(&room) {
+            return None;
+        }
+        self.rooms.insert(room, Room::new(room, places.min(PLACES)));
+        self.metrics.rooms.set(self.rooms.len() as u64);
+        Some(())
+    }
+
+    fn close_room(&mut self, now: Instant, room: u64) -> Option<()> {
+        for key in self.rooms.get(&room)?.peers.clone() {
+            self.close_peer(now, key, CloseReason::Requested);
+        }
+        self.rooms.remove(&room);
+        self.metrics.rooms.set(self.rooms.len() as u64);
+        Some(())
+    }
+
+    fn open_peer(&mut self, now: Instant, open: OpenPeer) -> Option<()> {
+        let room = self.rooms.get_mut(&open.room)?;
+        if self.peer_ids.contains_key(&open.peer) || self.ufrags.contains_key(&open.ice.local_ufrag) {
+            return None;
+        }
+        let ufrag = open.ice.local_ufrag.clone();
+        let expires = now + Duration::from_millis(open.expires_ms);
+        let key = self.peers.insert(Peer {
+            id: open.peer,
+            room: open.room,
+            ice: Ice::new(open.ice, now),
+            dtls: DtlsServer::new(&self.identity, open.fingerprint, now),
+            srtp: None,
+            path: None,
+            extensions: open.extensions,
+            tracks: Vec::new(),
+            slots: Vec::new(),
+            own: Vec::new(),
+            sources: Vec::new(),
+            arrivals: Recorder::new(),
+            twcc_sequence: 1,
+            expires,
+            wake: None,
+            feedback_due: None,
+            report_due: now,
+            quality_due: now,
+            traffic: Traffic::default(),
+            clock_offset: None,
+            violations: Vec::new(),
+            violations_told: None,
+        });
+        room.peers.push(key);
+        self.peer_ids.insert(open.peer, key);
+        self.ufrags.insert(ufrag, key);
+        self.schedule(key, expires);
+        self.count();
+        Some(())
+    }
+
+    fn restart_ice(&mut self, peer: u64, credentials: IceCredentials) -> Option<()> {
+        let key = *self.peer_ids.get(&peer)?;
+        if self.ufrags.contains_key(&credentials.local_ufrag) {
+            return None;
+        }
+        let ufrag = credentials.local_ufrag.clone();
+        if let Some(abandoned) = self.peers.get_mut(key)?.ice.restart(credentials) {
+            self.ufrags.remove(&abandoned);
+        }
+        self.ufrags.insert(ufrag, key);
+        self.metrics.ice_restarts.inc();
+        Some(())
+    }
+
+    /// Ends a transport with everything on it.
+    pub(super) fn close_peer(&mut self, now: Instant, key: Key<Peer>, reason: CloseReason) {
+        let Some(mut peer) = self.peers.remove(key) else { return };
+        if let Some(path) = peer.path {
+            let outbox = &mut self.outbox;
+            // After a panic the association may be in any state.
+            if reason != CloseReason::Panic {
+                peer.dtls.close(now, &mut |record| outbox.push(path, record));
+            }
+        }
+        for track in std::mem::take(&mut peer.tracks) {
+            self.remove_track(now, track);
+        }
+        for slot in std::mem::take(&mut peer.slots) {
+            self.remove_slot(slot, peer.room);
+        }
+        for path in peer.ice.paths() {
+            if self.paths.get(&path) == Some(&key) {
+                self.paths.remove(&path);
+            }
+        }
+        for ufrag in peer.ice.local_ufrags() {
+            self.ufrags.remove(ufrag);
+        }
+        if let Some(room) = self.rooms.get_mut(&peer.room) {
+            room.peers.retain(|other| *other != key);
+        }
+        self.peer_ids.remove(&peer.id);
+        self.events.push(Event::Closed { peer: peer.id, reason });
+        self.count();
+    }
+
+    fn add_track(&mut self, add: AddTrack) -> Option<()> {
+        let key = *self.peer_ids.get(&add.peer)?;
+        let peer = self.peers.get_mut(key)?;
+        if self.track_ids.contains_key(&add.track) || peer.tracks.len() >= PER_PEER {
+            return None;
+        }
+        let track = self.tracks.insert(Track {
+            id: add.track,
+            peer: key,
+            room: peer.room,
+            kind: add.kind,
+            mid: add.mid,
+            codecs: add.codecs,
+            allowed: add.allowed,
+            priority: add.priority,
+            ssrc: None,
+            epoch: 0,
+            extended: Extended::default(),
+            history: Track::history_for(add.kind),
+            nack: NackGenerator::default(),
+            reception: Reception::default(),
+            key_frames: KeyFrameLimiter::default(),
+            listeners: Vec::new(),
+            sender_clock: None,
+            newest: None,
+            last_packet: None,
+            sending: None,
+        });
+        peer.tracks.push(track);
+        // One source of each sort per track: with simulcast by SSRC the first announced is taken.
+        if let Some((ssrc, rtx)) = add.ssrcs.first() {
+            peer.map_source(*ssrc, Carries::Media(track));
+            if let Some(rtx) = rtx {
+                peer.map_source(*rtx, Carries::Retransmissions(track));
+            }
+        }
+        self.track_ids.insert(add.track, track);
+        self.count();
+        Some(())
+    }
+
+    fn set_track(&mut self, now: Instant, id: u64, allowed: bool, priority: bool) -> Option<()> {
+        let key = *self.track_ids.get(&id)?;
+        let track = self.tracks.get_mut(key)?;
+        let permitted = allowed && !track.allowed;
+        let revoked = !allowed && track.allowed;
+        track.allowed = allowed;
+        track.priority = priority;
+        if permitted {
+            // What was dropped meanwhile must not look like loss.
+            track.restart_same_source();
+            if track.kind == Kind::Video && !track.listeners.is_empty() {
+                self.want_key_frame(now, key);
+            }
+        }
+        if revoked {
+            self.silence(key);
+        }
+        Some(())
+    }
+
+    /// Takes a track out of its room's audio places.
+    pub(super) fn silence(&mut self, key: Key<Track>) {
+        let Some(track) = self.tracks.get(key) else { return };
+        if let Some(room) = self.rooms.get_mut(&track.room) {
+            if room.audio.forget(track.id) {
+                room.places_changed = true;
+                let room = track.room;
+                self.tell_places(room);
+            }
+        }
+    }
+
+    fn remove_track(&mut self, now: Instant, key: Key<Track>) {
+        self.silence(key);
+        let Some(track) = self.tracks.remove(key) else { return };
+        for slot in &track.listeners {
+            if let Some(slot) = self.slots.get_mut(*slot) {
+                slot.forget(key);
+            }
+        }
+        if let Some(peer) = self.peers.get_mut(track.peer) {
+            peer.tracks.retain(|other| *other != key);
+            let gone: Vec<u32> = peer.sources.iter().filter(|(_, c)| c.track() == key).map(|(ssrc, _)| *ssrc).collect();
+            peer.sources.retain(|(_, c)| c.track() != key);
+            if let Some(srtp) = peer.srtp.as_mut() {
+                gone.into_iter().for_each(|ssrc| srtp.opener.forget(ssrc));
+            }
+        }
+        if let Some(codec) = track.sending {
+            self.events.push(Event::Track { track: track.id, sending: false, codec: codec.as_str() });
+        }
+        self.track_ids.remove(&track.id);
+        self.schedule(track.peer, now);
+        self.count();
+    }
+
+    fn add_slot(&mut self, add: AddSlot) -> Option<()> {
+        let key = *self.peer_ids.get(&add.peer)?;
+        let peer = self.peers.get_mut(key)?;
+        let room = self.rooms.get_mut(&peer.room)?;
+        if self.slot_ids.contains_key(&add.slot) || peer.slots.len() >= PER_PEER {
+            return None;
+        }
+        let followers = match add.auto {
+            Some(place) if add.kind == Kind::Audio => Some(room.followers.get_mut(place)?),
+            Some(_) => return None,
+            None => None,
+        };
+        let slot = self.slots.insert(Slot::new(add.slot, key, add.kind, add.mid, add.ssrc, add.rtx_ssrc, &add.codecs, add.auto));
+        if let Some(followers) = followers {
+            followers.push(slot);
+        }
+        peer.slots.push(slot);
+        self.slot_ids.insert(add.slot, slot);
+        self.count();
+        Some(())
+    }
+
+    fn remove_slot(&mut self, key: Key<Slot>, room: u64) {
+        let Some(slot) = self.slots.remove(key) else { return };
+        for track in [slot.wanted, slot.playing.map(|source| source.track)].into_iter().flatten() {
+            self.unlisten(key, track);
+        }
+        let followers = self.rooms.get_mut(&room).zip(slot.auto).and_then(|(room, place)| room.followers.get_mut(place));
+        if let Some(followers) = followers {
+            followers.retain(|other| *other != key);
+        }
+        self.slot_ids.remove(&slot.id);
+    }
+
+    pub(super) fn unlisten(&mut self, slot: Key<Slot>, track: Key<Track>) {
+        if let Some(track) = self.tracks.get_mut(track) {
+            track.listeners.retain(|other| *other != slot);
+        }
+    }
+
+    fn own_tracks(&mut self, peer: u64, tracks: Vec<u64>) -> Option<()> {
+        let peer = self.peers.get_mut(*self.peer_ids.get(&peer)?)?;
+        peer.own = tracks;
+        Some(())
+    }
+
+    fn assign(&mut self, now: Instant, slot_id: u64, track_id: Option<u64>) -> Option<()> {
+        let key = *self.slot_ids.get(&slot_id)?;
+        let track = match track_id {
+            Some(id) => Some(*self.track_ids.get(&id)?),
+            None => None,
+        };
+        let slot = self.slots.get_mut(key)?;
+        let fits = match track {
+            Some(track) => {
+                let track = self.tracks.get(track)?;
+                track.kind == slot.kind && self.peers.get(slot.peer)?.room == track.room
+            }
+            None => true,
+        };
+        if slot.auto.is_some() || !fits {
+            return None;
+        }
+        let playing = slot.playing.map(|source| source.track);
+        let waited = slot.wanted.filter(|wanted| Some(*wanted) != playing && Some(*wanted) != track);
+        slot.wanted = track;
+        if let Some(waited) = waited {
+            self.unlisten(key, waited);
+        }
+        let keeps = track.is_some() && self.slots.get(key)?.kind == Kind::Video;
+        if let Some(old) = playing.filter(|old| Some(*old) != track && !keeps) {
+            self.slots.get_mut(key)?.playing = None;
+            self.unlisten(key, old);
+        }
+        if let Some(new) = track.filter(|new| Some(*new) != playing) {
+            let target = self.tracks.get_mut(new)?;
+            if !target.listeners.contains(&key) {
+                target.listeners.push(key);
+            }
+            if target.kind == Kind::Video {
+                self.want_key_frame(now, new);
+            }
+        }
+        Some(())
+    }
+
+    /// Asks a track's sender for a key frame, through its limiter.
+    pub(super) fn want_key_frame(&mut self, now: Instant, key: Key<Track>) {
+        let Some(track) = self.tracks.get_mut(key) else { return };
+        if track.kind != Kind::Video {
+            return;
+        }
+        track.key_frames.request();
+        let (peer, at) = (track.peer, track.key_frames.due().unwrap_or(now).max(now));
+        self.schedule(peer, at);
+    }
+
+    fn count(&self) {
+        self.metrics.peers.set(self.peers.len() as u64);
+        self.metrics.tracks.set(self.tracks.len() as u64);
+        self.metrics.slots.set(self.slots.len() as u64);
+    }
+}

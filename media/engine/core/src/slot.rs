@@ -1,0 +1,157 @@
+//! One thing a peer receives: a continuous stream whose source changes.
+
+use std::time::{Duration, Instant};
+
+use crate::arena::Key;
+use crate::mapping::{Mapping, Source};
+use crate::media::{Codec, CodecName, Kind};
+use crate::peer::Peer;
+use crate::track::Track;
+
+/// Resends of one packet, at most.
+const RESENDS: u8 = 10;
+/// The same packet is not resent sooner than this.
+const RESEND_SPACING: Duration = Duration::from_millis(20);
+/// Packets whose resends are counted.
+const REMEMBERED: usize = 512;
+/// Resent bytes allowed before anything was earned, and at most.
+const CREDIT: i64 = 64 * 1024;
+
+/// One outgoing slot.
+pub struct Slot {
+    pub id: u64,
+    pub peer: Key<Peer>,
+    pub kind: Kind,
+    pub mid: String,
+    pub ssrc: u32,
+    pub rtx_ssrc: Option<u32>,
+    pub auto: Option<usize>,
+    /// By `CodecName` discriminant: payload type and its RTX twin.
+    codecs: [Option<(u8, Option<u8>)>; 4],
+    /// What it is meant to play.
+    pub wanted: Option<Key<Track>>,
+    /// What it plays now.
+    pub playing: Option<Source>,
+    pub mapping: Mapping,
+    pub rtx_sequence: u16,
+    pub packets: u32,
+    pub octets: u32,
+    pub clock_rate: u32,
+    pub codec: Option<CodecName>,
+    /// A sender report is due when this has passed.
+    pub report_due: Option<Instant>,
+    /// Loss the receiver last reported, 1/256.
+    pub fraction_lost: u8,
+    resent: Vec<Resent>,
+    credit: i64,
+}
+
+#[derive(Clone, Copy)]
+struct Resent {
+    sequence: u64,
+    times: u8,
+    last: Instant,
+}
+
+impl Slot {
+    #[allow(clippy::too_many_arguments)]
+    pub fn new(id: u64, peer: Key<Peer>, kind: Kind, mid: String, ssrc: u32, rtx_ssrc: Option<u32>, codecs: &[Codec], auto: Option<usize>) -> Slot {
+        let mut table = [None; 4];
+        for codec in codecs {
+            table[codec.name as usize].get_or_insert((codec.pt, codec.rtx_pt));
+        }
+        Slot {
+            id,
+            peer,
+            kind,
+            mid,
+            ssrc,
+            rtx_ssrc,
+            auto,
+            codecs: table,
+            wanted: None,
+            playing: None,
+            mapping: Mapping::new(ssrc),
+            rtx_sequence: (ssrc >> 17) as u16,
+            packets: 0,
+            octets: 0,
+            clock_rate: if kind == Kind::Audio { 48_000 } else { 90_000 },
+            codec: None,
+            report_due: None,
+            fraction_lost: 0,
+            resent: Vec::new(),
+            credit: CREDIT,
+        }
+    }
+
+    /// The track is gone.
+    pub fn forget(&mut self, track: Key<Track>) {
+        self.wanted.take_if(|wanted| *wanted == track);
+        self.playing.take_if(|playing| playing.track == track);
+    }
+
+    /// The payload types this slot uses for a codec: (media, RTX).
+    pub fn payload_type(&self, codec: CodecName) -> Option<(u8, Option<u8>)> {
+        self.codecs[codec as usize]
+    }
+
+    /// Media bytes sent earn the right to resend 15 % as many.
+    pub fn earn(&mut self, bytes: usize) {
+        self.packets = self.packets.wrapping_add(1);
+        self.octets = self.octets.wrapping_add(bytes as u32);
+        self.credit = (self.credit + (bytes as i64 * 15) / 100).min(CREDIT);
+    }
+
+    /// Whether this packet may be resent now; counts it.
+    pub fn may_resend(&mut self, sequence: u64, bytes: usize, now: Instant) -> bool {
+        if self.credit < bytes as i64 {
+            return false;
+        }
+        if self.resent.is_empty() {
+            self.resent = vec![Resent { sequence: 0, times: 0, last: now }; REMEMBERED];
+        }
+        let entry = &mut self.resent[(sequence % REMEMBERED as u64) as usize];
+        if entry.sequence == sequence {
+            if entry.times >= RESENDS || now.saturating_duration_since(entry.last) < RESEND_SPACING {
+                return false;
+            }
+        } else {
+            *entry = Resent { sequence, times: 0, last: now };
+        }
+        entry.times += 1;
+        entry.last = now;
+        self.credit -= bytes as i64;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slot() -> Slot {
+        Slot::new(1, Key::dangling(), Kind::Video, "0".into(), 1, Some(2), &[], None)
+    }
+
+    #[test]
+    fn one_packet_is_resent_at_most_ten_times_and_not_in_a_burst() {
+        let t = Instant::now();
+        let mut slot = slot();
+        let burst = (0..100).filter(|_| slot.may_resend(5000, 100, t)).count();
+        assert_eq!(burst, 1);
+        let total = (1..1000).filter(|i| slot.may_resend(5000, 100, t + Duration::from_millis(25 * i))).count();
+        assert_eq!(total, 9);
+    }
+
+    #[test]
+    fn resends_are_a_sixth_of_what_was_sent_at_most() {
+        let t = Instant::now();
+        let mut slot = slot();
+        let mut resent = 0;
+        for i in 0..10_000u64 {
+            slot.earn(1000);
+            resent += usize::from(slot.may_resend(i, 1000, t));
+        }
+        assert!((1500..=1500 + CREDIT as usize / 1000).contains(&resent), "{resent}");
+    }
+}
