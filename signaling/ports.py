@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeAlias
 import msgspec
 
 from signaling.classroom.ids import Millis, OperationId, ParticipantId, SessionId
+from signaling.classroom.roles import Role
 
 
 class Fenced(Exception):
@@ -107,6 +108,24 @@ class Signals(Protocol):
     def to_staff(self, session: SessionId, signal: Mapping[str, Any]) -> None: ...
     def to_participant(self, session: SessionId, participant: ParticipantId, signal: Mapping[str, Any]) -> None: ...
     def to_connection(self, session: SessionId, connection: str, signal: Mapping[str, Any]) -> None: ...
+
+
+class SeatGrant(msgspec.Struct, frozen=True, kw_only=True):
+    """Who a connection speaks for; the only source of actor, role and class."""
+
+    session: SessionId
+    participant: ParticipantId
+    name: str
+    role: Role
+    #: moderation.names.likeness of the name
+    likeness: str = ""
+
+
+class Seats(Protocol):
+    """Turns the proof a browser brought into the seat it owns. When a seat is taken away, its owner calls `Gateway.revoke`."""
+
+    async def open(self, cookies: Mapping[str, str], headers: Mapping[str, str], seat_id: str) -> SeatGrant | None:
+        """The seat if cookie (or bearer token) proves it and it is good now, else None. Raises Unavailable."""
 
 
 class Screen(Protocol):
