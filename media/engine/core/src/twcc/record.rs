@@ -11,8 +11,8 @@ const ONE_BIT: usize = 14;
 const TWO_BIT: usize = 7;
 /// Longest run a chunk can express.
 const MAX_RUN: usize = 0x1fff;
-/// Sender, media, base, count, reference time, feedback count.
-const FIXED: usize = 16;
+/// Base, count, reference time and feedback count, a partly filled last chunk, padding to 32 bits.
+const OVERHEAD: usize = 8 + 2 + 3;
 
 /// Arrival times of one transport, by transport-wide sequence number.
 #[derive(Debug, Default)]
@@ -80,8 +80,8 @@ impl Recorder {
     /// The status of each number from `base`, as many as one packet of `room` bytes can express.
     fn classify(&self, symbols: &mut [u8], highest: u64, reference: u64, room: usize) -> Result<usize, Full> {
         let mut last = reference.saturating_mul(TICKS_PER_REFERENCE).saturating_add(1);
-        // Chunks are counted at their worst: seven statuses in two bytes, plus one partly filled.
-        let mut used_sevenths = FIXED.saturating_add(4).saturating_mul(TWO_BIT);
+        // Chunks are counted at their worst: seven statuses in two bytes.
+        let mut used_sevenths = OVERHEAD.saturating_mul(TWO_BIT);
         let mut len = 0usize;
         for (symbol, number) in symbols.iter_mut().zip(self.base..=highest) {
             let ticks = self.get(number);

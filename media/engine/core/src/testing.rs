@@ -1,0 +1,71 @@
+//! Deterministic randomness and damaged inputs for tests.
+
+/// A xorshift generator: the same seed gives the same run everywhere.
+pub struct Noise(u64);
+
+impl Noise {
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    /// 0..bound, 0 for a bound of 0.
+    pub fn below(&mut self, bound: usize) -> usize {
+        ((self.next() >> 16) as usize).checked_rem(bound).unwrap_or(0)
+    }
+
+    pub fn one_in(&mut self, n: usize) -> bool {
+        self.below(n) == 0
+    }
+
+    pub fn bytes(&mut self, len: usize) -> Vec<u8> {
+        (0..len).map(|_| (self.next() >> 24) as u8).collect()
+    }
+}
+
+/// Call `check` with `rounds` damaged copies of the seeds, and with noise of all lengths up to 64.
+pub fn damaged(seeds: &[Vec<u8>], rounds: usize, mut check: impl FnMut(&[u8])) {
+    let mut noise = Noise::new(seeds.len() as u64 + 7);
+    for len in 0..64 {
+        check(&noise.bytes(len));
+    }
+    for _ in 0..rounds {
+        let mut bytes = seeds[noise.below(seeds.len())].clone();
+        for _ in 0..=noise.below(4) {
+            damage(&mut noise, &mut bytes);
+        }
+        check(&bytes);
+    }
+}
+
+fn damage(noise: &mut Noise, bytes: &mut Vec<u8>) {
+    const EDGES: [u8; 8] = [0, 1, 0x0f, 0x10, 0x7f, 0x80, 0xfe, 0xff];
+    let at = noise.below(bytes.len());
+    match noise.below(7) {
+        0 => bytes.truncate(at),
+        1 => bytes.insert(at, noise.next() as u8),
+        2 if !bytes.is_empty() => {
+            bytes.remove(at);
+        }
+        3 => {
+            let extra = noise.below(40);
+            bytes.extend(noise.bytes(extra));
+        }
+        4 if !bytes.is_empty() => bytes[at] = EDGES[noise.below(EDGES.len())],
+        5 if !bytes.is_empty() => bytes[at] ^= 1 << noise.below(8),
+        _ if !bytes.is_empty() => bytes[at] = noise.next() as u8,
+        _ => {}
+    }
+}
+
+/// Bytes from hex digits; white space is ignored.
+pub fn hex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
+    digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+}
