@@ -122,8 +122,8 @@ def parse(text: str, *, own: bool = False) -> dict[str, SigningKey]:
 
 def _parse_one(entry: Mapping[str, Any], own: bool) -> SigningKey:
     kid, alg, issuer = entry.get("kid"), entry.get("alg"), entry.get("iss")
-    if not (isinstance(kid, str) and 0 < len(kid) <= 64 and isinstance(issuer, str) and 0 < len(issuer) <= 200):
-        raise KeyProblem("each key needs kid and iss")
+    if not (isinstance(kid, str) and 0 < len(kid) <= 64 and isinstance(issuer, str) and 0 < len(issuer) <= 200 and issuer.isprintable()):
+        raise KeyProblem("each key needs kid and iss, a printable text")
     if alg not in _ALGORITHMS or (entry.get("kty"), entry.get("crv")) != _ALGORITHMS[alg]:
         raise KeyProblem(f"key {kid}: alg must be EdDSA or Ed25519 on Ed25519, or ES256 on P-256")
     if not own and (issuer == NODE_ISSUER or "d" in entry):
