@@ -11,7 +11,7 @@ SHA-256 fingerprint; a client that insists on being the DTLS server; mids that a
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal, TypeAlias, cast
+from typing import Final, Literal, TypeAlias
 
 from media.codecs import (
     EXTENSIONS_OF,
@@ -86,10 +86,13 @@ class SubscribePlan:
     slots: Mapping[str, tuple[Codec, ...]]
 
 
-def answer_publish(offer: str, tracks: Mapping[str, Source], transport: ServerTransport) -> tuple[str, PublishPlan]:
+def answer_publish(
+    offer: str, tracks: Mapping[str, Source], transport: ServerTransport, *, known: Mapping[str, int] | None = None
+) -> tuple[str, PublishPlan]:
     """Answer a client's offer; `tracks` says what each mid carries, other m-lines are declined.
 
-    The client becomes the DTLS client, we ask for our codecs in our order. Raises Rejected("bad_sdp").
+    The client becomes the DTLS client, we ask for our codecs in our order. `known`, for a later offer on the same transport, are the
+    extension ids it was opened with: no others are taken. Raises Rejected("bad_sdp").
     """
     description = _read(offer, setups=("actpass", "active"))
     mids = {section.first("mid") or "" for section in description.sections if section.live}
@@ -107,6 +110,8 @@ def answer_publish(offer: str, tracks: Mapping[str, Source], transport: ServerTr
         plan, formats = _plan_track(section, mid, source)
         plans.append(plan)
         own = read_extensions(section, plan.kind)
+        if known is not None:
+            own = {name: ident for name, ident in own.items() if known.get(name) == ident}
         for name, ident in own.items():
             # RFC 8843 section 15: an id means the same thing on every bundled m-line.
             if extensions.setdefault(name, ident) != ident:
@@ -116,6 +121,21 @@ def answer_publish(offer: str, tracks: Mapping[str, Source], transport: ServerTr
         raise Rejected("bad_sdp")
     sdp = _assemble(transport, answered, [plan.mid for plan in plans])
     return sdp, PublishPlan(remote=_remote(description), extensions=extensions, tracks=tuple(plans))
+
+
+def answer_check(offer: str, transport: ServerTransport) -> tuple[str, RemoteTransport]:
+    """Answer an offer whose only use is to try the way: one audio m-line that will carry nothing. Raises Rejected("bad_sdp")."""
+    description = _read(offer, setups=("actpass", "active"))
+    section = description.sections[0]
+    mid = section.first("mid") or ""
+    formats = read_formats(section, "audio")
+    if len(description.sections) != 1 or section.kind != "audio" or not formats.codecs:
+        raise Rejected("bad_sdp")
+    plan = TrackPlan(mid=mid, source="microphone", kind="audio", ssrcs=(), codecs=formats.codecs)
+    answered = _answer_section(section, plan, formats, {}, transport)
+    sends = _direction(description, section) in ("sendonly", "sendrecv")
+    lines = tuple(("recvonly" if sends else "inactive", "") if name == "recvonly" else (name, value) for name, value in answered.attributes)
+    return _assemble(transport, [replace(answered, attributes=lines)], [mid]), _remote(description)
 
 
 def offer_subscribe(slots: Sequence[SlotOffer], transport: ServerTransport) -> str:
@@ -315,20 +335,3 @@ def _assemble(transport: ServerTransport, sections: Sequence[Section], bundled: 
             sections=tuple(sections),
         )
     )
-
-
-def read_tracks(wish: object) -> dict[str, Source]:
-    """The `tracks` field of a publish request ([{mid, source}]) as {mid: source}; raises Rejected("bad_message")."""
-    if not isinstance(wish, list) or not 1 <= len(wish) <= len(KIND_OF):
-        raise Rejected("bad_message")
-    found: dict[str, Source] = {}
-    for entry in wish:
-        if not isinstance(entry, Mapping) or set(entry) != {"mid", "source"}:
-            raise Rejected("bad_message")
-        mid, source = entry["mid"], entry["source"]
-        if not isinstance(mid, str) or not isinstance(source, str) or not _MID.fullmatch(mid) or source not in KIND_OF:
-            raise Rejected("bad_message")
-        if mid in found or source in found.values():
-            raise Rejected("bad_message")
-        found[mid] = cast(Source, source)
-    return found

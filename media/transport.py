@@ -3,8 +3,8 @@
 A server transport's credentials are its media ticket (see media/plane.py).
 """
 
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, Self
 
 from media.sdp import Attribute
 
@@ -29,6 +29,10 @@ class ServerTransport:
     session: str = "1"
     version: int = 1
 
+    def after(self, old: Self) -> Self:
+        """The same conversation one description later (RFC 3264 section 8: same session id, version one higher)."""
+        return replace(self, session=old.session, version=old.version + 1)
+
     def candidates(self) -> tuple[Attribute, ...]:
         """Host candidates of component 1, ended (RFC 8840: no more will follow)."""
         found: list[Attribute] = []
@@ -50,3 +54,7 @@ class RemoteTransport:
     pwd: str
     fingerprint: str
     origin: str
+
+    def same_connection(self, other: Self) -> bool:
+        """Whether two descriptions come from the same RTCPeerConnection: same session id, same certificate."""
+        return (self.origin, self.fingerprint) == (other.origin, other.fingerprint)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from media.negotiation import SlotOffer, Source, answer_publish, offer_subscribe, read_subscribe_answer, read_tracks
+from media.negotiation import SlotOffer, Source, answer_publish, offer_subscribe, read_subscribe_answer
 from media.sdp import parse
 from media.transport import ServerTransport
 from signaling.classroom.errors import Rejected
@@ -215,27 +215,3 @@ def test_answers_that_do_not_fit_the_offer_are_refused(old: str, new: str) -> No
 def test_unoffered_payload_types_are_ignored() -> None:
     answer = answer_to(offer_subscribe(SLOTS, TRANSPORT)).replace("96", "120")
     assert read_subscribe_answer(answer, SLOTS).slots["1"] == ((98, "h264", 99),)
-
-
-@pytest.mark.parametrize(
-    "wish",
-    [
-        None,
-        [],
-        {},
-        [{"mid": "0"}],
-        [{"mid": "0", "source": "tape"}],
-        [{"mid": 0, "source": "camera"}],
-        [{"mid": "0", "source": ["camera"]}],
-        [{"mid": "0", "source": "camera"}, {"mid": "0", "source": "screen"}],
-        [{"mid": "0", "source": "camera"}, {"mid": "1", "source": "camera"}],
-        [{"mid": str(n), "source": "camera"} for n in range(5)],
-    ],
-)
-def test_track_lists_that_make_no_sense_are_refused(wish: object) -> None:
-    with pytest.raises(Rejected):
-        read_tracks(wish)
-
-
-def test_track_lists_are_read() -> None:
-    assert read_tracks([{"mid": "0", "source": "microphone"}, {"mid": "1", "source": "camera"}]) == {"0": "microphone", "1": "camera"}
