@@ -19,9 +19,9 @@ pub struct Sealer {
     rtcp: Cipher,
     profile: Profile,
     ssrcs: Vec<u32>,
-    windows: Vec<Window<16>>,
+    pub(super) windows: Vec<Window<16>>,
     recent: usize,
-    rtcp_index: u32,
+    pub(super) rtcp_index: u32,
 }
 
 impl Sealer {
