@@ -1,3 +1,11 @@
 //! Sockets and threads of the media engine; the only crate with `unsafe`.
+//!
+//! One thread per UDP port runs one pure shard; one more accepts TCP. Commands and events cross in bounded queues; nothing
+//! here waits for the embedder.
 
+pub mod engine;
 pub mod fanout;
+pub mod queue;
+pub mod sys;
+mod tcp;
+mod worker;

@@ -1,0 +1,329 @@
+//! The engine as its embedder sees it: start threads, post commands, drain events, read metrics.
+//!
+//! The directory remembers which shard an id lives on; it is written only by the embedder's calls and read by the TCP door.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{sync_channel, SyncSender, TrySendError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use jiangtai_core::clock::Clock;
+use jiangtai_core::command::Command;
+use jiangtai_core::dtls::Identity;
+use jiangtai_core::event::Event;
+use jiangtai_core::metrics::Metrics;
+use jiangtai_core::shard::Shard;
+
+use crate::queue::EventQueue;
+use crate::sys::{widen_buffers, EventFd};
+use crate::tcp::{Door, Handover};
+use crate::worker::Worker;
+
+/// Socket buffer asked for, bytes.
+const BUFFERS: usize = 4 << 20;
+
+/// What a shard thread is sent.
+pub enum Input {
+    Command(Command),
+    Connection(Box<Handover>),
+    Stop,
+}
+
+/// The sending end of a shard's bounded ring.
+#[derive(Clone)]
+pub struct Mailbox {
+    sender: SyncSender<Input>,
+    wake: Arc<EventFd>,
+}
+
+impl Mailbox {
+    /// Never waits; gives the input back when the ring is full or the thread is gone.
+    pub fn send(&self, input: Input) -> Result<(), Input> {
+        let result = match self.sender.try_send(input) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(input) | TrySendError::Disconnected(input)) => Err(input),
+        };
+        self.wake.signal();
+        result
+    }
+}
+
+/// Why a command was not posted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// The ring is full: try again later.
+    Full,
+    /// There is no such shard.
+    NoSuchShard,
+    /// The engine was closed.
+    Closed,
+}
+
+#[derive(Default)]
+struct PeerEntry {
+    shard: usize,
+    ufrags: Vec<String>,
+    tracks: Vec<u64>,
+    slots: Vec<u64>,
+}
+
+#[derive(Default)]
+struct Places {
+    peers: HashMap<u64, PeerEntry>,
+    /// Track or slot to (shard, peer).
+    tracks: HashMap<u64, (usize, u64)>,
+    slots: HashMap<u64, (usize, u64)>,
+    ufrags: HashMap<String, usize>,
+}
+
+/// Which shard an id lives on.
+#[derive(Default)]
+pub struct Directory(Mutex<Places>);
+
+impl Directory {
+    fn lock(&self) -> MutexGuard<'_, Places> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For the TCP door: the shard a STUN username's fragment belongs to.
+    pub fn shard_of_ufrag(&self, ufrag: &str) -> Option<usize> {
+        self.lock().ufrags.get(ufrag).copied()
+    }
+
+    /// The shard a command goes to; None: to every shard. Ids nobody opened go to shard 0, which counts them.
+    fn route(&self, command: &Command, opened_on: Option<usize>) -> Option<usize> {
+        let mut places = self.lock();
+        Some(match command {
+            Command::OpenRoom { .. } | Command::CloseRoom { .. } => return None,
+            Command::OpenPeer(open) => {
+                let shard = opened_on.unwrap_or(0);
+                let ufrag = open.ice.local_ufrag.clone();
+                if let Some(known) = places.peers.get(&open.peer) {
+                    return Some(known.shard);
+                }
+                places.ufrags.insert(ufrag.clone(), shard);
+                places.peers.insert(open.peer, PeerEntry { shard, ufrags: vec![ufrag], ..PeerEntry::default() });
+                shard
+            }
+            Command::RestartIce { peer, ice } => {
+                let Places { peers, ufrags, .. } = &mut *places;
+                let Some(entry) = peers.get_mut(peer) else { return Some(0) };
+                ufrags.insert(ice.local_ufrag.clone(), entry.shard);
+                entry.ufrags.push(ice.local_ufrag.clone());
+                // The one in force and the one before stay answerable.
+                while entry.ufrags.len() > 3 {
+                    ufrags.remove(&entry.ufrags.remove(0));
+                }
+                entry.shard
+            }
+            Command::ClosePeer { peer } | Command::OwnTracks { peer, .. } => places.peers.get(peer).map_or(0, |e| e.shard),
+            Command::AddTrack(add) => {
+                let Some(entry) = places.peers.get_mut(&add.peer) else { return Some(0) };
+                entry.tracks.push(add.track);
+                let shard = entry.shard;
+                places.tracks.insert(add.track, (shard, add.peer));
+                shard
+            }
+            Command::AddSlot(add) => {
+                let Some(entry) = places.peers.get_mut(&add.peer) else { return Some(0) };
+                entry.slots.push(add.slot);
+                let shard = entry.shard;
+                places.slots.insert(add.slot, (shard, add.peer));
+                shard
+            }
+            Command::RemoveTrack { track } => {
+                let Some((shard, peer)) = places.tracks.remove(track) else { return Some(0) };
+                if let Some(entry) = places.peers.get_mut(&peer) {
+                    entry.tracks.retain(|t| t != track);
+                }
+                shard
+            }
+            Command::SetTrack { track, .. } | Command::RequestKeyFrame { track } => places.tracks.get(track).map_or(0, |t| t.0),
+            Command::Assign { slot, .. } => places.slots.get(slot).map_or(0, |s| s.0),
+        })
+    }
+
+    /// Forgets a closed peer.
+    fn forget(&self, peer: u64) {
+        let mut places = self.lock();
+        let Some(entry) = places.peers.remove(&peer) else { return };
+        for track in entry.tracks {
+            places.tracks.remove(&track);
+        }
+        for slot in entry.slots {
+            places.slots.remove(&slot);
+        }
+        for ufrag in entry.ufrags {
+            places.ufrags.remove(&ufrag);
+        }
+    }
+}
+
+/// How to start.
+pub struct Settings {
+    pub bind: IpAddr,
+    /// One shard per port, 0 = any.
+    pub udp_ports: Vec<u16>,
+    pub tcp_port: Option<u16>,
+    /// Commands and events kept waiting.
+    pub queue: usize,
+}
+
+/// A running engine.
+pub struct Engine {
+    mailboxes: Vec<Mailbox>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    directory: Arc<Directory>,
+    events: Arc<EventQueue>,
+    metrics: Vec<Arc<Metrics>>,
+    stop: Arc<AtomicBool>,
+    door_wake: Arc<EventFd>,
+    pub udp_ports: Vec<u16>,
+    pub tcp_port: Option<u16>,
+    pub fingerprint: String,
+}
+
+impl Engine {
+    /// Binds the sockets and starts the threads.
+    pub fn start(settings: &Settings) -> io::Result<Engine> {
+        let identity = Identity::generate().map_err(io::Error::other)?;
+        let clock = Clock::new(Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
+        let events = Arc::new(EventQueue::new(settings.queue)?);
+        let bind = |port| SocketAddr::new(settings.bind, port);
+        let sockets: Vec<UdpSocket> = settings.udp_ports.iter().map(|port| UdpSocket::bind(bind(*port))).collect::<Result<_, _>>()?;
+        let listener = settings.tcp_port.map(|port| TcpListener::bind(bind(port))).transpose()?;
+        let mut engine = Engine {
+            mailboxes: Vec::new(),
+            threads: Mutex::new(Vec::new()),
+            directory: Arc::new(Directory::default()),
+            events,
+            metrics: Vec::new(),
+            stop: Arc::new(AtomicBool::new(false)),
+            door_wake: Arc::new(EventFd::new()?),
+            udp_ports: sockets.iter().map(|s| s.local_addr().map(|a| a.port())).collect::<Result<_, _>>()?,
+            tcp_port: listener.as_ref().map(|l| l.local_addr().map(|a| a.port())).transpose()?,
+            fingerprint: identity.fingerprint(),
+        };
+        for (n, socket) in sockets.into_iter().enumerate() {
+            engine.start_shard(n, socket, &identity, clock, settings.queue)?;
+        }
+        if let Some(listener) = listener {
+            let door = Door {
+                listener,
+                directory: engine.directory.clone(),
+                mailboxes: engine.mailboxes.clone(),
+                stop: engine.stop.clone(),
+                wake: engine.door_wake.clone(),
+            };
+            engine.spawn("media-tcp".into(), move || door.run())?;
+        }
+        Ok(engine)
+    }
+
+    fn start_shard(&mut self, n: usize, socket: UdpSocket, identity: &Identity, clock: Clock, queue: usize) -> io::Result<()> {
+        socket.set_nonblocking(true)?;
+        widen_buffers(&socket, BUFFERS);
+        let (sender, inputs) = sync_channel(queue.max(1));
+        let wake = Arc::new(EventFd::new()?);
+        let metrics = Arc::new(Metrics::default());
+        let worker = Worker {
+            shard: Shard::new(identity.clone(), metrics.clone(), clock),
+            socket,
+            inputs,
+            wake: wake.clone(),
+            events: self.events.clone(),
+            metrics: metrics.clone(),
+        };
+        self.mailboxes.push(Mailbox { sender, wake });
+        self.metrics.push(metrics);
+        self.spawn(format!("media-{n}"), move || worker.run())
+    }
+
+    fn spawn(&self, name: String, body: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
+        let label = name.clone();
+        let thread = std::thread::Builder::new().name(name).spawn(move || {
+            if let Err(error) = body() {
+                eprintln!("{label}: stopped: {error}");
+            }
+        })?;
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        Ok(())
+    }
+
+    /// Posts a command; `shard` matters for `OpenPeer` only.
+    pub fn post(&self, command: Command, shard: Option<usize>) -> Result<(), Refused> {
+        if self.stop.load(Relaxed) {
+            return Err(Refused::Closed);
+        }
+        if shard.is_some_and(|shard| shard >= self.mailboxes.len()) {
+            return Err(Refused::NoSuchShard);
+        }
+        match self.directory.route(&command, shard) {
+            Some(shard) => self.mailboxes[shard].send(Input::Command(command)).map_err(|refused| {
+                if let Input::Command(Command::OpenPeer(open)) = refused {
+                    self.directory.forget(open.peer);
+                }
+                Refused::Full
+            }),
+            None => self.mailboxes.iter().try_for_each(|m| m.send(Input::Command(command.clone())).map_err(|_| Refused::Full)),
+        }
+    }
+
+    /// All events since the last call.
+    pub fn drain(&self) -> Vec<Event> {
+        let events = self.events.drain();
+        for event in &events {
+            if let Event::Closed { peer, .. } = event {
+                self.directory.forget(*peer);
+            }
+        }
+        events
+    }
+
+    pub fn event_fd(&self) -> RawFd {
+        self.events.fd()
+    }
+
+    /// Every counter, summed over the shards.
+    pub fn metrics(&self) -> Vec<(&'static str, u64)> {
+        let mut sums = Metrics::default().read();
+        for metrics in &self.metrics {
+            for (sum, (_, value)) in sums.iter_mut().zip(metrics.read()) {
+                sum.1 += value;
+            }
+        }
+        sums
+    }
+
+    /// Stops the threads and closes the sockets.
+    pub fn close(&self) {
+        self.stop.store(true, Relaxed);
+        self.door_wake.signal();
+        for mailbox in &self.mailboxes {
+            // A full ring is being emptied by its thread.
+            while let Err(input @ Input::Stop) = mailbox.send(Input::Stop) {
+                let finished = self.threads.lock().unwrap_or_else(PoisonError::into_inner).iter().all(JoinHandle::is_finished);
+                if finished {
+                    break;
+                }
+                drop(input);
+                std::thread::yield_now();
+            }
+        }
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
