@@ -50,6 +50,51 @@ CODES: Final[dict[str, Retry]] = {
 }
 
 
+#: code -> what it means, for PROTOCOL.md and for logs; clients have their own wording
+MEANINGS: Final[dict[str, str]] = {
+    "not_allowed": "the role, or who the other person is, does not allow it",
+    "not_admitted": "not in the class: waiting, sent out, or not connected",
+    "banned": "barred from this class",
+    "declined": "the request to come in was declined",
+    "class_locked": "the class takes no newcomers now",
+    "class_frozen": "everybody but staff is paused",
+    "class_full": "all places are taken",
+    "class_ended": "the class is over",
+    "wrong_phase": "not before the class starts, on a break, or now",
+    "not_on_stage": "only for people on stage",
+    "stage_full": "no place left on stage",
+    "screen_taken": "somebody else shares a screen",
+    "chat_off": "chat is off, for all or for this person",
+    "slow_mode": "too soon after the last message",
+    "text_refused": "the text is blank or was refused by screening",
+    "microphone_blocked": "microphones are off, for all or for this person",
+    "camera_blocked": "cameras are off, for all or for this person",
+    "screen_blocked": "screen sharing is off, for all or for this person",
+    "reactions_off": "reactions are off",
+    "hands_off": "hand raising is off",
+    "no_such_participant": "nobody of that id is there",
+    "no_such_message": "no such message is kept, or not for this viewer",
+    "no_such_poll": "no such poll, or not for this viewer",
+    "poll_not_open": "the poll is not open, or not any more",
+    "poll_already_open": "another poll is open",
+    "bad_choice": "options blank or repeated, or choices that do not fit the poll",
+    "already_answered": "one answer per person",
+    "too_many": "a bound is reached (hands, polls, connections)",
+    "bad_message": "not a message of this protocol",
+    "unknown_type": "no message has that type",
+    "too_large": "the message is longer than 64 KiB",
+    "rate_limited": "too many messages in a short time",
+    "unauthenticated": "no right to this seat: get a new join link",
+    "replaced": "a newer connection took this one's place",
+    "draining": "the node is about to stop; connect again",
+    "overloaded": "the node is at its limit",
+    "journal_unavailable": "nothing can be stored now; nothing happened",
+    "media_unavailable": "the media plane cannot serve now",
+    "bad_sdp": "the session description does not fit",
+    "internal": "a defect in the server; nothing happened",
+}
+
+
 class Rejected(Exception):
     """A command was refused; `code` is a key of CODES."""
 
