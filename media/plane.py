@@ -16,9 +16,9 @@ import secrets
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from media._engine import Engine, Event  # noqa: TID251 - this is the one place
+from media._engine import Engine  # noqa: TID251 - this is the one place
 from media.director import Directive, Director, Drop, Own, Permit, Play, Slot, Tell, Track, Viewer, may_publish, may_receive
 from media.negotiation import (
     PublishPlan,
@@ -39,6 +39,9 @@ from signaling.classroom.errors import Rejected
 from signaling.classroom.ids import Millis, ParticipantId, SessionId
 from signaling.classroom.state import Room
 from signaling.ports import Clock, Signals
+
+if TYPE_CHECKING:
+    from media._engine import Event  # noqa: TID251
 
 AUDIO_SLOTS: Final = 3
 MAX_DEVICES: Final = 3
@@ -522,7 +525,7 @@ class NativePlane:
         for event in self._engine.drain():
             self._heard(event)
 
-    def _heard(self, event: Event) -> None:
+    def _heard(self, event: "Event") -> None:
         match event:
             case ("connected", peer, way):
                 self._counts[f"connected_{way}"] += 1
