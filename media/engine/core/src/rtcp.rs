@@ -40,7 +40,7 @@ pub enum Error {
     Version,
     /// A length or count runs past the end.
     Short,
-    /// A padding count is zero, not a multiple of four, too large, or not on the last packet.
+    /// A padding count is zero, too large, or not on the last packet.
     Padding,
     /// More than `MAX_PACKETS` packets.
     TooMany,
@@ -104,7 +104,8 @@ fn next<'a>(reader: &mut Reader<'a>) -> Result<(u8, u8, &'a [u8], bool), Error> 
     if first & 0x20 == 0 {
         return Ok((kind, first & 0x1f, body, false));
     }
-    let padding = body.last().copied().filter(|n| *n > 0 && n % 4 == 0).ok_or(Error::Padding)?;
+    // RFC 3550 section 6.4.1 wants a multiple of four, but libwebrtc pads transport-wide feedback by one to three bytes.
+    let padding = body.last().copied().filter(|n| *n > 0).ok_or(Error::Padding)?;
     let len = body.len().checked_sub(usize::from(padding)).ok_or(Error::Padding)?;
     Ok((kind, first & 0x1f, body.get(..len).ok_or(Error::Padding)?, true))
 }

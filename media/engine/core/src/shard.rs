@@ -215,10 +215,10 @@ impl Shard {
         let check =
             Check { path: from, generation, priority: request.priority().unwrap_or(0), nominate: request.use_candidate() };
         let changes = peer.ice.accepted(check, now);
-        if changes.selected && peer.path.is_some() {
+        let before = std::mem::replace(&mut peer.path, peer.ice.selected());
+        if before.is_some() && before != peer.path {
             self.metrics.path_changes.inc();
         }
-        peer.path = peer.ice.selected();
         for ufrag in &changes.retired {
             self.ufrags.remove(ufrag);
         }
