@@ -36,7 +36,7 @@ $(DONE)/venv: .ci/venv
 	@mkdir -p $(@D) && touch $@
 
 $(DONE)/engine: $(DONE)/venv pyproject.toml README.md $(ENGINE_SOURCES)
-	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/maturin develop --release --quiet
+	PATH=$(CURDIR)/$(BIN):$$PATH pip install --quiet --disable-pip-version-check --no-build-isolation --editable .
 	@touch $@
 
 $(DONE)/dev: $(DONE)/venv pyproject.toml
@@ -44,7 +44,7 @@ $(DONE)/dev: $(DONE)/venv pyproject.toml
 	@touch $@
 
 $(DONE)/npm: web/package.json web/package-lock.json
-	cd web && npm ci --no-audit --no-fund --loglevel=error
+	cd web && npm install --no-save --no-audit --no-fund --loglevel=error
 	@mkdir -p $(@D) && touch $@
 
 $(DONE)/web: $(DONE)/npm $(WEB_SOURCES)

@@ -1,7 +1,7 @@
 """Structured logs: one JSON object per line on stderr, and nothing in it that names a person or opens a door.
 
-A line holds its level, logger, constant message and the fields allowed here. Exceptions appear by type and place, without their text, since that
-may quote what somebody sent. Requests are not logged one by one; counters tell how many there were.
+A line holds its level, logger, constant message and the fields allowed here. Exceptions appear by type and place, without their text,
+since that may quote what somebody sent. Requests are not logged one by one; counters tell how many there were.
 """
 
 import json
@@ -11,7 +11,7 @@ import traceback
 from typing import Any, Final
 
 #: fields a log call may add with `extra`; anything else is dropped
-FIELDS: Final = ("code", "count", "port", "route", "session", "why")
+FIELDS: Final = ("code", "count", "from", "port", "route", "seq", "session", "type", "why")
 _OWN: Final = "jiangtai"
 _MAX_FRAMES: Final = 12
 

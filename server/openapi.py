@@ -33,10 +33,24 @@ def document(routes: tuple[Route, ...], version: str) -> dict[str, Any]:
 
 
 _SCHEMES: Final = {
-    "seat": {"type": "apiKey", "in": "cookie", "name": "jiangtai", "description": "Under TLS named __Host-jiangtai; names the browser, ?seat= or the path names the seat."},
-    "operator": {"type": "apiKey", "in": "cookie", "name": "jiangtai-operator", "description": "Under TLS named __Host-jiangtai-operator."},
-    "service": {"type": "http", "scheme": "bearer", "description": "An API key, or a service token (JWT, aud <audience>/api, five minutes)."},
-}  # fmt: skip
+    "seat": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "jiangtai",
+        "description": "Under TLS named __Host-jiangtai. It names the browser; the path or ?seat= names the seat.",
+    },
+    "operator": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "jiangtai-operator",
+        "description": "Under TLS named __Host-jiangtai-operator.",
+    },
+    "service": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key, or a service token: a JWT of five minutes with aud <audience>/api.",
+    },
+}
 
 
 def codes_of(route: Route) -> tuple[str, ...]:

@@ -18,11 +18,13 @@ _CACHE: Final = 50_000
 #: tokens remembered as used at one time
 MAX_USED: Final = 1_000_000
 _COLUMNS: Final = "id, cookie, session, participant, issuer, subject, name, role, epoch, expires_at"
-_SELECT_LIVE: Final = (
+_LIVE: Final = (
     "SELECT s.id, s.cookie, s.session, s.participant, s.issuer, s.subject, s.name, s.role, s.epoch, s.expires_at FROM seat s"
     " LEFT JOIN revocation r ON r.session = s.session AND r.participant = s.participant"
-    " WHERE s.id = ? AND s.epoch = coalesce(r.epoch, 0)"
+    " WHERE s.epoch = coalesce(r.epoch, 0)"
 )
+_SELECT_LIVE: Final = _LIVE + " AND s.id = ?"
+_SELECT_OWNED: Final = _LIVE + " AND s.cookie = ?"
 
 
 class SqliteSeats:
@@ -56,6 +58,15 @@ class SqliteSeats:
             found = _seat(row)
             self._remember(found, generation)
         return found if found.expires_at > now else None
+
+    async def knows(self, cookie: bytes, now: Millis) -> bool:
+        """Whether the cookie owns a good seat; reads all of them, since one will be asked for next."""
+        generation = self._generation
+        rows = await self._database.read(lambda connection: connection.execute(_SELECT_OWNED, (cookie,)).fetchall())
+        seats = [seat for seat in map(_seat, rows) if seat.expires_at > now]
+        for seat in seats:
+            self._remember(seat, generation)
+        return bool(seats)
 
     async def revoke(self, session: SessionId, participant: ParticipantId, *, at: Millis, banned: bool) -> None:
         """See seats.SeatBook.revoke."""
