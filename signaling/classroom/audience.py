@@ -215,7 +215,9 @@ def _without_likeness(room: Room, lane: Lane, event: participants.ParticipantJoi
     return replace(event, likeness="")
 
 
-_Introducing: TypeAlias = participants.ParticipantAdmitted | participants.RoleChanged | hands.HandRaised | stage.StageJoined
+_Introducing: TypeAlias = (
+    participants.ParticipantAdmitted | participants.RoleChanged | hands.HandRaised | stage.StageJoined | sanctions.ParticipantRemoved
+)
 
 
 def _without_permissions(room: Room, lane: Lane, event: _Introducing) -> Event:
@@ -234,6 +236,7 @@ _REDACTORS: Final[Mapping[type[Event], Callable[[Room, Lane, Any], Event]]] = Ma
         hands.HandRaised: _without_permissions,
         stage.StageJoined: _without_permissions,
         polls.PollClosed: _without_result,
+        sanctions.ParticipantRemoved: _without_permissions,
     }
 )
 

@@ -16,7 +16,7 @@ from signaling.classroom.errors import Rejected
 from signaling.classroom.hands import lowered
 from signaling.classroom.ids import ParticipantId
 from signaling.classroom.participants import closed, settle
-from signaling.classroom.seats import Permissions, Seat, sanctionable, seat_of, target
+from signaling.classroom.seats import Permissions, Person, Seat, sanctionable, seat_of, target
 from signaling.classroom.stage import off_stage
 
 if TYPE_CHECKING:
@@ -77,9 +77,10 @@ class PermissionsChanged(Event, frozen=True, kw_only=True, tag="permissions_chan
 
 class ParticipantRemoved(Event, frozen=True, kw_only=True, tag="participant_removed"):
     """A person was sent out; staff alone is told when it is from the waiting room (waited). View: remove from participants and waiting;
-    if banned, append to banned (staff); own seat = removed or banned."""
+    if banned, append to banned, not present (staff); own seat = removed or banned."""
 
     participant: ParticipantId
+    who: Person
     banned: bool = False
     waited: bool = False
 
@@ -136,7 +137,8 @@ def decide_remove(room: "Room", context: Context, command: Remove) -> list[Event
         raise Rejected("not_allowed")
     if person.seat is Seat.BANNED or (not command.ban and person.seat in (Seat.REMOVED, Seat.DECLINED)):
         return []
-    removed = ParticipantRemoved(participant=person.id, banned=command.ban, waited=person.seat is not Seat.ADMITTED)
+    who = msgspec.structs.replace(person.introduction(), present=False)
+    removed = ParticipantRemoved(participant=person.id, who=who, banned=command.ban, waited=person.seat is not Seat.ADMITTED)
     return [*off_stage(room, person), *lowered(person), removed, *closed(person, "banned" if command.ban else "removed")]
 
 

@@ -457,10 +457,11 @@ export interface PermissionsChanged {
   permissions: Permissions;
 }
 
-/** A person was sent out; staff alone is told when it is from the waiting room (waited). View: remove from participants and waiting; if banned, append to banned (staff); own seat = removed or banned. */
+/** A person was sent out; staff alone is told when it is from the waiting room (waited). View: remove from participants and waiting; if banned, append to banned, not present (staff); own seat = removed or banned. */
 export interface ParticipantRemoved {
   type: "participant_removed";
   participant: string;
+  who: Person;
   banned?: boolean;
   waited?: boolean;
 }
