@@ -29,8 +29,10 @@ impl Noise {
     }
 }
 
-/// Call `check` with `rounds` damaged copies of the seeds, and with noise of all lengths up to 64.
+/// Call `check` with `rounds` damaged copies of the seeds (times the environment's DAMAGE, for long proofs), and with noise
+/// of all lengths up to 64.
 pub fn damaged(seeds: &[Vec<u8>], rounds: usize, mut check: impl FnMut(&[u8])) {
+    let rounds = rounds * std::env::var("DAMAGE").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
     let mut noise = Noise::new(seeds.len() as u64 + 7);
     for len in 0..64 {
         check(&noise.bytes(len));
