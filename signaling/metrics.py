@@ -54,6 +54,8 @@ class Counters:
         #: at the door
         self.refused_handshakes = 0
         self.joins = 0
+        self.refused_joins = 0
+        self.late_connects = 0
         self.resumed = 0
         self.snapshots_sent = 0
         self.protocol_errors = 0
@@ -64,6 +66,7 @@ class Counters:
         self.accepted_commands = 0
         self.rejected_commands = 0
         self.decide_failures = 0
+        self.poisoned = 0
         self.turns = 0
         self.events = 0
         self.journal_failures = 0

@@ -1,7 +1,7 @@
 """The one way out of a connection, and what happens when its reader is slow.
 
-States: fast -> lagging -> (fast | behind -> (fast | gone)). A *fast* connection has nothing buffered, so the native fan-out may write to its
-descriptor directly. The first short write makes it *lagging*: from then on frames queue here as references, at most `QUEUE_BYTES` and
+States: fast -> lagging -> (fast | behind -> (fast | gone)). A *fast* connection has nothing buffered, so the native fan-out may write to
+its descriptor directly. The first short write makes it *lagging*: from then on frames queue here as references, at most `QUEUE_BYTES` and
 `QUEUE_FRAMES`, so that nothing overtakes queued bytes. Over the bound it is *behind*: numbered frames are dropped until its buffer has
 drained, then its owner sends everything after `position` in one piece. No progress for `STALLED_S`, or behind for `BEHIND_S`: gone.
 Latest-value frames are never queued for a slow reader.

@@ -9,6 +9,7 @@ second, a pong nobody asked for, or any text besides pong and close is an error;
 import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
+from socket import SO_SNDBUF, SOL_SOCKET
 from typing import Any, Final, Protocol, cast
 
 import msgspec
@@ -66,6 +67,11 @@ class Connection(Outbound):
         self.heard = True
         self.pinged = False
 
+    def begin(self, request: web.BaseRequest, owner: Receiver) -> None:
+        """Receive from now on."""
+        self.owner = owner
+        cast(Any, request.protocol).set_parser(self)
+
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
         """Bytes from the socket (aiohttp's parser interface: never asks for more, keeps no tail)."""
         if self.closing_until is None:
@@ -87,9 +93,9 @@ class Connection(Outbound):
             if self.owner is not None:
                 self.owner.ended()
 
-    def end(self, code: int = 1000) -> None:
-        """Close on purpose; what was sent before comes through if the peer reads within a second."""
-        self.close(close_frame(code))
+    def end(self, code: int = 1000, words: bytes = b"") -> None:
+        """Close on purpose after these last frames; what is not queued comes through if the peer reads within a second."""
+        self.close(words + close_frame(code))
 
     def ping(self) -> bool:
         """Account for a ping about to be sent; False when the last one was never answered."""
@@ -232,19 +238,18 @@ def check_upgrade(request: web.BaseRequest) -> str:
 
 
 def upgrade(request: web.BaseRequest, accept: str, laggards: Laggards, limits: Limits) -> Connection:
-    """Answer 101 and take the socket over; raises ConnectionResetError when the peer has left already."""
-    protocol = cast(Any, request.protocol)
+    """Answer 101 and take the socket's outgoing half; raises ConnectionResetError when the peer has left already."""
+    protocol = request.protocol
     transport = request.transport
     if transport is None or transport.is_closing():
         raise ConnectionResetError("left during the upgrade")
     socket = transport.get_extra_info("socket")
     if socket is not None and limits.send_buffer:
-        socket.setsockopt(1, 7, limits.send_buffer)  # SOL_SOCKET, SO_SNDBUF
+        socket.setsockopt(SOL_SOCKET, SO_SNDBUF, limits.send_buffer)
     head = f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
     connection = Connection(transport, laggards, limits)
     connection.send(head.encode())
     protocol.keep_alive(False)
-    protocol.set_parser(connection)
     return connection
 
 

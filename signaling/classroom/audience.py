@@ -107,15 +107,19 @@ def _staff(room: Room, origin: Origin, event: Event) -> Audience:
     return Audience(_STAFF)
 
 
+def _inside_or_overseers(room: Room, id: ParticipantId, *, featured: bool) -> Audience:
+    """Everybody where everybody lists that person, else staff and inspectors; and the person."""
+    return Audience(_INSIDE if featured or room.profile is Profile.SMALL else _OVERSEERS, (id,))
+
+
 def _about(room: Room, origin: Origin, event: Any) -> Audience:
-    """News about a person as such: by seat, and in large classes by whether everybody has that person in the list."""
+    """News about a person as such, by the seat held now: of the waiting to staff, of those shut out to nobody else."""
     person = room.participants.get(event.participant)
     if person is None or person.seat in (Seat.DECLINED, Seat.REMOVED, Seat.BANNED):
         return Audience(frozenset(), (event.participant,))
     if person.seat is Seat.WAITING:
         return Audience(_STAFF, (person.id,))
-    listed = room.profile is Profile.SMALL or person.role is not Role.TRAINEE or person.on_stage
-    return Audience(_INSIDE if listed else _OVERSEERS, (person.id,))
+    return _inside_or_overseers(room, person.id, featured=person.role is not Role.TRAINEE or person.on_stage)
 
 
 def _connection(room: Room, origin: Origin, event: Any) -> Audience:
@@ -125,6 +129,20 @@ def _connection(room: Room, origin: Origin, event: Any) -> Audience:
     return Audience(lanes if edge else lanes & _OVERSEERS, named)
 
 
+def _joined(room: Room, origin: Origin, event: participants.ParticipantJoined) -> Audience:
+    if event.seat is Seat.WAITING:
+        return Audience(_STAFF, (event.participant,))
+    return _inside_or_overseers(room, event.participant, featured=event.role is not Role.TRAINEE or event.on_stage)
+
+
+def _admitted(room: Room, origin: Origin, event: participants.ParticipantAdmitted) -> Audience:
+    return _inside_or_overseers(room, event.participant, featured=event.who.role is not Role.TRAINEE or event.on_stage)
+
+
+def _role(room: Room, origin: Origin, event: participants.RoleChanged) -> Audience:
+    return Audience(_STAFF if event.waits else _INSIDE, (event.participant,))
+
+
 def _declined(room: Room, origin: Origin, event: participants.ParticipantDeclined) -> Audience:
     return Audience(_STAFF, (event.participant,))
 
@@ -132,9 +150,7 @@ def _declined(room: Room, origin: Origin, event: participants.ParticipantDecline
 def _removed(room: Room, origin: Origin, event: sanctions.ParticipantRemoved) -> Audience:
     if event.waited:
         return Audience(_STAFF, (event.participant,))
-    person = room.participants.get(event.participant)
-    listed = room.profile is Profile.SMALL or person is None or person.role is not Role.TRAINEE
-    return Audience(_INSIDE if listed else _OVERSEERS, (event.participant,))
+    return _inside_or_overseers(room, event.participant, featured=event.who.role is not Role.TRAINEE)
 
 
 def _permissions(room: Room, origin: Origin, event: sanctions.PermissionsChanged) -> Audience:
@@ -173,15 +189,13 @@ _AUDIENCES: Final[Mapping[type[Event], Callable[[Room, Origin, Any], Audience]]]
         session.ClassResumed: _phase,
         session.ClassEnded: _phase,
         session.SettingsChanged: _everybody,
-        participants.ParticipantJoined: _about,
+        participants.ParticipantJoined: _joined,
         participants.ConnectionOpened: _connection,
         participants.ConnectionClosed: _connection,
-        participants.ParticipantAdmitted: _about,
+        participants.ParticipantAdmitted: _admitted,
         participants.ParticipantDeclined: _declined,
         participants.ParticipantLeft: _about,
-        participants.RoleChanged: lambda room, origin, event: (
-            _EVERYBODY if lane_of(room, event.participant) in _INSIDE else _about(room, origin, event)
-        ),
+        participants.RoleChanged: _role,
         participants.NameFlagged: _about,
         stage.StageJoined: _everybody,
         stage.StageLeft: _everybody,
@@ -296,6 +310,11 @@ def _outside(room: Room, me: Participant) -> RoomView:
         waiting=[],
         banned=[],
     )
+
+
+def person_for(room: Room, viewer: Participant, person: Participant) -> ParticipantView:
+    """One person as this viewer may see them."""
+    return _person(room, person, can(viewer.role, Capability.SEE_EVERYBODY) or viewer.id == person.id)
 
 
 _CAPABILITY_NAMES: Final = {role: sorted(capability.value for capability in CAPABILITIES[role]) for role in Role}

@@ -1,0 +1,231 @@
+"""Which runner owns a class on this node: started from the journal when somebody comes, put to rest when everybody has left.
+
+At most `limit` classes are awake. While draining no class is woken, those awake go on; `drain` then ends them with everything saved.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from signaling.classroom import room as classroom
+from signaling.classroom.base import Command
+from signaling.classroom.errors import Rejected
+from signaling.classroom.ids import Millis, OperationId, ParticipantId, SessionId
+from signaling.classroom.room import Room
+from signaling.classroom.session import ClassEnded
+from signaling.classroom.settings import Phase, Profile
+from signaling.entries import Entry
+from signaling.metrics import Counters
+from signaling.ports import Clock, Directory, Fenced, Journal, MediaPlane, Screen, Unavailable
+from signaling.runner import Follower, Reply, Runner
+
+log = logging.getLogger("jiangtai.hub")
+
+MAX_CLASSES: Final = 500
+IDLE_S: Final = 120.0
+_REST_S: Final = 15.0
+
+#: told after every publication: (class, room after it, entries); must not block
+Watcher = Callable[[SessionId, Room, Sequence[Entry]], None]
+
+
+class _Nobody:
+    """Until a gateway follows."""
+
+    def opened(self, runner: Runner, recent: Sequence[Entry]) -> None: ...
+    def published(self, runner: Runner, entries: Sequence[Entry]) -> None: ...
+    def closed(self, runner: Runner, code: str) -> None: ...
+
+
+class Hub:
+    """The classes of this node; also the runners' follower, passing on to the gateway and the watchers."""
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        directory: Directory,
+        media: MediaPlane,
+        screen: Screen,
+        clock: Clock,
+        counters: Counters | None = None,
+        limit: int = MAX_CLASSES,
+        idle_s: float = IDLE_S,
+    ) -> None:
+        self.media = media
+        self.counters = counters or Counters()
+        #: who tells the clients; set by the gateway
+        self.follower: Follower = _Nobody()
+        self._journal = journal
+        self._directory = directory
+        self._screen = screen
+        self._clock = clock
+        self._limit = limit
+        self._idle_s = idle_s
+        self._runners: dict[SessionId, Runner] = {}
+        self._starting: dict[SessionId, asyncio.Task[Runner]] = {}
+        self._empty_since: dict[SessionId, float] = {}
+        self._watchers: list[Watcher] = []
+        self._ending: set[asyncio.Task[None]] = set()
+        self._resting: asyncio.Task[None] | None = None
+        self._draining = False
+
+    # ---- for the rest of the node ----
+
+    @property
+    def draining(self) -> bool:
+        """Whether no class is woken any more."""
+        return self._draining
+
+    def refuse_new(self) -> None:
+        """Wake no further class; those awake go on."""
+        self._draining = True
+
+    def watch(self, watcher: Watcher) -> None:
+        """Be told of everything that happens in any class here."""
+        self._watchers.append(watcher)
+
+    def sessions(self) -> list[SessionId]:
+        """Classes awake here."""
+        return list(self._runners)
+
+    def room(self, session: SessionId) -> Room | None:
+        """The live state of a class awake here; to be read, never changed. During an append it may be one commit ahead of the journal."""
+        runner = self._runners.get(session)
+        return runner.room if runner is not None else None
+
+    async def create(self, session_id: SessionId, title: str, profile: Profile, starts_at: Millis | None) -> None:
+        """Make a class (again: nothing happens). Raises Rejected (draining), Unavailable."""
+        if self._draining:
+            raise Rejected("draining")
+        await self._directory.create(session_id, title, profile.value, starts_at)
+
+    async def dispatch(
+        self, session: SessionId, actor: ParticipantId | None, command: Command, op: OperationId | None = None
+    ) -> Reply:
+        """Do a command for a participant, or for the node itself (None), and wait until it is durable. Raises Rejected, Unavailable."""
+        runner = await self.runner(session)
+        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+
+        def done(reply: Reply) -> None:
+            if not answer.done():
+                answer.set_result(reply)
+
+        runner.submit(actor, command, op, done)
+        return await answer
+
+    async def runner(self, session: SessionId) -> Runner:
+        """The class's runner, woken if need be. Raises Rejected (class_ended, draining, overloaded), Unavailable."""
+        runner = self._runners.get(session)
+        if runner is not None:
+            return runner
+        starting = self._starting.get(session)
+        if starting is None:
+            if self._draining:
+                raise Rejected("draining")
+            if len(self._runners) + len(self._starting) >= self._limit:
+                raise Rejected("overloaded")
+            starting = asyncio.create_task(self._start(session), name=f"wake {session}")
+            self._starting[session] = starting
+            starting.add_done_callback(lambda task: self._started(session, task))
+        return await asyncio.shield(starting)
+
+    async def drain(self) -> None:
+        """Wake no class any more, dismiss everybody, save every class (idempotent)."""
+        self._draining = True
+        if self._resting is not None:
+            self._resting.cancel()
+            self._resting = None
+        await asyncio.gather(*self._starting.values(), return_exceptions=True)
+        for runner in list(self._runners.values()):
+            self.follower.closed(runner, "draining")
+        await asyncio.gather(*(self._retire(session) for session in list(self._runners)))
+        if self._ending:
+            await asyncio.wait(self._ending)
+
+    # ---- runner.Follower ----
+
+    def opened(self, runner: Runner, recent: Sequence[Entry]) -> None:
+        """See runner.Follower."""
+        self.follower.opened(runner, recent)
+
+    def published(self, runner: Runner, entries: Sequence[Entry]) -> None:
+        """See runner.Follower."""
+        self.follower.published(runner, entries)
+        for watcher in self._watchers:
+            try:
+                watcher(runner.session, runner.room, entries)
+            except Exception:
+                log.exception("a watcher failed", extra={"session": runner.session})
+        if any(isinstance(entry.event, ClassEnded) for entry in entries):
+            task = asyncio.create_task(self._mark_ended(runner.session, entries[-1].origin.at), name=f"end {runner.session}")
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+
+    def closed(self, runner: Runner, code: str) -> None:
+        """See runner.Follower: a runner lost its class."""
+        self.follower.closed(runner, code)
+        if self._runners.get(runner.session) is runner:
+            del self._runners[runner.session]
+            self.counters.runners = len(self._runners)
+
+    # ---- waking and resting ----
+
+    async def _start(self, session: SessionId) -> Runner:
+        found = await self._directory.get(session)
+        if found is None:
+            raise Rejected("class_ended")
+        first = classroom.create(session, found["title"], Profile(found["profile"]), starts_at=found["starts_at"])
+        runner = Runner(
+            session,
+            journal=self._journal,
+            media=self.media,
+            screen=self._screen,
+            clock=self._clock,
+            follower=self,
+            counters=self.counters,
+        )
+        try:
+            await runner.start(first)
+        except Fenced as error:
+            raise Unavailable("another node began the class") from error
+        self._runners[session] = runner
+        self.counters.runners = len(self._runners)
+        if self._resting is None and not self._draining:
+            self._resting = asyncio.create_task(self._rest(), name="put classes to rest")
+        if runner.room.phase is Phase.ENDED and found["ended_at"] is None:
+            await self._mark_ended(session, runner.room.ended_at or self._clock())
+        return runner
+
+    def _started(self, session: SessionId, task: asyncio.Task[Runner]) -> None:
+        self._starting.pop(session, None)
+        if not task.cancelled():
+            task.exception()  # told to those who wait; nobody may be left
+
+    async def _mark_ended(self, session: SessionId, at: Millis) -> None:
+        with contextlib.suppress(Unavailable):  # repeated when the class is next woken
+            await self._directory.mark_ended(session, at)
+
+    async def _rest(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(min(_REST_S, self._idle_s))
+            for session, runner in list(self._runners.items()):
+                if runner.waiting or any(person.connections for person in runner.room.participants.values()):
+                    self._empty_since.pop(session, None)
+                elif loop.time() - self._empty_since.setdefault(session, loop.time()) >= self._idle_s:
+                    self.follower.closed(runner, "draining")
+                    await self._retire(session)
+
+    async def _retire(self, session: SessionId) -> None:
+        runner = self._runners.get(session)
+        if runner is not None:
+            await runner.stop()
+            self._runners.pop(session, None)
+            self._empty_since.pop(session, None)
+            self.counters.runners = len(self._runners)
+            self.media.close(session)
+
+
