@@ -14,6 +14,8 @@ use crate::{h264, red, vp8};
 
 /// Largest RTP packet we send: header, extensions and RTX number included. Longer ones are dropped.
 pub const PACKET_LIMIT: usize = 1500;
+/// Longest rewritten start of a payload: the headers of a redundant audio packet.
+const HEAD_LIMIT: usize = red::MAX_REDUNDANT * 4 + 1;
 
 /// One packet of a track, authenticated, parsed once for all its receivers.
 pub struct Incoming<'a> {
@@ -175,16 +177,9 @@ fn send(out: &Outgoing<'_>, segment: &Segment, rtx: Option<u16>, slot: &Slot, pe
     add(ids.abs_send_time, &send_time);
     add(ids.audio_level.filter(|_| out.level.is_some()), &level);
 
-    let mut descriptor = [0u8; vp8::MAX_DESCRIPTOR];
-    let (head, body): (&[u8], &[u8]) = match out.vp8 {
-        Some(d) => {
-            let picture_id = d.picture_id.map_or(0, |p| p.0).wrapping_add(segment.picture_id) & 0x7fff;
-            let tl0 = d.tl0_picture_index.unwrap_or(0).wrapping_add(segment.tl0_pic_idx);
-            let len = d.write(&mut descriptor, picture_id, tl0).ok()?;
-            (&descriptor[..len], out.payload.get(d.len..)?)
-        }
-        None => (&[], out.payload),
-    };
+    let mut rewritten = [0u8; HEAD_LIMIT];
+    let (head_len, replaced) = rewrite_head(out, segment, slot, &mut rewritten)?;
+    let (head, body) = (rewritten.get(..head_len)?, out.payload.get(replaced..)?);
     let space = turn.outbox.space(PACKET_LIMIT + MAX_OVERHEAD);
     let sealed = rtp::write(&mut space[..PACKET_LIMIT], &header, &extensions[..count], &[prefix, head, body], 0)
         .ok()
@@ -199,4 +194,28 @@ fn send(out: &Outgoing<'_>, segment: &Segment, rtx: Option<u16>, slot: &Slot, pe
     }
     peer.traffic.bytes_out += sealed as u64;
     Some(out.payload.len())
+}
+
+/// Writes what must change at the start of a payload; returns (its new length, how much of the payload it replaces).
+///
+/// VP8 picture numbers follow the slot's stream; the blocks of redundant audio (RFC 2198) name the slot's Opus.
+fn rewrite_head(out: &Outgoing<'_>, segment: &Segment, slot: &Slot, head: &mut [u8; HEAD_LIMIT]) -> Option<(usize, usize)> {
+    if let Some(d) = out.vp8 {
+        let picture_id = d.picture_id.map_or(0, |p| p.0).wrapping_add(segment.picture_id) & 0x7fff;
+        let tl0 = d.tl0_picture_index.unwrap_or(0).wrapping_add(segment.tl0_pic_idx);
+        return Some((d.write(head, picture_id, tl0).ok()?, d.len));
+    }
+    let (CodecName::Red, Some((opus, _))) = (out.codec, slot.payload_type(CodecName::Opus)) else { return Some((0, 0)) };
+    let mut at = 0;
+    loop {
+        let first = *out.payload.get(at)?;
+        let last = first & 0x80 == 0;
+        let len = if last { 1 } else { 4 };
+        head.get_mut(at..at + len)?.copy_from_slice(out.payload.get(at..at + len)?);
+        *head.get_mut(at)? = first & 0x80 | opus;
+        at += len;
+        if last {
+            return Some((at, at));
+        }
+    }
 }

@@ -102,6 +102,11 @@ impl Ice {
         self.last_check
     }
 
+    /// Whether this path's pair was checked less than `within` ago.
+    pub fn is_fresh(&self, path: Path, within: Duration, now: Instant) -> bool {
+        self.pairs.iter().any(|p| p.path == path && now.saturating_duration_since(p.last_check) < within)
+    }
+
     /// Takes note of a check whose integrity has been verified.
     pub fn accepted(&mut self, check: Check, now: Instant) -> Changes {
         let mut changes = Changes::default();

@@ -16,7 +16,7 @@ use std::collections::{BinaryHeap, HashMap};
 use std::net::SocketAddr;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::arena::{Arena, Key};
 use crate::clock::Clock;
@@ -31,6 +31,9 @@ use crate::slot::Slot;
 use crate::srtp::{self, Role};
 use crate::stun;
 use crate::track::Track;
+
+/// A path whose peer checked it this recently is that peer's alone.
+const OWNED: Duration = Duration::from_secs(10);
 
 /// All state of one shard.
 pub struct Shard {
@@ -52,7 +55,7 @@ pub struct Shard {
     doomed: Vec<(Key<Peer>, CloseReason)>,
     /// Scratch memory of the hot path.
     listeners: Vec<Key<Slot>>,
-    switched: Vec<(Key<Slot>, Key<Track>)>,
+    switched: Vec<Switched>,
     /// What to send now.
     pub outbox: Outbox,
     /// What to tell.
@@ -190,7 +193,7 @@ impl Shard {
 
     /// A check for a known peer: nothing changes unless its integrity holds (RFC 8445 section 7.3).
     fn check(&mut self, now: Instant, from: Path, key: Key<Peer>, request: &stun::Message<'_>) {
-        let Some(peer) = self.peers.get_mut(key) else { return };
+        let Some(peer) = self.peers.get(key) else { return };
         let Some((generation, password)) = request.username().and_then(|name| peer.ice.password(name)) else {
             return self.metrics.dropped_stun_unknown_user.inc();
         };
@@ -198,7 +201,13 @@ impl Shard {
         if request.verify_integrity(&password).is_err() {
             return self.metrics.dropped_stun_integrity.inc();
         }
-        // A path belongs to one peer: whoever proved itself there last.
+        // A path belongs to one peer. One that is in use cannot be taken over from a forged source address.
+        if let Some(owner) = self.paths.get(&from).filter(|owner| **owner != key) {
+            if self.peers.get(*owner).is_some_and(|owner| owner.ice.is_fresh(from, OWNED, now)) {
+                return self.metrics.dropped_stun_path_taken.inc();
+            }
+        }
+        let Some(peer) = self.peers.get_mut(key) else { return };
         let space = self.outbox.space(stun::MAX_MESSAGE);
         let role_conflict = request.controlled().is_some();
         let written = match role_conflict {
@@ -277,6 +286,13 @@ impl Shard {
             }
         }
     }
+}
+
+/// A slot that took another source, and the track it must no longer be given.
+struct Switched {
+    slot: Key<Slot>,
+    peer: Key<Peer>,
+    left: Option<Key<Track>>,
 }
 
 /// An IPv4 address that arrived on an IPv6 socket is told as the IPv4 address it is.

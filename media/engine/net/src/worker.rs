@@ -10,6 +10,7 @@ use std::sync::mpsc::Receiver;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiangtai_core::event::Event;
 use jiangtai_core::metrics::Metrics;
 use jiangtai_core::outbox::Path;
 use jiangtai_core::shard::Shard;
@@ -74,25 +75,24 @@ impl Running {
             let now = Instant::now();
             for token in ready.drain(..) {
                 match token {
-                    UDP => self.datagrams(now)?,
+                    UDP => self.datagrams(now),
                     WAKE => self.mail(now),
                     connection => self.readable(now, connection as u32),
                 }
             }
             self.worker.shard.timeout(now);
             self.flush(now);
-            self.tell();
+            self.tell(now);
         }
         Ok(())
     }
 
-    fn datagrams(&mut self, now: Instant) -> io::Result<()> {
+    fn datagrams(&mut self, now: Instant) {
         for _ in 0..BATCHES {
-            // An ICMP error of an earlier send is reported here once and means nothing to us.
-            let count = match self.inbound.receive(&self.worker.socket) {
-                Ok(count) => count,
-                Err(e) if e.raw_os_error() == Some(libc::ECONNREFUSED) => continue,
-                Err(e) => return Err(e),
+            let Ok(count) = self.inbound.receive(&self.worker.socket) else {
+                // An ICMP error of an earlier send, or a passing lack of memory: the next turn tries again.
+                self.worker.metrics.receive_errors.inc();
+                break;
             };
             if count == 0 {
                 break;
@@ -108,7 +108,6 @@ impl Running {
                 break;
             }
         }
-        Ok(())
     }
 
     fn mail(&mut self, now: Instant) {
@@ -228,11 +227,25 @@ impl Running {
         }
     }
 
-    fn tell(&mut self) {
-        if !self.worker.shard.events.is_empty() {
-            let dropped = self.worker.events.push(self.worker.shard.events.drain(..));
-            self.worker.metrics.events_dropped.add(dropped);
+    fn tell(&mut self, now: Instant) {
+        let events = &mut self.worker.shard.events;
+        if events.is_empty() {
+            return;
         }
+        let someone_left = events.iter().any(|event| matches!(event, Event::Closed { .. }));
+        let dropped = self.worker.events.push(events.drain(..));
+        self.worker.metrics.events_dropped.add(dropped);
+        if someone_left {
+            self.drop_ownerless(now);
+        }
+    }
+
+    /// Ends connections whose peer is gone.
+    fn drop_ownerless(&mut self, now: Instant) {
+        let shard = &self.worker.shard;
+        let ownerless = |(number, connection): (&u32, &Connection)| (!shard.knows(tcp::path(connection.remote, *number))).then_some(*number);
+        let gone: Vec<u32> = self.connections.iter().filter_map(ownerless).collect();
+        gone.into_iter().for_each(|number| self.drop_connection(now, number));
     }
 }
 

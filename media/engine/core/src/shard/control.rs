@@ -21,8 +21,8 @@ use crate::twcc::Recorder;
 
 /// Audio places a room may have.
 const PLACES: usize = 16;
-/// Tracks and slots one peer may have.
-const PER_PEER: usize = 128;
+/// Tracks one peer may have, and slots: each may use two of the sealer's sources.
+const PER_PEER: usize = 60;
 
 impl Shard {
     /// Carries out one command; one that names something unknown is counted and changes nothing.

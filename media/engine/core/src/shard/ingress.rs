@@ -3,7 +3,7 @@
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::time::{Duration, Instant};
 
-use super::Shard;
+use super::{Shard, Switched};
 use crate::arena::Key;
 use crate::event::{CloseReason, Event};
 use crate::forward::{forward, Incoming, Outcome, Turn};
@@ -234,8 +234,9 @@ impl Shard {
             }
             let before = slot.playing;
             match catch_unwind(AssertUnwindSafe(|| forward(packet, wanted, slot, peer, &mut turn))) {
-                Ok(Outcome::Switched) if n < explicit => {
-                    self.switched.extend(before.filter(|old| old.track != key).map(|old| (slot_key, old.track)));
+                Ok(Outcome::Switched) => {
+                    let left = before.map(|old| old.track).filter(|old| n < explicit && *old != key);
+                    self.switched.push(Switched { slot: slot_key, peer: slot.peer, left });
                 }
                 Ok(Outcome::Waiting) => waiting = true,
                 Ok(_) => {}
@@ -246,8 +247,12 @@ impl Shard {
             }
         }
         self.listeners = listeners;
-        while let Some((slot, old)) = self.switched.pop() {
-            self.unlisten(slot, old);
+        while let Some(Switched { slot, peer, left }) = self.switched.pop() {
+            if let Some(left) = left {
+                self.unlisten(slot, left);
+            }
+            // Its first sender report is due.
+            self.schedule(peer, now);
         }
         if let Some(track) = self.tracks.get_mut(key).filter(|track| track.kind == Kind::Video) {
             if waiting {
