@@ -5,12 +5,13 @@ It stands in for gateway and runner only, so that a failure here is one of media
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
+from media.addresses import local_addresses
 from media.plane import NativePlane
 from signaling.classroom.base import Command
 from signaling.classroom.errors import Rejected
@@ -50,14 +51,14 @@ class Heard:
 class BareNode:
     """One class on one plane, served at `url`."""
 
-    def __init__(self, announced: tuple[str, ...] = ("127.0.0.1",)) -> None:
+    def __init__(self, announced: Sequence[str] = ()) -> None:
         self.lesson = Lesson()
         self.heard = Heard()
         self.plane = NativePlane(
             bind="0.0.0.0",
             udp_ports=[0],
             tcp_port=0,
-            announced=announced,
+            announced=announced or local_addresses(),
             signals=self.heard,
             clock=lambda: int(time.time() * 1000),
         )
@@ -92,7 +93,7 @@ class BareNode:
 
 
 @contextlib.asynccontextmanager
-async def bare_node(announced: tuple[str, ...] = ("127.0.0.1",)) -> AsyncIterator[BareNode]:
+async def bare_node(announced: Sequence[str] = ()) -> AsyncIterator[BareNode]:
     node = BareNode(announced)
     app = web.Application()
     app.router.add_post("/signal", node._signal)
