@@ -37,6 +37,8 @@ from media.ring import CommandRing
 from media.transport import RemoteTransport, ServerTransport
 from signaling.classroom.errors import Rejected
 from signaling.classroom.ids import Millis, ParticipantId, SessionId
+from signaling.classroom.participants import ConnectionClosed
+from signaling.classroom.settings import Phase
 from signaling.classroom.state import Room
 from signaling.ports import Clock, Signals
 
@@ -192,17 +194,16 @@ class NativePlane:
 
     def follow(self, session: SessionId, room: Any, event: Any) -> None:
         """Adjust rights and places to a journaled event; `room` is kept as the class's state."""
+        if room.phase is Phase.ENDED:
+            self.close(session)
+            return
         klass = self._classes.get(session)
         if klass is None:
             self._next += 1
             klass = self._classes[session] = _Class(room=room, id=self._next, shard=self._next % len(self._engine.udp_ports))
             self._rooms[klass.id] = session
         klass.room = room
-        kind = type(event).__name__
-        if kind == "ClassEnded":
-            self.close(session)
-            return
-        if kind == "ConnectionClosed":
+        if isinstance(event, ConnectionClosed):
             self.drop(session, event.connection)
         touched = getattr(event, "participant", None)
         if klass.devices:

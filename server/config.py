@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from media.addresses import local_addresses
+
 
 class ConfigError(Exception):
     """The configuration cannot be used; `problems` holds one sentence each."""
@@ -33,7 +35,7 @@ class ConfigError(Exception):
 class Media:
     """Where audio and video travel."""
 
-    bind: str = ""
+    bind: str = "0.0.0.0"  # noqa: S104 - media is authenticated packet by packet, and some browsers never try loopback
     """Address the media sockets listen on; empty: the same as `host`."""
     announce: tuple[str, ...] = ()
     """Addresses told to browsers, for a node behind one-to-one NAT; empty: the bound address, or every address of this machine."""
@@ -129,22 +131,18 @@ class Config:
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104 - compared, not bound
         return f"{'https' if self.secure else 'http'}://{f'[{host}]' if ':' in host else host}:{port or self.port}"
 
+    def media_bind(self) -> str:
+        """IP address the media sockets listen on."""
+        return socket.gethostbyname(self.media.bind or self.host)
+
     def media_addresses(self) -> tuple[str, ...]:
         """IP addresses to announce as media candidates, never empty."""
         if self.media.announce:
             return self.media.announce
-        bind = self.media.bind or self.host
+        bind = self.media_bind()
         if bind not in ("0.0.0.0", "::", ""):  # noqa: S104 - compared, not bound
-            return (socket.gethostbyname(bind),)
-        return local_addresses()
-
-
-def local_addresses() -> tuple[str, ...]:
-    """IPv4 addresses of this machine, loopback last."""
-    import ifaddr
-
-    found = [ip.ip for adapter in ifaddr.get_adapters() for ip in adapter.ips if isinstance(ip.ip, str)]
-    return tuple(sorted(dict.fromkeys(found), key=lambda ip: ipaddress.ip_address(ip).is_loopback)) or ("127.0.0.1",)
+            return (bind,)
+        return tuple(local_addresses())
 
 
 def load(path: Path | None = None, environ: Mapping[str, str] | None = None, overrides: Mapping[str, Any] | None = None) -> Config:

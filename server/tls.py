@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from server.config import Config, local_addresses
+from media.addresses import local_addresses
+from server.config import Config
 
 _DAYS: Final = 365
 _RENEW_DAYS: Final = 30
