@@ -250,9 +250,7 @@ class Gateway:
         snapshot = view_for(room, client.participant) if room is not None else None
         if snapshot is not None:
             self.counters.snapshots_sent += 1
-        welcome = Welcome(
-            epoch=client.runner.epoch, connection=client.id, now=self._clock(), snapshot=snapshot, resumed=snapshot is None
-        )
+        welcome = Welcome(epoch=client.runner.epoch, connection=client.id, now=self._clock(), snapshot=snapshot, resumed=snapshot is None)
         return packets.encode_event("welcome", welcome)
 
     def _show(self, client: Client, room: Room) -> None:
@@ -288,7 +286,9 @@ class Gateway:
 
     def published(self, runner: Runner, entries: Sequence[Entry]) -> None:
         """See runner.Follower."""
-        group, room = self._groups[runner.session], runner.room
+        group, room = self._groups.get(runner.session), runner.room
+        if group is None:  # everybody has been shown out already
+            return
         for participant in dict.fromkeys(filter(None, (relocated(entry.event) for entry in entries))):
             self._relocate(group, room, participant)
         for entry in entries:
@@ -312,11 +312,14 @@ class Gateway:
             for viewer in group.viewers():
                 cast(Client, viewer).dismiss(code)
 
+    def viewers(self, session: SessionId, participant: ParticipantId | None = None) -> list[Viewer]:
+        """Connections of a class, or of one person in it."""
+        group = self._groups.get(session)
+        return group.viewers(participant) if group is not None else []
+
     def revoke(self, session: SessionId, participant: ParticipantId, code: str = "unauthenticated") -> None:
         """A seat was taken away: end the person's connections in this class now."""
-        group = self._groups.get(session)
-        if group is not None:
-            self._dismiss(group.viewers(participant), code)
+        self._dismiss(self.viewers(session, participant), code)
 
     def _relocate(self, group: Group, room: Room, participant: ParticipantId) -> None:
         lane = lane_of(room, participant)

@@ -284,6 +284,7 @@ class Runner:
             self._follower.published(self, entries)
         except Exception:
             log.exception("publication failed", extra={"session": self.session, "seq": entries[-1].seq})
+            self._follower.opened(self, [])
 
     async def _answer(self, replies: list[tuple[Work, Reply]]) -> None:
         until = time.perf_counter() + SLICE_S

@@ -59,7 +59,7 @@ class Member:
 
     async def command(self, type_: str, ref: str | None = None, **fields: Any) -> dict[str, Any]:
         """Send one command and return its answer."""
-        return await asyncio.wait_for(await self.begin(type_, ref, **fields), 10)  # type: ignore[no-any-return]
+        return await asyncio.wait_for(await self.begin(type_, ref, **fields), 10)
 
     async def begin(self, type_: str, ref: str | None = None, **fields: Any) -> "asyncio.Future[Any]":
         """Send one command; the future resolves with its answer."""
@@ -153,9 +153,7 @@ async def socket(node: Node, headers: dict[str, str]) -> AsyncIterator[aiohttp.C
 
 
 @asynccontextmanager
-async def join(
-    node: Node, session: str, participant: str, role: Role = Role.TRAINEE, **auth: Any
-) -> AsyncIterator[Member]:
+async def join(node: Node, session: str, participant: str, role: Role = Role.TRAINEE, **auth: Any) -> AsyncIterator[Member]:
     """A member who is in."""
     async with socket(node, cookie(session, participant, role)) as ws:
         member = Member(ws)

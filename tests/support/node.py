@@ -1,4 +1,4 @@
-"""A signaling node without accounts: the cookie `person=<session>.<participant>.<role>` is the seat. For tests and benches, on loopback only.
+"""A signaling node without accounts: the cookie `person=<session>.<participant>.<role>` is the seat. For tests and benches, on loopback.
 
 Everything behind the door is real: gateway, hub, SQLite journal, classroom. `python -m tests.support.node <database> [port]` serves until
 SIGTERM (or stdin ends) and prints `READY <port>`; `GET /figures` tells counters, CPU and memory as JSON.
@@ -26,7 +26,7 @@ from signaling.gateway import Gateway
 from signaling.hub import Hub
 from signaling.loop import new_event_loop, settle
 from signaling.metrics import Counters, Histogram
-from signaling.ports import Fields, SeatGrant, SendMany, Unavailable
+from signaling.ports import Fields, SeatGrant, SendMany
 
 try:
     from media import _engine  # noqa: TID251 - the native send alone
@@ -128,7 +128,9 @@ class Node:
 
 
 @asynccontextmanager
-async def serve(path: Path | str, *, port: int = 0, send_many: SendMany | None = native or python_send_many, **options: Any) -> AsyncIterator[Node]:
+async def serve(
+    path: Path | str, *, port: int = 0, send_many: SendMany | None = native or python_send_many, **options: Any
+) -> AsyncIterator[Node]:
     """A node on loopback; options go to the gateway."""
     database = Database(path)
     await database.start()
@@ -142,8 +144,9 @@ async def serve(path: Path | str, *, port: int = 0, send_many: SendMany | None =
     app = web.Application()
     app.router.add_get("/rt/", gateway.handle)
     node = Node(0, hub, gateway, seats, media, database)
-    app.router.add_get("/figures", lambda request: figures(node, request))
-    app.router.add_post("/classes/{session}/{profile}", lambda request: _create(node, request))
+    app[NODE] = node
+    app.router.add_get("/figures", figures)
+    app.router.add_post("/classes/{session}/{profile}", create)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
     await runner.setup()
     listener = socket.create_server(("127.0.0.1", port), backlog=4096)
@@ -158,14 +161,18 @@ async def serve(path: Path | str, *, port: int = 0, send_many: SendMany | None =
         await database.close()
 
 
-async def _create(node: Node, request: web.Request) -> web.Response:
-    await node.create(request.match_info["session"], Profile(request.match_info["profile"]))
+NODE = web.AppKey("node", Node)
+
+
+async def create(request: web.Request) -> web.Response:
+    """Make a class."""
+    await request.app[NODE].create(request.match_info["session"], Profile(request.match_info["profile"]))
     return web.Response()
 
 
-async def figures(node: Node, request: web.Request) -> web.Response:
+async def figures(request: web.Request) -> web.Response:
     """Counters, CPU seconds and resident bytes of this process; `?reset` empties the loop lateness."""
-    counters = node.hub.counters
+    counters = request.app[NODE].hub.counters
     usage = resource.getrusage(resource.RUSAGE_SELF)
     values: dict[str, Any] = {
         name: {"counts": value.counts, "count": value.count, "max": value.max} if isinstance(value, Histogram) else value
@@ -191,7 +198,7 @@ async def _main(path: str, port: int) -> None:
 
 def main() -> None:
     """Serve until told to stop."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
