@@ -5,6 +5,7 @@ Nothing but the route's own handler differs between routes, so limits, refusals 
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -84,7 +85,7 @@ def _serve(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse
     decoder = msgspec.json.Decoder(route.body, strict=True) if route.body else None
 
     async def serve(request: web.Request) -> web.StreamResponse:
-        now = callers.now_s()
+        now = time.time()
         try:
             principal = await _identify(request, route, now)
             query = _query(request, route.query)
@@ -109,14 +110,14 @@ async def _identify(request: web.Request, route: Route, now: float) -> callers.P
         if problem.code == "unauthenticated":
             fail(request)
         raise
-    if principal.caller is not Caller.ANYBODY and not request.app[keys.CALLS].take(principal.key, now):
+    if principal.caller is not Caller.ANYBODY and not request.app[keys.CALLS].take(principal.key, time.monotonic()):
         raise Problem("rate_limited")
     return principal
 
 
 def fail(request: web.Request) -> None:
     """Count a refused login; an address with too many loses the connection, never the right to come with a good token."""
-    if not request.app[keys.FAILURES].take(callers.address_of(request), callers.now_s()):
+    if not request.app[keys.FAILURES].take(callers.address_of(request), time.monotonic()):
         request.protocol.keep_alive(False)
         raise Problem("rate_limited")
 

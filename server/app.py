@@ -1,25 +1,43 @@
-"""A node put together: what is opened in which order, and closed in the opposite one."""
+"""A node put together: what is opened in which order, and closed in the opposite one.
+
+keys -> store -> media plane -> hub -> gateway -> upkeep; routes are added last. The hub drains before the gateway lets go of the sockets,
+both before the plane and the store close, so that whatever was accepted is stored.
+"""
 
 import asyncio
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
-from server import api, keyring, keys, site
+from media.plane import NativePlane, send_many
+from moderation.screening import WordScreen
+from server import api, callers, keyring, keys, site, telemetry
 from server.adapters.sqlite import Database
 from server.adapters.sqlite_journal import SqliteDirectory, SqliteJournal
 from server.adapters.sqlite_seats import SqliteSeats
 from server.config import Config
+from server.doors import Bouncer, Doors, LateSignals
 from server.guard import Guard
 from server.limits import Buckets
-from server.routes import operator, seats
+from server.pulse import Pulse
+from server.routes import audit, classes, node, operator, people, seats
+from server.seats import hash_cookie
+from signaling.classroom.ids import Millis
+from signaling.gateway import Gateway
+from signaling.hub import Hub
+from signaling.loop import Probe
+from signaling.metrics import Counters, Histogram
 
 log = logging.getLogger("jiangtai.node")
+#: every call of the API
+ROUTES: Final = (*seats.ROUTES, *people.ROUTES, *classes.ROUTES, *audit.ROUTES, *operator.ROUTES, *node.ROUTES)
 _PRUNE_S = 60.0
+_TICK_S = 0.05
 
 
 def create_app(config: Config, *, replace: Mapping[web.AppKey[Any], Any] | None = None) -> web.Application:
@@ -29,13 +47,38 @@ def create_app(config: Config, *, replace: Mapping[web.AppKey[Any], Any] | None 
     app[keys.GUARD] = Guard(open_per_address=config.limits.open_per_address)
     app[keys.CALLS] = Buckets(rate=config.limits.requests_per_minute / 60, burst=config.limits.requests_per_minute / 4)
     app[keys.FAILURES] = Buckets(rate=config.limits.failures_per_second, burst=config.limits.failures_per_second * 2)
+    app[keys.COUNTERS] = Counters()
+    app[keys.REQUESTS] = Counter()
+    app[keys.CLOCK] = _now_ms
+    app[keys.STARTED_AT] = _now_ms()
     for key, value in (replace or {}).items():
         app[key] = value
     app.on_response_prepare.append(site.on_prepare)
-    app.cleanup_ctx.extend((_keys, _stores, _upkeep))
-    api.add(app, (*seats.ROUTES, *operator.ROUTES))
+    app.cleanup_ctx.extend((_keys, _store, _media, _signaling, _upkeep))
+    app[keys.ROUTES] = ROUTES
+    api.add(app, ROUTES)
+    app.router.add_get("/rt/", connect)
+    app.router.add_get("/healthz", healthz)
     site.add_site(app)
     return app
+
+
+async def connect(request: web.Request) -> web.StreamResponse:
+    """A client's WebSocket; a browser with a good seat no longer counts against its address."""
+    cookie = callers.read_cookie(request)
+    if cookie and await request.app[keys.SEATS].knows(hash_cookie(cookie), request.app[keys.CLOCK]()):
+        callers.prove(request)
+    return await request.app[keys.GATEWAY].handle(request)
+
+
+async def healthz(request: web.Request) -> web.Response:
+    """Whether this node serves, and nothing else; the private listener tells more."""
+    good = telemetry.health(request.app)["ok"]
+    return web.json_response({"ok": good}, status=200 if good else 503)
+
+
+def _now_ms() -> Millis:
+    return int(time.time() * 1000)
 
 
 async def _keys(app: web.Application) -> AsyncIterator[None]:
@@ -46,7 +89,7 @@ async def _keys(app: web.Application) -> AsyncIterator[None]:
     yield
 
 
-async def _stores(app: web.Application) -> AsyncIterator[None]:
+async def _store(app: web.Application) -> AsyncIterator[None]:
     config = app[keys.CONFIG]
     config.var_dir.mkdir(parents=True, exist_ok=True)
     database = app[keys.DATABASE] = Database(config.var_dir / "jiangtai.sqlite")
@@ -61,18 +104,67 @@ async def _stores(app: web.Application) -> AsyncIterator[None]:
     await database.close()
 
 
-async def _upkeep(app: web.Application) -> AsyncIterator[None]:
-    task = asyncio.create_task(_prune(app), name="upkeep")
+async def _media(app: web.Application) -> AsyncIterator[None]:
+    config = app[keys.CONFIG]
+    signals = app[keys.SIGNALS] = LateSignals()
+    plane = None
+    if keys.PLANE not in app:
+        plane = app[keys.PLANE] = NativePlane(
+            bind=config.media_bind(),
+            udp_ports=config.media.udp_ports,
+            tcp_port=config.media.tcp_port if config.media.tcp_port >= 0 else None,
+            announced=config.media_addresses(),
+            signals=signals,
+            clock=app[keys.CLOCK],
+        )
     yield
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    if plane is not None:
+        plane.stop()
+
+
+async def _signaling(app: web.Application) -> AsyncIterator[None]:
+    config = app[keys.CONFIG]
+    hub = app[keys.HUB] = Hub(
+        journal=app[keys.JOURNAL],
+        directory=app[keys.DIRECTORY],
+        media=app[keys.PLANE],
+        screen=WordScreen(),
+        clock=app[keys.CLOCK],
+        counters=app[keys.COUNTERS],
+    )
+    gateway = app[keys.GATEWAY] = Gateway(
+        hub=hub,
+        seats=Doors(callers.cookie_name(config), app[keys.SEATS]),
+        send_many=send_many,
+        origins=callers.further_origins(config),
+        clock=app[keys.CLOCK],
+    )
+    app[keys.SIGNALS].target = gateway
+    bouncer = Bouncer(app[keys.SEATS], gateway)
+    hub.watch(bouncer.watch)
+    await gateway.start()
+    yield
+    await hub.drain()
+    await gateway.stop()
+    await bouncer.settle()
+
+
+async def _upkeep(app: web.Application) -> AsyncIterator[None]:
+    pulse = app[keys.PULSE] = Pulse(lambda: telemetry.figures(app))
+    probe = Probe(Histogram(), every_s=_TICK_S, tell=pulse.late)
+    tasks = [asyncio.create_task(_prune(app), name="prune"), asyncio.create_task(pulse.beat(), name="pulse")]
+    yield
+    probe.stop()
+    for task in tasks:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 async def _prune(app: web.Application) -> None:
     while True:
         try:
-            await app[keys.SEATS].prune(int(time.time() * 1000))
+            await app[keys.SEATS].prune(app[keys.CLOCK]())
         except Exception:
             log.exception("pruning failed")
         await asyncio.sleep(_PRUNE_S)

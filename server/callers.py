@@ -7,7 +7,6 @@ change something and rest on a cookie must come from a page of ours (Origin), si
 import hashlib
 import ipaddress
 import secrets
-import time
 from typing import Final
 
 import msgspec
@@ -94,9 +93,14 @@ def origin_is_ours(request: web.Request) -> bool | None:
     if origin is None:
         return None
     config = request.app[keys.CONFIG]
-    if origin in config.origins or (config.public_url and origin == config.public_url.rstrip("/")):
+    if origin in further_origins(config):
         return True
     return origin == f"{'https' if is_secure(config) else 'http'}://{request.host}"
+
+
+def further_origins(config: Config) -> tuple[str, ...]:
+    """Origins whose pages may talk to this node besides its own."""
+    return (*config.origins, *((config.public_url.rstrip("/"),) if config.public_url else ()))
 
 
 async def identify(request: web.Request, right: Right, now: float) -> Principal:
@@ -118,23 +122,18 @@ async def identify(request: web.Request, right: Right, now: float) -> Principal:
     return principal
 
 
-def now_s() -> float:
-    """Seconds since the epoch."""
-    return time.time()
-
-
 async def _by_cookie(request: web.Request, right: Right, now: float) -> Principal:
     cookie = read_cookie(request)
     name = request.match_info.get("seat") or request.query.get("seat")
     if name and cookie:
         seat = await request.app[keys.SEATS].find(name, int(now * 1000))
         if seat is not None and seat.owned_by(cookie):
-            _prove(request)
+            prove(request)
             return Principal(caller=Caller(seat.role), seat=seat)
     elif may(Caller.OPERATOR, right) or not name:
         operator = read_cookie(request, "-operator")
         if operator and await request.app[keys.SEATS].is_operator(hash_cookie(operator), int(now * 1000)):
-            _prove(request)
+            prove(request)
             return Principal(caller=Caller.OPERATOR)
     raise Problem("unauthenticated")
 
@@ -159,11 +158,12 @@ def _service(request: web.Request, header: str, now: float) -> Principal:
                 name = known
         if not name:
             raise Problem("unauthenticated")
-    _prove(request)
+    prove(request)
     return Principal(caller=Caller.SERVICE, name=name)
 
 
-def _prove(request: web.Request) -> None:
+def prove(request: web.Request) -> None:
+    """The connection of this request belongs to somebody known: it no longer counts against its address."""
     if isinstance(request.protocol, GuardedHandler):
         request.protocol.prove()
 

@@ -1,30 +1,34 @@
-"""Classes as HTTP sees them: made, listed, described, ended; people sent out lose their seats.
+"""Classes as HTTP sees them: made, listed, described, ended.
 
-The directory knows which classes exist; the hub knows how a running one stands.
+The directory knows which classes exist; the hub knows how one that is awake stands. A class nobody is in sleeps, and is woken to be asked.
 """
 
 import secrets
-import unicodedata
+import time
 
 import msgspec
 from aiohttp import web
 
+from moderation.names import BadName, normalise
 from server import keys
 from server.problems import Problem
 from server.seats import Seat
+from signaling.classroom.errors import Rejected
 from signaling.classroom.ids import Millis, SessionId
+from signaling.classroom.session import EndClass
 from signaling.classroom.settings import Phase, Profile
 
 
 class ClassInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One class from outside."""
+    """One class from outside; phase is None while it sleeps (nobody is in it)."""
 
     session: SessionId
     title: str
     profile: Profile
-    phase: Phase
+    phase: Phase | None
     starts_at: Millis | None
     ended_at: Millis | None
+    present: int = 0
 
 
 def new_id(prefix: str = "") -> SessionId:
@@ -34,15 +38,15 @@ def new_id(prefix: str = "") -> SessionId:
 
 def display_name(name: str) -> str:
     """A person's name as it will be shown; raises Problem (bad_message)."""
-    kept = " ".join(unicodedata.normalize("NFC", name).split())[:64]
-    if not kept or not kept.isprintable():
-        raise Problem("bad_message")
-    return kept
+    try:
+        return normalise(name)
+    except BadName:
+        raise Problem("bad_message") from None
 
 
 async def create(app: web.Application, session: SessionId, *, title: str, profile: Profile, starts_at: Millis | None) -> ClassInfo:
     """Make a class; the same call again finds it made. Raises Problem (exists) if another class has the id."""
-    await app[keys.DIRECTORY].create(session, title, profile.value, starts_at)
+    await app[keys.HUB].create(session, title, profile, starts_at)
     made = await describe(app, session)
     if made is None or (made.title, made.profile, made.starts_at) != (title, profile, starts_at):
         raise Problem("exists")
@@ -50,21 +54,41 @@ async def create(app: web.Application, session: SessionId, *, title: str, profil
 
 
 async def describe(app: web.Application, session: SessionId) -> ClassInfo | None:
-    """How a class stands; None if there is none."""
+    """How a class stands, without waking it; None if there is none."""
     found = await app[keys.DIRECTORY].get(session)
-    return _info(found) if found else None
+    return _info(app, found) if found else None
+
+
+async def phase(app: web.Application, session: SessionId) -> Phase:
+    """The phase of a class, woken if need be. Raises Rejected, Unavailable."""
+    try:
+        return (await app[keys.HUB].runner(session)).room.phase
+    except Rejected as error:
+        if error.code == "class_ended":
+            return Phase.ENDED
+        raise
 
 
 async def list_classes(app: web.Application, *, ended: bool, after: SessionId | None, limit: int) -> list[ClassInfo]:
     """Classes by id."""
-    return [_info(found) for found in await app[keys.DIRECTORY].list(ended=ended, after=after, limit=limit)]
+    return [_info(app, found) for found in await app[keys.DIRECTORY].list(ended=ended, after=after, limit=limit)]
 
 
-async def disconnect_seat(app: web.Application, seat: Seat) -> None:
-    """Close what hangs on a seat that was given up."""
+async def end(app: web.Application, session: SessionId) -> None:
+    """End a class for everybody, as the node itself; ending one that is over changes nothing."""
+    reply = await app[keys.HUB].dispatch(session, None, EndClass())
+    if reply.error not in (None, "class_ended"):
+        raise Rejected(reply.error)
+    await app[keys.DIRECTORY].mark_ended(session, int(time.time() * 1000))
 
 
-def _info(found: object) -> ClassInfo:
+def disconnect_seat(app: web.Application, seat: Seat) -> None:
+    """Close what a person has open."""
+    app[keys.GATEWAY].revoke(seat.session, seat.participant)
+
+
+def _info(app: web.Application, found: object) -> ClassInfo:
     row = msgspec.convert(found, dict[str, object])
-    phase = Phase.ENDED if row["ended_at"] is not None else Phase.LIVE
-    return msgspec.convert({**row, "phase": phase}, ClassInfo)
+    room = app[keys.HUB].room(str(row["session"]))
+    now = Phase.ENDED if row["ended_at"] is not None else room.phase if room else None
+    return msgspec.convert({**row, "phase": now, "present": room.present if room else 0}, ClassInfo)

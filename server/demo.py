@@ -5,25 +5,15 @@ Each start opens the class of the last one if it is still running, so that links
 
 from typing import Final
 
-import msgspec
 from aiohttp import web
 
 from server import auth, classes, keys
+from server.keys import Demo
 from signaling.classroom.roles import Role
 from signaling.classroom.settings import Profile
 
 _LIFE_S: Final = auth.MAX_LIFE_S[auth.Kind.INVITE]
 TITLE: Final = "示范课 · Demo class"
-
-
-class Demo(msgspec.Struct, frozen=True, kw_only=True):
-    """The running demo class."""
-
-    session: str
-    title: str
-
-
-DEMO = web.AppKey("demo", Demo)
 
 
 async def start(app: web.Application) -> Demo:

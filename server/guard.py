@@ -117,5 +117,12 @@ class GuardedRunner(web.AppRunner):
         # Bodies are small JSON: a compressed one is refused rather than inflated.
         self._options = {"keepalive_timeout": head_seconds, "access_log": None, "lingering_time": 2.0, "auto_decompress": False}
 
+    @property
+    def guarded(self) -> "GuardedServer":
+        """The protocol factory for `create_server`, after `setup`."""
+        if not isinstance(self.server, GuardedServer):
+            raise RuntimeError("set up first")
+        return self.server
+
     async def _make_server(self) -> "web.Server":
         return GuardedServer(await super()._make_server(), self._guard, self._options)

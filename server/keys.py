@@ -1,22 +1,58 @@
 """The long-lived objects of a node, each under one typed key of the application."""
 
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import msgspec
 from aiohttp import web
 
+from media.plane import NativePlane
 from server.adapters.sqlite import Database
 from server.adapters.sqlite_journal import SqliteDirectory, SqliteJournal
 from server.adapters.sqlite_seats import SqliteSeats
 from server.config import Config
+from server.doors import LateSignals
 from server.guard import Guard
 from server.keyring import KeyRing
 from server.limits import Buckets
+from server.pulse import Pulse
+from signaling.gateway import Gateway
+from signaling.hub import Hub
+from signaling.metrics import Counters
+from signaling.ports import Clock
 
+if TYPE_CHECKING:
+    from server.api import Route
+
+
+class Demo(msgspec.Struct, frozen=True, kw_only=True):
+    """The running demo class."""
+
+    session: str
+    title: str
+
+
+DEMO = web.AppKey("demo", Demo)
 CONFIG = web.AppKey("config", Config)
+CLOCK: web.AppKey[Clock] = web.AppKey("clock", Clock)  # type: ignore[arg-type]
 DATABASE = web.AppKey("database", Database)
 JOURNAL = web.AppKey("journal", SqliteJournal)
 DIRECTORY = web.AppKey("directory", SqliteDirectory)
 SEATS = web.AppKey("seats", SqliteSeats)
 RING = web.AppKey("ring", KeyRing)
+SIGNALS = web.AppKey("signals", LateSignals)
+PLANE = web.AppKey("plane", NativePlane)
+HUB = web.AppKey("hub", Hub)
+GATEWAY = web.AppKey("gateway", Gateway)
+COUNTERS = web.AppKey("counters", Counters)
+PULSE = web.AppKey("pulse", Pulse)
 GUARD = web.AppKey("guard", Guard)
 #: API calls by seat or service, and refused logins by address
 CALLS = web.AppKey("calls", Buckets)
 FAILURES = web.AppKey("failures", Buckets)
+#: answers by (method, route, status)
+REQUESTS: web.AppKey[Counter[tuple[str, str, int]]] = web.AppKey("requests", Counter)
+#: every route of the API
+ROUTES: "web.AppKey[tuple[Route, ...]]" = web.AppKey("routes", tuple)
+#: milliseconds since the epoch
+STARTED_AT = web.AppKey("started_at", int)

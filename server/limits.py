@@ -1,6 +1,8 @@
-"""Token buckets by key, bounded in number: the least recently used key is forgotten first. Time is an argument, in seconds."""
+"""Token buckets by key, bounded in number: the least recently used key is forgotten first. Time is an argument, monotonic seconds."""
 
 from collections import OrderedDict
+
+from signaling.limits import Bucket
 
 
 class Buckets:
@@ -10,19 +12,20 @@ class Buckets:
         self._rate = rate
         self._burst = burst
         self._keys = keys
-        self._level: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
         self.refused = 0
 
     def take(self, key: str, now: float) -> bool:
         """Take one token; False if there is none."""
-        level, at = self._level.pop(key, (self._burst, now))
-        level = min(self._burst, level + max(0.0, now - at) * self._rate)
-        granted = level >= 1
-        self._level[key] = (level - 1 if granted else level, now)
-        if len(self._level) > self._keys:
-            self._level.popitem(last=False)
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            bucket = self._buckets[key] = Bucket(self._rate, self._burst)
+        self._buckets.move_to_end(key)
+        if len(self._buckets) > self._keys:
+            self._buckets.popitem(last=False)
+        granted = bucket.take(now)
         self.refused += not granted
         return granted
 
     def __len__(self) -> int:
-        return len(self._level)
+        return len(self._buckets)

@@ -4,19 +4,14 @@ Figures are sums and counts; no row names a person. Rates are per second, taken 
 """
 
 import asyncio
-import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
 
-from signaling.metrics import Histogram
-
 ROWS: Final = 300
-_TICK_S: Final = 0.05
-_TICKS: Final = round(1.0 / _TICK_S)
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,36 +38,23 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 class Pulse:
     """Takes the rows. `read` gives the present figures: gauges as they are, counters since start (telemetry.figures)."""
 
-    def __init__(self, read: Callable[[], Mapping[str, float]], late: Histogram) -> None:
+    def __init__(self, read: Callable[[], Mapping[str, float]]) -> None:
         self._read = read
-        self._late = late
         self._worst = 0.0
         self._before: Mapping[str, float] = {}
         self._before_at = 0.0
         self.rows: deque[Row] = deque(maxlen=ROWS)
 
-    @contextlib.asynccontextmanager
-    async def beating(self) -> AsyncIterator[None]:
-        """Run while the block runs."""
-        task = asyncio.create_task(self._beat(), name="pulse")
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+    def late(self, seconds: float) -> None:
+        """The loop ran a timer this much late."""
+        self._worst = max(self._worst, seconds)
 
-    async def _beat(self) -> None:
+    async def beat(self) -> None:
+        """Take a row every second until cancelled."""
         loop = asyncio.get_running_loop()
         self._before, self._before_at = self._read(), loop.time()
-        due = loop.time()
         while True:
-            for _ in range(_TICKS):
-                due = max(due + _TICK_S, loop.time())
-                await asyncio.sleep(due - loop.time())
-                late = max(0.0, loop.time() - due)
-                self._late.add(late)
-                self._worst = max(self._worst, late)
+            await asyncio.sleep(1.0)
             self.take(int(time.time() * 1000), loop.time())
 
     def take(self, at: int, now: float) -> None:

@@ -19,6 +19,7 @@ log = logging.getLogger("jiangtai.http")
 
 STATIC: Final = Path(__file__).parent / "static"
 _PAGES: Final = ("/", "/join", "/class/{rest:.*}", "/ended/{rest:.*}", "/operator")
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"})
 _FOREVER: Final = "public, max-age=31536000, immutable"
 _ASK_AGAIN: Final = "no-cache"
 _NOT_BUILT: Final = "The web client is not built yet: make web\n"
@@ -77,6 +78,15 @@ async def on_prepare(request: web.Request, response: web.StreamResponse) -> None
 @web.middleware
 async def shield(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
     """Refuse foreign host names; turn every refusal and failure into the one error body."""
+    resource = request.match_info.route.resource
+    # A resolved route is a template; the path itself may hold a seat.
+    route = resource.canonical if resource else "unknown"
+    response = await _answer(request, handler, route)
+    request.app[keys.REQUESTS][request.method if request.method in _METHODS else "other", route, response.status] += 1
+    return response
+
+
+async def _answer(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]], route: str) -> web.StreamResponse:
     if not callers.host_is_ours(request):
         request.protocol.keep_alive(False)
         return problems.answer("misdirected")
@@ -91,9 +101,7 @@ async def shield(request: web.Request, handler: Callable[[web.Request], Awaitabl
     except (asyncio.CancelledError, ConnectionError):
         raise
     except Exception:
-        # A resolved route is a template; the path itself may hold a seat.
-        resource = request.match_info.route.resource
-        log.exception("request failed", extra={"route": resource.canonical if resource else ""})
+        log.exception("request failed", extra={"route": route})
         return problems.answer("internal")
 
 

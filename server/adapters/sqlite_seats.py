@@ -70,7 +70,7 @@ class SqliteSeats:
 
     async def revoke(self, session: SessionId, participant: ParticipantId, *, at: Millis, banned: bool) -> None:
         """See seats.SeatBook.revoke."""
-        self._forget(session, participant)
+        self.forget(session, participant)
         await self._database.write(
             lambda connection: (
                 connection.execute(
@@ -80,7 +80,19 @@ class SqliteSeats:
                 ).rowcount
             )
         )
-        self._forget(session, participant)
+        self.forget(session, participant)
+
+    def forget(self, session: SessionId, participant: ParticipantId) -> None:
+        """Let nobody in from memory while a revocation is on its way to the store."""
+        self._generation += 1
+        for key in [key for key, seat in self._cache.items() if seat.participant == participant and seat.session == session]:
+            del self._cache[key]
+
+    async def epoch(self, session: SessionId, participant: ParticipantId) -> int:
+        """How often this person was sent out."""
+        sql = "SELECT epoch FROM revocation WHERE session = ? AND participant = ?"
+        row = await self._database.read(lambda connection: connection.execute(sql, (session, participant)).fetchone())
+        return int(row[0]) if row else 0
 
     async def forgive(self, session: SessionId, participant: ParticipantId) -> None:
         """See seats.SeatBook.forgive."""
@@ -124,11 +136,6 @@ class SqliteSeats:
         self._cache[seat.id] = seat
         while len(self._cache) > _CACHE:
             self._cache.popitem(last=False)
-
-    def _forget(self, session: SessionId, participant: ParticipantId) -> None:
-        self._generation += 1
-        for key in [key for key, seat in self._cache.items() if seat.participant == participant and seat.session == session]:
-            del self._cache[key]
 
 
 def _redeem(connection: sqlite3.Connection, claims: Claims, seat: Seat, now: Millis) -> Seat:

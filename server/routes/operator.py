@@ -56,7 +56,7 @@ async def log_out(call: Call) -> None:
 
 async def show_demo(call: Call) -> DemoAnswer:
     """The links of the demo class, to this machine only."""
-    found = call.app.get(demo.DEMO)
+    found = call.app.get(keys.DEMO)
     if found is None or not callers.is_loopback(call.request):
         raise Problem("not_found")
     return DemoAnswer(session=found.session, title=found.title, links=demo.links(call.app, found, call.now))

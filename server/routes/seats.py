@@ -61,7 +61,8 @@ async def redeem(call: Call) -> web.Response:
     described = await classes.describe(call.app, claims.room)
     if described is None:
         raise Problem("bad_token")
-    if described.phase is Phase.ENDED:
+    phase = await classes.phase(call.app, claims.room)
+    if phase is Phase.ENDED:
         raise Problem("class_ended")
     name = classes.display_name(claims.name)
     cookie = callers.read_cookie(call.request) or new_cookie()
@@ -74,7 +75,7 @@ async def redeem(call: Call) -> web.Response:
         raise Problem("bad_token") from None
     except Banned:
         raise Problem("banned") from None
-    response = api.encode(_answer(seat, described), 201)
+    response = api.encode(_answer(seat, described, phase), 201)
     callers.give_cookie(response, config, cookie, hours=config.limits.seat_hours)
     return response
 
@@ -85,14 +86,14 @@ async def show(call: Call) -> SeatAnswer:
     described = await classes.describe(call.app, seat.session)
     if described is None:
         raise Problem("not_found")
-    return _answer(seat, described)
+    return _answer(seat, described, await classes.phase(call.app, seat.session))
 
 
 async def give_up(call: Call) -> None:
     """Release the seat and close its connections."""
     seat = _own(call)
     await call.app[keys.SEATS].release(seat.id)
-    await classes.disconnect_seat(call.app, seat)
+    classes.disconnect_seat(call.app, seat)
 
 
 async def accept_invitation(call: Call) -> JoinToken:
@@ -124,14 +125,14 @@ def _own(call: Call) -> Seat:
     return call.principal.seat
 
 
-def _answer(seat: Seat, described: classes.ClassInfo) -> SeatAnswer:
+def _answer(seat: Seat, described: classes.ClassInfo, phase: Phase) -> SeatAnswer:
     return SeatAnswer(
         seat=seat.id,
         session=seat.session,
         participant=seat.participant,
         title=described.title,
         profile=described.profile,
-        phase=described.phase,
+        phase=phase,
         name=seat.name,
         role=seat.role,
     )
@@ -148,7 +149,7 @@ ROUTES = (
         body=Redeem,
         answer=SeatAnswer,
         status=201,
-        codes=(*_REFUSED, "token_used", "banned", "class_ended"),
+        codes=(*_REFUSED, "token_used", "banned", "class_ended", "draining", "overloaded"),
     ),
     Route(
         method="GET",
@@ -157,7 +158,7 @@ ROUTES = (
         right=Right.SEE_OWN_SEAT,
         summary="What an owned seat is",
         answer=SeatAnswer,
-        codes=("not_found",),
+        codes=("not_found", "draining", "overloaded"),
     ),
     Route(method="DELETE", path="/seats/{seat}", handler=give_up, right=Right.SEE_OWN_SEAT, summary="Give up an owned seat", status=204),
     Route(

@@ -1,0 +1,131 @@
+"""Between seats and classes: who a connection speaks for, and that whoever is sent out of a class loses the seat as well.
+
+The class decides (a journaled event), this follows: seats and unused tokens of the person are void before the next request, and the gateway
+cuts what is open. Admission itself is the classroom's business.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any, Protocol
+
+from moderation.names import likeness
+from server.adapters.sqlite_seats import SqliteSeats
+from server.seats import well_formed
+from signaling.classroom.ids import Millis, ParticipantId, SessionId
+from signaling.classroom.sanctions import BanLifted, ParticipantRemoved
+from signaling.classroom.seats import Seat as Standing
+from signaling.classroom.state import Room
+from signaling.entries import Entry
+from signaling.ports import SeatGrant, Signals, Unavailable
+
+log = logging.getLogger("jiangtai.doors")
+_SENT_OUT = (Standing.REMOVED, Standing.BANNED)
+_RETRY_S = 1.0
+
+
+class Doors:
+    """ports.Seats for the gateway."""
+
+    def __init__(self, cookie: str, seats: SqliteSeats) -> None:
+        """cookie: the name browsers send it by."""
+        self._cookie = cookie
+        self._seats = seats
+
+    async def open(self, cookies: Mapping[str, str], headers: Mapping[str, str], seat_id: str) -> SeatGrant | None:
+        """See ports.Seats."""
+        cookie = well_formed(cookies.get(self._cookie))
+        seat = await self._seats.find(seat_id, int(time.time() * 1000)) if cookie else None
+        if seat is None or not seat.owned_by(cookie):
+            return None
+        return SeatGrant(session=seat.session, participant=seat.participant, name=seat.name, role=seat.role, likeness=likeness(seat.name))
+
+
+class LateSignals:
+    """ports.Signals for the media plane, which is made before the gateway that carries them; silent until `target` is set."""
+
+    def __init__(self) -> None:
+        self.target: Signals | None = None
+
+    def to_all(self, session: SessionId, signal: Mapping[str, Any]) -> None:
+        """See ports.Signals."""
+        if self.target is not None:
+            self.target.to_all(session, signal)
+
+    def to_staff(self, session: SessionId, signal: Mapping[str, Any]) -> None:
+        """See ports.Signals."""
+        if self.target is not None:
+            self.target.to_staff(session, signal)
+
+    def to_participant(self, session: SessionId, participant: ParticipantId, signal: Mapping[str, Any]) -> None:
+        """See ports.Signals."""
+        if self.target is not None:
+            self.target.to_participant(session, participant, signal)
+
+    def to_connection(self, session: SessionId, connection: str, signal: Mapping[str, Any]) -> None:
+        """See ports.Signals."""
+        if self.target is not None:
+            self.target.to_connection(session, connection, signal)
+
+
+class Revokes(Protocol):
+    """Cuts what a person has open."""
+
+    def revoke(self, session: SessionId, participant: ParticipantId) -> None: ...
+
+
+class Bouncer:
+    """Watches every class (hub.Watcher) and voids the seats of those sent out."""
+
+    def __init__(self, seats: SqliteSeats, gateway: Revokes) -> None:
+        self._seats = seats
+        self._gateway = gateway
+        self._known: set[SessionId] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def watch(self, session: SessionId, room: Room, entries: Sequence[Entry]) -> None:
+        """See hub.Watcher."""
+        if session not in self._known:  # a crash may have come between a removal and its revocation
+            self._known.add(session)
+            for person in [person for person in room.participants.values() if person.seat in _SENT_OUT]:
+                self._do(self._make_sure(session, person.id, entries[-1].origin.at, person.seat is Standing.BANNED))
+        for entry in entries:
+            event = entry.event
+            if isinstance(event, ParticipantRemoved):
+                self._seats.forget(session, event.participant)
+                self._gateway.revoke(session, event.participant)
+                self._do(self._revoke(session, event.participant, entry.origin.at, event.banned))
+            elif isinstance(event, BanLifted):
+                self._do(self._forgive(session, event.participant))
+
+    async def settle(self) -> None:
+        """Wait until everything decided so far is stored."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _revoke(self, session: SessionId, participant: ParticipantId, at: Millis, banned: bool) -> None:
+        while True:
+            try:
+                await self._seats.revoke(session, participant, at=at, banned=banned)
+            except Unavailable:
+                log.error("a revocation waits for the store", extra={"session": session})
+                await asyncio.sleep(_RETRY_S)
+            else:
+                self._gateway.revoke(session, participant)
+                return
+
+    async def _make_sure(self, session: SessionId, participant: ParticipantId, at: Millis, banned: bool) -> None:
+        if await self._seats.epoch(session, participant) == 0:
+            await self._revoke(session, participant, at, banned)
+
+    async def _forgive(self, session: SessionId, participant: ParticipantId) -> None:
+        try:
+            await self._seats.forgive(session, participant)
+        except Unavailable:
+            log.error("a ban could not be lifted at the door", extra={"session": session})

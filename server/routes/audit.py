@@ -1,0 +1,88 @@
+"""The audit trail of a class, read from its journal, and the proof that the journal is whole."""
+
+from typing import Annotated
+
+import msgspec
+
+from moderation.audit import AuditEntry, told
+from server import keys
+from server.api import Call, Route
+from server.problems import Problem
+from server.rights import Right
+from signaling.messages import decode_event
+
+#: journal records looked at for one page
+_LOOKED_AT = 5_000
+
+
+class AuditQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Entries with seq > after."""
+
+    after: Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)] = 0
+    limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 100
+
+
+class AuditPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Entries in order; `next` is the `after` of the following page, None when the journal's end was reached."""
+
+    entries: list[AuditEntry]
+    next: int | None
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """Outcome of checking the hash chain: records read, head of the chain in hex, first bad number (None = whole)."""
+
+    records: int
+    head: str
+    broken_at: int | None
+
+
+async def trail(call: Call) -> AuditPage:
+    """A page of the trail."""
+    session, query = await _known(call), call.query
+    entries: list[AuditEntry] = []
+    looked_at, last = 0, query.after
+    async for record in call.app[keys.JOURNAL].read(session, query.after, _LOOKED_AT):
+        looked_at, last = looked_at + 1, record.seq
+        entry = told(record.seq, record.at, record.by, decode_event(record.event))
+        if entry is not None:
+            entries.append(entry)
+        if len(entries) >= query.limit:
+            return AuditPage(entries=entries, next=last)
+    return AuditPage(entries=entries, next=last if looked_at >= _LOOKED_AT else None)
+
+
+async def verify(call: Call) -> Verdict:
+    """Recompute the hash chain of the class's journal."""
+    verdict = await call.app[keys.JOURNAL].verify(await _known(call))
+    return Verdict(records=verdict.records, head=verdict.chain.hex(), broken_at=verdict.broken_at)
+
+
+async def _known(call: Call) -> str:
+    session = call.request.match_info["session"]
+    if await call.app[keys.DIRECTORY].get(session) is None:
+        raise Problem("not_found")
+    return session
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path="/classes/{session}/audit",
+        handler=trail,
+        right=Right.SEE_AUDIT,
+        summary="Acts of supervision in a class",
+        query=AuditQuery,
+        answer=AuditPage,
+        codes=("not_found",),
+    ),
+    Route(
+        method="GET",
+        path="/classes/{session}/audit/verification",
+        handler=verify,
+        right=Right.SEE_AUDIT,
+        summary="Check that a class's journal is whole",
+        answer=Verdict,
+        codes=("not_found",),
+    ),
+)

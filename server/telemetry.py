@@ -1,0 +1,137 @@
+"""What the node tells about itself: Prometheus metrics and a detailed health check, on the private listener only.
+
+Numbers are kept where things happen (plain integers); this file names them and reads them when asked. No label holds a person, a class or
+an address.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from server import keys
+from signaling.metrics import BUCKETS, Counters, Histogram
+
+#: what may go down; everything else only grows
+_GAUGES: Final = frozenset({"connections", "lagging", "behind", "runners"})
+_MEDIA_GAUGES: Final = frozenset({"peers", "tracks", "slots", "rooms", "tcp_connections", "rtt_ms", "classes", "devices", "checks"})
+#: a store that has not committed for this long is not healthy
+_STUCK_WRITES: Final = 10_000
+
+
+def figures(app: web.Application) -> dict[str, float]:
+    """The figures the operator's plots are made of (pulse.Row)."""
+    counters, media, hub = app[keys.COUNTERS], app[keys.PLANE].metrics(), app[keys.HUB]
+    return {
+        "classes": float(counters.runners),
+        "people": float(sum(room.present for room in map(hub.room, hub.sessions()) if room is not None)),
+        "connections": float(counters.connections),
+        "joins": float(counters.joins),
+        "commands": float(counters.commands),
+        "journal_seconds": counters.journal_seconds.total,
+        "journal_count": float(counters.journal_seconds.count),
+        "packets_in": float(media.get("packets_in", 0)),
+        "packets_out": float(media.get("packets_out", 0)),
+        "bytes_in": float(media.get("bytes_in", 0)),
+        "bytes_out": float(media.get("bytes_out", 0)),
+        "media_peers": float(media.get("peers", 0)),
+        "nacks": float(media.get("nack_in", 0) + media.get("nack_out", 0)),
+        "key_frame_requests": float(media.get("pli_out", 0)),
+        "queue_drops": float(counters.queue_full + counters.dropped_behind + counters.dropped_stalled + media.get("dropped_send_full", 0)),
+    }
+
+
+class NodeCollector:
+    """Reads a node's numbers when Prometheus asks."""
+
+    def __init__(self, app: web.Application) -> None:
+        self._app = app
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric of the node."""
+        app = self._app
+        yield from _signaling(app[keys.COUNTERS])
+        yield _gauge("jiangtai_people", "Admitted people who are connected", figures(app)["people"])
+        yield from _of_mapping("jiangtai_media_", "Media engine: ", app[keys.PLANE].metrics(), _MEDIA_GAUGES)
+        database = app[keys.DATABASE]
+        store = {"waiting": database.waiting, "writes": database.writes, "commits": database.commits, "refused": database.refused}
+        yield from _of_mapping("jiangtai_store_", "Store: ", store, frozenset({"waiting"}))
+        yield _histogram("jiangtai_store_commit_seconds", "Store: from BEGIN to the end of COMMIT", database.commit_seconds)
+        guard = app[keys.GUARD]
+        door = {"unproved_connections": guard.unproved, "turned_away": guard.turned_away, "evicted": guard.evicted}
+        door |= {"calls_refused": app[keys.CALLS].refused, "logins_refused": app[keys.FAILURES].refused}
+        yield from _of_mapping("jiangtai_http_", "HTTP: ", door, frozenset({"unproved_connections"}))
+        requests = app[keys.REQUESTS]
+        yield _requests(requests)
+
+
+def _signaling(counters: Counters) -> Iterator[Metric]:
+    for name, value in sorted(vars(counters).items()):
+        if isinstance(value, Histogram):
+            yield _histogram(f"jiangtai_{name}", f"Signaling: {name.replace('_', ' ')}", value)
+        elif name in _GAUGES:
+            yield _gauge(f"jiangtai_{name}", f"Signaling: {name}", value)
+        else:
+            yield _counter(f"jiangtai_{name}", f"Signaling: {name.replace('_', ' ')}", value)
+
+
+def _of_mapping(prefix: str, text: str, values: Mapping[str, float], gauges: frozenset[str]) -> Iterator[Metric]:
+    for name, value in sorted(values.items()):
+        make = _gauge if name in gauges else _counter
+        yield make(prefix + name, text + name.replace("_", " "), value)
+
+
+def _requests(counts: Mapping[tuple[str, str, int], int]) -> Metric:
+    family = CounterMetricFamily("jiangtai_http_requests", "HTTP: answers by route and status", labels=("method", "route", "status"))
+    for (method, route, status), count in sorted(counts.items()):
+        family.add_metric((method, route, str(status)), count)
+    return family
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value=value)
+
+
+def _counter(name: str, text: str, value: float) -> Metric:
+    return CounterMetricFamily(name, text, value=value)
+
+
+def _histogram(name: str, text: str, histogram: Histogram) -> Metric:
+    cumulated, buckets = 0, []
+    for bound, count in zip((*map(str, BUCKETS), "+Inf"), histogram.counts, strict=True):
+        cumulated += count
+        buckets.append((bound, cumulated))
+    return HistogramMetricFamily(name, text, buckets=buckets, sum_value=histogram.total)
+
+
+def health(app: web.Application) -> dict[str, object]:
+    """Whether the node can do its work, part by part."""
+    database = app[keys.DATABASE]
+    parts: dict[str, object] = {
+        "store": "ok" if database.waiting < _STUCK_WRITES else "stuck",
+        "media": "ok" if app[keys.PLANE].metrics().get("panics", 0) == 0 else "recovered",
+        "draining": app[keys.HUB].draining,
+    }
+    return {"ok": parts["store"] == "ok" and not parts["draining"], **parts}
+
+
+def private_app(app: web.Application) -> web.Application:
+    """The private listener: `/metrics` and the detailed `/healthz` of a node."""
+    registry = CollectorRegistry()
+    registry.register(NodeCollector(app))
+    ProcessCollector(registry=registry)
+
+    async def metrics(request: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def healthz(request: web.Request) -> web.Response:
+        found = health(app)
+        return web.json_response(found, status=200 if found["ok"] else 503)
+
+    private = web.Application()
+    private.router.add_get("/metrics", metrics)
+    private.router.add_get("/healthz", healthz)
+    return private
