@@ -15,18 +15,17 @@ import asyncio
 import secrets
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from media._engine import Engine  # noqa: TID251 - this is the one place
 from media._engine import send_many as send_many  # noqa: TID251 - handed to the gateway by the server
-from media.director import Directive, Director, Drop, Own, Permit, Play, Slot, Tell, Track, Viewer, may_publish, may_receive
+from media.devices import AUDIO_SLOTS, Class, Device, Pending, Transport, plan_slots
+from media.director import Directive, Drop, Own, Permit, Play, Slot, Tell, Track, Viewer, may_publish, may_receive
 from media.negotiation import (
     PublishPlan,
     SlotOffer,
     SubscribePlan,
     TrackPlan,
-    Use,
     answer_check,
     answer_publish,
     offer_subscribe,
@@ -37,16 +36,14 @@ from media.requests import read_people, read_sdp, read_tiles, read_tracks
 from media.ring import CommandRing
 from media.transport import RemoteTransport, ServerTransport
 from signaling.classroom.errors import Rejected
-from signaling.classroom.ids import Millis, ParticipantId, SessionId
+from signaling.classroom.ids import ParticipantId, SessionId
 from signaling.classroom.participants import ConnectionClosed
 from signaling.classroom.settings import Phase
-from signaling.classroom.state import Room
 from signaling.ports import Clock, Signals
 
 if TYPE_CHECKING:
     from media._engine import Event  # noqa: TID251
 
-AUDIO_SLOTS: Final = 3
 MAX_DEVICES: Final = 3
 MAX_CHECKS: Final = 50
 CHECK_MS: Final = 30_000
@@ -54,52 +51,6 @@ TICKET_MS: Final = 60_000
 SPEAKERS_MS: Final = 200
 QUALITY_MS: Final = 2_000
 _CHECK_ROOM: Final = 1
-_VOICES: Final[list[Use]] = ["audio"] * AUDIO_SLOTS
-
-
-@dataclass(kw_only=True)
-class _Transport:
-    """One open transport; `server` is our side as last told, `remote` the client's."""
-
-    peer: int
-    remote: RemoteTransport
-    server: ServerTransport
-    extensions: Mapping[str, int]
-    tracks: dict[str, tuple[int, TrackPlan]] = field(default_factory=dict)
-    slots: Sequence[SlotOffer] = ()
-
-
-@dataclass(kw_only=True)
-class _Pending:
-    """An offer of ours waiting for its answer; `restart` when it renews an open transport."""
-
-    server: ServerTransport
-    slots: Sequence[SlotOffer]
-    expires: Millis
-    restart: bool
-
-
-@dataclass(kw_only=True)
-class _Device:
-    """One connection of one person."""
-
-    participant: ParticipantId
-    publish: _Transport | None = None
-    subscribe: _Transport | None = None
-    pending: _Pending | None = None
-    reports: dict[str, Report] = field(default_factory=dict)
-    graded_at: Millis = 0
-
-
-@dataclass(kw_only=True)
-class _Class:
-    room: Room
-    id: int
-    shard: int
-    director: Director = field(default_factory=Director)
-    devices: dict[str, _Device] = field(default_factory=dict)
-    spoke_at: Millis = 0
-    opened: bool = False
 
 
 class NativePlane:
@@ -123,7 +74,7 @@ class NativePlane:
         self._announced = tuple(announced)
         self._signals = signals
         self._clock = clock
-        self._classes: dict[SessionId, _Class] = {}
+        self._classes: dict[SessionId, Class] = {}
         self._rooms: dict[int, SessionId] = {}
         #: peer -> (class, connection, side); a check has no class
         self._peers: dict[int, tuple[SessionId, str, str]] = {}
@@ -201,14 +152,14 @@ class NativePlane:
         klass = self._classes.get(session)
         if klass is None:
             self._next += 1
-            klass = self._classes[session] = _Class(room=room, id=self._next, shard=self._next % len(self._engine.udp_ports))
+            klass = self._classes[session] = Class(room=room, id=self._next, shard=self._next % len(self._engine.udp_ports))
             self._rooms[klass.id] = session
         klass.room = room
         if isinstance(event, ConnectionClosed):
             self.drop(session, event.connection)
         touched = getattr(event, "participant", None)
         if klass.devices:
-            self._carry_out(session, klass, klass.director.follow(room, touched if isinstance(touched, str) else None))
+            self._carry_out(klass, klass.director.follow(room, touched if isinstance(touched, str) else None))
             self._refresh(session)
 
     def drop(self, session: SessionId, connection: str) -> None:
@@ -277,7 +228,7 @@ class NativePlane:
 
     # Rights and bounds.
 
-    def _admitted(self, session: SessionId, participant: ParticipantId) -> _Class:
+    def _admitted(self, session: SessionId, participant: ParticipantId) -> Class:
         klass = self._classes.get(session)
         if klass is None or self._closed:
             raise Rejected("media_unavailable")
@@ -285,7 +236,7 @@ class NativePlane:
             raise Rejected("not_admitted")
         return klass
 
-    def _device(self, klass: _Class, participant: ParticipantId, connection: str) -> _Device:
+    def _device(self, klass: Class, participant: ParticipantId, connection: str) -> Device:
         """The device of this connection, made if the person has less than three."""
         device = klass.devices.get(connection)
         if device is not None:
@@ -294,10 +245,10 @@ class NativePlane:
             return device
         if sum(other.participant == participant for other in klass.devices.values()) >= MAX_DEVICES:
             raise Rejected("too_many")
-        device = klass.devices[connection] = _Device(participant=participant)
+        device = klass.devices[connection] = Device(participant=participant)
         return device
 
-    def _mint(self, klass: _Class) -> ServerTransport:
+    def _mint(self, klass: Class) -> ServerTransport:
         if self._ring.busy:
             raise Rejected("overloaded")
         return self._credentials(klass.shard)
@@ -317,17 +268,16 @@ class NativePlane:
     # Publishing.
 
     def _open_publisher(
-        self, klass: _Class, participant: ParticipantId, connection: str, server: ServerTransport, plan: PublishPlan
-    ) -> _Transport:
+        self, klass: Class, participant: ParticipantId, connection: str, server: ServerTransport, plan: PublishPlan
+    ) -> Transport:
         peer = self._open_in_class(klass, connection, "publish", server, plan.remote, plan.extensions)
-        transport = _Transport(peer=peer, remote=plan.remote, server=server, extensions=plan.extensions)
+        transport = Transport(peer=peer, remote=plan.remote, server=server, extensions=plan.extensions)
         self._add_tracks(klass, participant, connection, transport, plan.tracks)
         return transport
 
     def _add_tracks(
-        self, klass: _Class, participant: ParticipantId, connection: str, transport: _Transport, plans: Iterable[TrackPlan]
+        self, klass: Class, participant: ParticipantId, connection: str, transport: Transport, plans: Iterable[TrackPlan]
     ) -> None:
-        session = klass.room.id
         added = []
         for plan in plans:
             track = self._new_id()
@@ -343,11 +293,11 @@ class NativePlane:
                 codecs=plan.codecs,
                 allowed=False,
             )
-        self._carry_out(session, klass, klass.director.add_tracks(klass.room, added))
-        self._carry_out(session, klass, klass.director.own(participant))
-        self._refresh(session)
+        self._carry_out(klass, klass.director.add_tracks(klass.room, added))
+        self._carry_out(klass, klass.director.own(participant))
+        self._refresh(klass.room.id)
 
-    def _change_tracks(self, klass: _Class, participant: ParticipantId, connection: str, transport: _Transport, plan: PublishPlan) -> None:
+    def _change_tracks(self, klass: Class, participant: ParticipantId, connection: str, transport: Transport, plan: PublishPlan) -> None:
         """A later offer on the same transport: what changed is replaced, what stayed goes on."""
         wanted = {track.mid: track for track in plan.tracks}
         gone = [(mid, id) for mid, (id, old) in transport.tracks.items() if wanted.get(mid) != old]
@@ -356,35 +306,29 @@ class NativePlane:
         self._remove_tracks(klass, [id for _, id in gone])
         self._add_tracks(klass, participant, connection, transport, [track for mid, track in wanted.items() if mid not in transport.tracks])
 
-    def _remove_tracks(self, klass: _Class, ids: Sequence[int]) -> None:
+    def _remove_tracks(self, klass: Class, ids: Sequence[int]) -> None:
         for id in ids:
             self._do(self._engine.remove_track, id)
-        self._carry_out(klass.room.id, klass, klass.director.remove_tracks(klass.room, ids))
+        self._carry_out(klass, klass.director.remove_tracks(klass.room, ids))
 
     # Receiving.
 
-    def _offer(self, klass: _Class, device: _Device, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        tiles: list[Use] = ["tile"] * read_tiles(request)
-        uses: list[Use] = [*_VOICES, "screen_audio", "screen", "main", *tiles]
-        numbers = _distinct_numbers(2 * len(uses))
-        slots = [
-            SlotOffer(mid=str(index), use=use, ssrc=numbers.pop(), rtx_ssrc=None if "audio" in use else numbers.pop())
-            for index, use in enumerate(uses)
-        ]
+    def _offer(self, klass: Class, device: Device, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        slots = plan_slots(read_tiles(request))
         return self._await_answer(device, self._mint(klass), slots, restart=False)
 
-    def _offer_restart(self, klass: _Class, device: _Device | None) -> Mapping[str, Any]:
+    def _offer_restart(self, klass: Class, device: Device | None) -> Mapping[str, Any]:
         if device is None or device.subscribe is None:
             raise Rejected("media_unavailable")
         old = device.subscribe
         return self._await_answer(device, self._mint(klass).after(old.server), old.slots, restart=True)
 
-    def _await_answer(self, device: _Device, server: ServerTransport, slots: Sequence[SlotOffer], *, restart: bool) -> Mapping[str, Any]:
-        device.pending = _Pending(server=server, slots=slots, expires=self._clock() + TICKET_MS, restart=restart)
+    def _await_answer(self, device: Device, server: ServerTransport, slots: Sequence[SlotOffer], *, restart: bool) -> Mapping[str, Any]:
+        device.pending = Pending(server=server, slots=slots, expires=self._clock() + TICKET_MS, restart=restart)
         described = [{"mid": slot.mid, "kind": slot.kind, "use": slot.use} for slot in slots]
         return {"sdp": offer_subscribe(slots, server), "slots": described}
 
-    def _take_answer(self, klass: _Class, connection: str, device: _Device | None, sdp: str) -> None:
+    def _take_answer(self, klass: Class, connection: str, device: Device | None, sdp: str) -> None:
         if device is None or device.pending is None or device.pending.expires <= self._clock():
             raise Rejected("media_unavailable")
         pending = device.pending
@@ -402,11 +346,9 @@ class NativePlane:
             self._close_transport(klass, old)
         device.subscribe = self._open_viewer(klass, connection, device.participant, pending, plan)
 
-    def _open_viewer(
-        self, klass: _Class, connection: str, participant: ParticipantId, pending: _Pending, plan: SubscribePlan
-    ) -> _Transport:
+    def _open_viewer(self, klass: Class, connection: str, participant: ParticipantId, pending: Pending, plan: SubscribePlan) -> Transport:
         peer = self._open_in_class(klass, connection, "subscribe", pending.server, plan.remote, plan.extensions)
-        transport = _Transport(peer=peer, remote=plan.remote, server=pending.server, extensions=plan.extensions, slots=pending.slots)
+        transport = Transport(peer=peer, remote=plan.remote, server=pending.server, extensions=plan.extensions, slots=pending.slots)
         slots = []
         voices = iter(range(AUDIO_SLOTS))
         for offered in pending.slots:
@@ -427,14 +369,14 @@ class NativePlane:
                 auto=auto,
             )
         viewer = Viewer(participant=participant, connection=connection, peer=peer, slots=slots)
-        self._carry_out(klass.room.id, klass, klass.director.add_viewer(viewer))
+        self._carry_out(klass, klass.director.add_viewer(viewer))
         self._refresh(klass.room.id)
         return transport
 
     # Transports.
 
     def _open_in_class(
-        self, klass: _Class, connection: str, side: str, server: ServerTransport, remote: RemoteTransport, extensions: Mapping[str, int]
+        self, klass: Class, connection: str, side: str, server: ServerTransport, remote: RemoteTransport, extensions: Mapping[str, int]
     ) -> int:
         if not klass.opened:
             klass.opened = True
@@ -473,12 +415,12 @@ class NativePlane:
             remote_pwd=remote.pwd,
         )
 
-    def _close_transport(self, klass: _Class, transport: _Transport) -> None:
+    def _close_transport(self, klass: Class, transport: Transport) -> None:
         self._peers.pop(transport.peer, None)
         self._do(self._engine.close_peer, transport.peer)
         ids = [id for id, _ in transport.tracks.values()]
         if ids:
-            self._carry_out(klass.room.id, klass, klass.director.remove_tracks(klass.room, ids))
+            self._carry_out(klass, klass.director.remove_tracks(klass.room, ids))
             self._refresh(klass.room.id)
 
     def _end_check(self, peer: int) -> None:
@@ -487,7 +429,8 @@ class NativePlane:
 
     # Carrying out.
 
-    def _carry_out(self, session: SessionId, klass: _Class, directives: Iterable[Directive]) -> None:
+    def _carry_out(self, klass: Class, directives: Iterable[Directive]) -> None:
+        session = klass.room.id
         for directive in directives:
             match directive:
                 case Permit(track=track, allowed=allowed, priority=priority):
@@ -511,7 +454,7 @@ class NativePlane:
         klass = self._classes.get(session)
         if klass is not None and not self._closed:
             if not self._ring.busy:
-                self._carry_out(session, klass, klass.director.refresh(klass.room))
+                self._carry_out(klass, klass.director.refresh(klass.room))
             if klass.director.behind:
                 self._loop.call_later(0.002, self._refresh_some, session)
                 return
@@ -548,7 +491,7 @@ class NativePlane:
             case ("track", *_):
                 self._counts["track_changes"] += 1
 
-    def _class_of(self, room: int) -> _Class | None:
+    def _class_of(self, room: int) -> Class | None:
         session = self._rooms.get(room)
         return self._classes.get(session) if session is not None else None
 
@@ -573,7 +516,7 @@ class NativePlane:
         if side == "publish" and device.publish is not None and device.publish.peer == peer:
             ids = [id for id, _ in device.publish.tracks.values()]
             device.publish = None
-            self._carry_out(session, klass, klass.director.remove_tracks(klass.room, ids))
+            self._carry_out(klass, klass.director.remove_tracks(klass.room, ids))
         elif side == "subscribe" and device.subscribe is not None and device.subscribe.peer == peer:
             device.subscribe = None
             klass.director.remove_viewer(connection)
@@ -608,11 +551,3 @@ class NativePlane:
         signal = {"type": "quality", "participant": device.participant, "score": grade, "rtt": rtt, "loss": loss}
         self._signals.to_participant(session, device.participant, signal)
         self._signals.to_staff(session, signal)
-
-
-def _distinct_numbers(count: int) -> list[int]:
-    """Random SSRCs (RFC 3550 section 8), none zero, none twice."""
-    numbers: set[int] = set()
-    while len(numbers) < count:
-        numbers.add(secrets.randbits(32) or 1)
-    return list(numbers)

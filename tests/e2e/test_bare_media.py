@@ -28,4 +28,4 @@ async def test_camera_and_microphone_arrive(pair: str, tcp: bool) -> None:
         await trainer.run("publish", {"tcp": tcp})
         await asyncio.gather(trainee.until(ARRIVES), trainee.until(SOUNDS))
         for page, pc in ((trainer, "up"), (trainee, "down")):
-            assert (await page.run(f"() => way({pc})"))["protocol"] == ("tcp" if tcp else "udp")
+            await page.until(f"way({pc}).then((found) => found.protocol === '{'tcp' if tcp else 'udp'}')", limit=10)

@@ -362,7 +362,9 @@ async def chromium(*flags: str, video: Path | None = None, audio: Path | None = 
         CHROMIUM,
         *["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
         *["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--remote-debugging-port=0", "--mute-audio"],
-        *["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream", "--allow-loopback-in-peer-connection"],
+        *["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"],
+        # Like people's browsers it keeps off loopback, unless there is nothing else.
+        *(["--allow-loopback-in-peer-connection"] if local_addresses() == ["127.0.0.1"] else []),
         *["--disable-background-timer-throttling", "--disable-renderer-backgrounding"],
         *["--disable-backgrounding-occluded-windows", "--autoplay-policy=no-user-gesture-required"],
         f"--user-data-dir={profile}",

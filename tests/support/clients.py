@@ -1,4 +1,4 @@
-"""A class with clients: everybody who connects folds what the node would send, sleeps and resumes, and must never hear another's secrets."""
+"""A class with clients: who connects folds what the node would send, may sleep and resume, and must never hear others' secrets."""
 
 import msgspec
 from msgspec.structs import replace
@@ -29,18 +29,15 @@ class ClassLesson(Lesson):
 
     def __init__(self, profile: Profile, class_settings: Settings, name: str) -> None:
         self.clients: dict[ParticipantId, Told] = {}
-        #: text -> who may ever see it
-        self.secrets: dict[str, set[ParticipantId]] = {}
+        #: private and staff texts: whether staff may see it, and who may beside them
+        self.secrets: dict[str, tuple[bool, set[ParticipantId | None]]] = {}
         self.admitted_once: set[ParticipantId] = set()
         super().__init__(profile, class_settings, name)
 
     def _record(self, origin: Origin, event: Event) -> None:
         super()._record(origin, event)
-        if isinstance(event, chat.ChatPosted) and event.channel is not chat.Channel.EVERYONE and origin.by is not None:
-            reached = {origin.by} | ({event.to} if event.to else set())
-            if event.channel is chat.Channel.STAFF:
-                reached |= {id for id, person in self.room.participants.items() if person.role in STAFF}
-            self.secrets[event.text] = reached
+        if isinstance(event, chat.ChatPosted) and event.channel is not chat.Channel.EVERYONE:
+            self.secrets[event.text] = (event.channel is chat.Channel.STAFF, {origin.by, event.to})
         self.admitted_once |= {id for id, person in self.room.participants.items() if person.seat is Seat.ADMITTED}
         seq = self.journal[-1][0]
         for viewer, client in self.clients.items():
@@ -63,12 +60,18 @@ class ClassLesson(Lesson):
         self.check_secrecy(viewer, msgspec.msgpack.encode(view))
         return view
 
+    def sleep(self, viewer: ParticipantId) -> None:
+        """A client loses touch without the node noticing."""
+        client = self.clients.get(viewer)
+        if client is not None and client.asleep_at is None:
+            client.asleep_at = self.room.seq
+
     def wake(self, viewer: ParticipantId) -> None:
         """Resume a sleeping client: the missed events, or a snapshot where a resume is not allowed."""
-        client = self.clients[viewer]
-        after, client.asleep_at = client.asleep_at, None
-        if after is None:
+        client = self.clients.get(viewer)
+        if client is None or client.asleep_at is None:
             return
+        after, client.asleep_at = client.asleep_at, None
         if not audience.can_resume(self.room, viewer, after):
             client.view = self._snapshot(viewer)
             return
@@ -76,10 +79,11 @@ class ClassLesson(Lesson):
             self._tell(viewer, client, seq, origin, event)
 
     def check_secrecy(self, viewer: ParticipantId, told: bytes) -> None:
-        for text, reached in self.secrets.items():
-            if viewer not in reached:
+        is_staff = self.room.participants[viewer].role in STAFF
+        for text, (to_staff, ends) in self.secrets.items():
+            if viewer not in ends and not (to_staff and is_staff):
                 assert text.encode() not in told, f"{viewer} was told {text}"
-        if self.room.participants[viewer].role not in STAFF:
+        if not is_staff:
             for id, person in self.room.participants.items():
                 if id not in self.admitted_once and id != viewer:
                     assert id.encode() not in told, f"{viewer} learned that {id} waits"

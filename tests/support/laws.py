@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from signaling import messages
-from signaling.classroom import audience, participants, polls, sanctions, session
+from signaling.classroom import audience, participants, polls, sanctions, session, stage
 from signaling.classroom import room as rooms
 from signaling.classroom.polls import PollState
 from signaling.classroom.roles import Role
@@ -17,10 +17,12 @@ from tests.support.clients import ClassLesson, comparable
 def replay_gives_the_same_class(lesson: ClassLesson) -> None:
     assert messages.encode_room(rooms.replay(lesson.journal)) == messages.encode_room(lesson.room)
 
+
 def a_snapshot_decodes_to_the_same_class(lesson: ClassLesson) -> None:
     stored = messages.encode_room(lesson.room)
     assert messages.decode_room(stored) == lesson.room
     assert messages.encode_room(messages.decode_room(stored)) == stored
+
 
 def every_client_knows_what_its_snapshot_would_say(lesson: ClassLesson) -> None:
     """So nobody learns more from events than from a snapshot, nor less."""
@@ -29,17 +31,21 @@ def every_client_knows_what_its_snapshot_would_say(lesson: ClassLesson) -> None:
             fresh = audience.view_for(lesson.room, viewer)
             assert comparable(client.view, lesson.room.profile) == comparable(fresh, lesson.room.profile)
 
+
 def nothing_private_is_in_anybodys_snapshot(lesson: ClassLesson) -> None:
     for viewer in lesson.room.participants:
         lesson.check_secrecy(viewer, msgspec.msgpack.encode(audience.view_for(lesson.room, viewer)))
+
 
 def who_waits_or_is_out_sees_only_the_own_seat(lesson: ClassLesson) -> None:
     for viewer, person in lesson.room.participants.items():
         if person.seat is not Seat.ADMITTED:
             view = audience.view_for(lesson.room, viewer)
             assert [listed.id for listed in view.participants] == [viewer]
-            assert not (view.chat or view.polls or view.hands or view.stage or view.waiting or view.banned or view.capabilities)
-            assert not (view.present or view.main or view.screen)
+            lists = (view.chat, view.polls, view.hands, view.stage, view.waiting, view.banned, view.capabilities)
+            assert not any(lists)
+            assert (view.present, view.main, view.screen) == (0, None, None)
+
 
 def indexes_repeat_what_participants_say(lesson: ClassLesson) -> None:
     room = lesson.room
@@ -54,10 +60,12 @@ def indexes_repeat_what_participants_say(lesson: ClassLesson) -> None:
     assert sorted(room.microphones) == sorted(p.id for p in seated if p.microphone)
     assert sorted(room.cameras) == sorted(p.id for p in seated if p.camera)
 
+
 def one_seat_per_identity_and_no_connection_twice(lesson: ClassLesson) -> None:
     assert all(id == person.id for id, person in lesson.room.participants.items())
     open_now = [connection for person in lesson.room.participants.values() for connection in person.connections]
     assert len(open_now) == len(set(open_now))
+
 
 def hands_stand_in_the_order_they_were_raised(lesson: ClassLesson) -> None:
     raised = [lesson.room.participants[id].hand_at for id in lesson.room.hands]
@@ -65,11 +73,13 @@ def hands_stand_in_the_order_they_were_raised(lesson: ClassLesson) -> None:
     assert raised == sorted(raised, key=lambda at: at or 0)
     assert sorted(lesson.room.hands) == sorted(p.id for p in lesson.room.participants.values() if p.hand_at is not None)
 
+
 def only_admitted_trainees_raise_hands(lesson: ClassLesson) -> None:
     for id in lesson.room.hands:
         person = lesson.room.participants[id]
         assert person.role is Role.TRAINEE
         assert person.seat is Seat.ADMITTED
+
 
 def the_stage_holds_admitted_trainees_and_grows_only_within_its_size(lesson: ClassLesson) -> None:
     room = lesson.room
@@ -79,6 +89,7 @@ def the_stage_holds_admitted_trainees_and_grows_only_within_its_size(lesson: Cla
         assert not person.on_stage or person.seat is Seat.ADMITTED
         assert person.on_stage or not (person.staff and person.seat is Seat.ADMITTED)
     assert room.main is None or room.participants[room.main].on_stage
+
 
 def nobody_sends_without_the_right_to(lesson: ClassLesson) -> None:
     room = lesson.room
@@ -99,12 +110,14 @@ def nobody_sends_without_the_right_to(lesson: ClassLesson) -> None:
             assert room.settings.cameras or not person.camera
             assert room.settings.screens or room.screen != person.id
 
+
 def the_banned_and_declined_are_not_there(lesson: ClassLesson) -> None:
     for person in lesson.room.participants.values():
         if person.seat in (Seat.BANNED, Seat.DECLINED, Seat.REMOVED):
             assert not person.present
             assert not person.on_stage
             assert person.id not in lesson.room.hands
+
 
 def votes_count_once_and_tallies_add_up(lesson: ClassLesson) -> None:
     answered: dict[tuple[str, str | None], int] = {}
@@ -118,6 +131,7 @@ def votes_count_once_and_tallies_add_up(lesson: ClassLesson) -> None:
         assert poll.multiple or sum(poll.tally) == poll.voters
     assert sum(poll.state is PollState.OPEN for poll in lesson.room.polls.values()) <= 1
 
+
 def results_stay_hidden_until_revealed(lesson: ClassLesson) -> None:
     for viewer, person in lesson.room.participants.items():
         if person.role is Role.TRAINEE:
@@ -126,11 +140,15 @@ def results_stay_hidden_until_revealed(lesson: ClassLesson) -> None:
                 assert shown.revealed or shown.tally is None
                 assert shown.revealed or shown.voters is None
 
-def after_the_end_only_connections_close(lesson: ClassLesson) -> None:
+
+def after_the_end_people_only_leave(lesson: ClassLesson) -> None:
+    leaving = (participants.ConnectionClosed, participants.ParticipantLeft, stage.StageLeft, stage.MainChanged)
     ended = False
     for _, _, event in lesson.journal:
-        assert not ended or isinstance(event, participants.ConnectionClosed | participants.ParticipantLeft | sanctions.BanLifted | stage.StageLeft)
+        assert not ended or isinstance(event, leaving)
         ended = ended or isinstance(event, session.ClassEnded)
+    assert ended == (lesson.room.phase is Phase.ENDED)
+
 
 def trainers_and_inspectors_are_never_sanctioned(lesson: ClassLesson) -> None:
     for _, _, event in lesson.journal:
@@ -153,6 +171,6 @@ LAWS: Final = (
     the_banned_and_declined_are_not_there,
     votes_count_once_and_tallies_add_up,
     results_stay_hidden_until_revealed,
-    after_the_end_only_connections_close,
+    after_the_end_people_only_leave,
     trainers_and_inspectors_are_never_sanctioned,
 )

@@ -299,3 +299,31 @@ struct Switched {
 fn unmapped(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::{Command, IceCredentials, OpenPeer};
+
+    fn open(peer: u64) -> Command {
+        let [local_ufrag, local_pwd, remote_ufrag, remote_pwd] = ["a", "b", "c", "d"].map(|s| format!("{s}{peer}"));
+        let ice = IceCredentials { local_ufrag, local_pwd, remote_ufrag, remote_pwd };
+        Command::OpenPeer(Box::new(OpenPeer { peer, room: 1, ice, fingerprint: [0; 32], extensions: Default::default(), expires_ms: 1000 }))
+    }
+
+    #[test]
+    fn a_panic_costs_the_peer_it_was_for_and_nobody_else() {
+        let now = Instant::now();
+        let metrics = Arc::new(Metrics::default());
+        let mut shard = Shard::new(Identity::generate().unwrap(), metrics.clone(), Clock::new(now, Duration::ZERO));
+        shard.command(now, Command::OpenRoom { room: 1, audio_slots: 3 });
+        shard.command(now, open(7));
+        shard.command(now, open(8));
+        let key = shard.peer_ids[&7];
+        shard.guarded(key, |_| panic!("a fault for the test"));
+        shard.timeout(now);
+        assert_eq!(shard.events, vec![Event::Closed { peer: 7, reason: CloseReason::Panic }]);
+        assert_eq!((metrics.panics.get(), shard.peers.len()), (1, 1));
+        assert!(shard.peer_ids.contains_key(&8));
+    }
+}

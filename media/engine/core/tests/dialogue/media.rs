@@ -1,0 +1,352 @@
+//! What a viewer gets: continuous streams, repaired losses, key frames, voices.
+
+use jiangtai_core::command::Command;
+use jiangtai_core::event::Event;
+use jiangtai_core::media::{Codec, CodecName, Kind};
+use jiangtai_core::rtcp::{self, ReportBlock, SenderInfo};
+
+use super::client::Received;
+use super::scene::{frame, opus, vp8, Scene, OPUS, RED, VP8, VP8_RTX};
+
+fn numbers(packets: &[Received]) -> Vec<u16> {
+    packets.iter().map(|p| p.sequence.wrapping_sub(packets[0].sequence)).collect()
+}
+
+fn picture(packet: &Received) -> u16 {
+    u16::from_be_bytes([packet.payload[2] & 0x7f, packet.payload[3]])
+}
+
+#[test]
+fn a_viewer_gets_every_frame_rewritten_into_its_slot() {
+    let mut scene = Scene::lesson();
+    for n in 0..20 {
+        scene.video(1, 1000, &frame(n == 0, 100 + n, n as u8));
+        scene.advance(33);
+    }
+    let got = scene.client(2).take(2000);
+    assert_eq!(numbers(&got), (0..20).collect::<Vec<u16>>());
+    assert!(got.iter().all(|p| p.pt == VP8 && p.marker && p.mid.as_deref() == Some("s20")));
+    assert!(got.windows(2).all(|w| w[1].timestamp.wrapping_sub(w[0].timestamp) == 3000));
+    assert!(got.windows(2).all(|w| picture(&w[1]) == (picture(&w[0]) + 1) & 0x7fff));
+    let numbers: Vec<u16> = got.iter().map(|p| p.twcc.unwrap()).collect();
+    assert!(numbers.windows(2).all(|w| w[1] == w[0].wrapping_add(1)));
+    assert_eq!(got[7].payload[8..], frame(false, 0, 7)[8..]);
+}
+
+#[test]
+fn a_late_viewer_starts_with_a_key_frame_that_was_asked_for() {
+    let mut scene = Scene::lesson();
+    scene.video(1, 1000, &frame(true, 1, 0));
+    scene.advance(2000);
+    scene.client(1).take_requests(1000);
+    scene.join(3);
+    scene.add_slot(30, 3, Kind::Video, 3000, vp8(), None);
+    scene.command(Command::Assign { slot: 30, track: Some(10) });
+    scene.advance(5);
+    assert_eq!(scene.client(1).take_requests(1000).1, 1);
+    scene.video(1, 1000, &frame(false, 2, 0));
+    assert!(scene.client(3).take(3000).is_empty());
+    scene.video(1, 1000, &frame(true, 3, 0));
+    assert_eq!(scene.client(3).take(3000).len(), 1);
+    assert_eq!(scene.client(2).take(2000).len(), 3, "the others miss nothing");
+}
+
+#[test]
+fn an_unanswered_key_frame_request_is_repeated() {
+    let mut scene = Scene::lesson();
+    scene.video(1, 1000, &frame(false, 1, 0));
+    scene.advance(3000);
+    let plis = scene.client(1).take_requests(1000).1;
+    assert!((2..=4).contains(&plis), "{plis}");
+}
+
+#[test]
+fn a_thousand_receivers_asking_make_two_requests_a_second_at_most() {
+    let mut scene = Scene::lesson();
+    scene.video(1, 1000, &frame(true, 1, 0));
+    scene.advance(1000);
+    scene.client(1).take_requests(1000);
+    let mut plis = 0;
+    for n in 0..1000 {
+        let pli = scene.client(2).seal_rtcp(|rtcp| rtcp.pli(1, 2000).unwrap());
+        scene.send(2, &pli);
+        scene.advance(1);
+        let asked = scene.client(1).take_requests(1000).1;
+        if asked > 0 {
+            scene.video(1, 1000, &frame(true, 2 + n, 0));
+        }
+        plis += asked;
+    }
+    assert!((1..=2).contains(&plis), "{plis}");
+}
+
+#[test]
+fn a_packet_lost_on_the_way_in_is_asked_for_and_passed_on_when_it_comes() {
+    let mut scene = Scene::lesson();
+    scene.video(1, 1000, &frame(true, 1, 0));
+    let lost = frame(false, 2, 22);
+    let (sequence, _) = scene.packet(1, 1000, VP8, 3000, None, &lost);
+    scene.video(1, 1000, &frame(false, 3, 33));
+    scene.advance(15);
+    assert_eq!(scene.client(1).take_requests(1000).0, vec![sequence]);
+    scene.resend(1, 1000, sequence, 0xffff_f000u32.wrapping_add(3000), &lost);
+    let got = scene.client(2).take(2000);
+    assert_eq!(numbers(&got), vec![0, 2, 1]);
+    assert_eq!((got[2].pt, got[2].payload[8]), (VP8, 22));
+    scene.advance(200);
+    assert!(scene.client(1).take_requests(1000).0.is_empty(), "not asked for again");
+}
+
+#[test]
+fn a_receivers_nack_is_answered_on_the_rtx_stream() {
+    let mut scene = Scene::lesson();
+    for n in 0..50 {
+        scene.video(1, 1000, &frame(n == 0, n, n as u8));
+        scene.advance(10);
+    }
+    let got = scene.client(2).take(2000);
+    let lost = &got[30];
+    let nack = scene.client(2).seal_rtcp(|rtcp| rtcp.nack(1, 2000, &[lost.sequence]).unwrap());
+    scene.send(2, &nack);
+    let again = scene.client(2).take(2001);
+    assert_eq!(again.len(), 1);
+    assert_eq!((again[0].pt, again[0].timestamp), (VP8_RTX, lost.timestamp));
+    assert_eq!(again[0].payload[..2], lost.sequence.to_be_bytes());
+    assert_eq!(again[0].payload[2..], lost.payload);
+    // Before the first packet and after the last there is nothing.
+    let bogus = scene.client(2).seal_rtcp(|rtcp| rtcp.nack(1, 2000, &[got[0].sequence.wrapping_sub(1), got[49].sequence + 1]).unwrap());
+    scene.send(2, &bogus);
+    assert!(scene.client(2).take(2001).is_empty());
+}
+
+#[test]
+fn a_switch_waits_for_a_key_frame_and_leaves_no_gap() {
+    let mut scene = Scene::lesson();
+    scene.join(3);
+    scene.add_track(11, 3, Kind::Video, 1100, vp8());
+    for n in 0..5 {
+        scene.video(1, 1000, &frame(n == 0, 500 + n, 1));
+        scene.advance(33);
+    }
+    scene.command(Command::Assign { slot: 20, track: Some(11) });
+    scene.advance(5);
+    scene.video(3, 1100, &frame(false, 7, 2));
+    scene.advance(1);
+    assert_eq!(scene.client(3).take_requests(1100).1, 1);
+    scene.video(1, 1000, &frame(false, 505, 1));
+    scene.advance(33);
+    scene.video(3, 1100, &frame(true, 8, 2));
+    scene.video(1, 1000, &frame(false, 506, 1));
+    scene.advance(33);
+    scene.video(3, 1100, &frame(false, 9, 2));
+    let got = scene.client(2).take(2000);
+    assert_eq!(numbers(&got), (0..8).collect::<Vec<u16>>());
+    assert_eq!(got.iter().map(|p| p.payload[8]).collect::<Vec<u8>>(), vec![1, 1, 1, 1, 1, 1, 2, 2]);
+    assert!(got.windows(2).all(|w| picture(&w[1]) == (picture(&w[0]) + 1) & 0x7fff));
+    let step = got[6].timestamp.wrapping_sub(got[5].timestamp);
+    assert!((2900..=3100).contains(&step), "33 ms at 90 kHz: {step}");
+}
+
+#[test]
+fn a_paused_slot_is_silent_and_resumes_with_a_key_frame() {
+    let mut scene = Scene::lesson();
+    scene.video(1, 1000, &frame(true, 1, 0));
+    scene.command(Command::Assign { slot: 20, track: None });
+    scene.video(1, 1000, &frame(true, 2, 0));
+    scene.command(Command::Assign { slot: 20, track: Some(10) });
+    scene.video(1, 1000, &frame(false, 3, 0));
+    scene.video(1, 1000, &frame(true, 4, 0));
+    let got = scene.client(2).take(2000);
+    assert_eq!(numbers(&got), vec![0, 1]);
+}
+
+#[test]
+fn a_stopped_track_that_may_send_again_starts_anew_without_a_gap() {
+    let mut scene = Scene::lesson();
+    scene.video(1, 1000, &frame(true, 1, 0));
+    scene.command(Command::SetTrack { track: 10, allowed: false, priority: false });
+    for n in 0..5 {
+        scene.video(1, 1000, &frame(false, 2 + n, 0));
+    }
+    scene.command(Command::SetTrack { track: 10, allowed: true, priority: false });
+    scene.video(1, 1000, &frame(false, 8, 0));
+    scene.video(1, 1000, &frame(true, 9, 0));
+    scene.advance(100);
+    assert_eq!(numbers(&scene.client(2).take(2000)), vec![0, 1]);
+    assert!(scene.client(1).take_requests(1000).0.is_empty(), "what was refused is not loss");
+}
+
+/// Five talkers with audio tracks 11..15 and a listener (9) with three automatic slots.
+fn choir() -> Scene {
+    let mut scene = Scene::new();
+    for id in 1..=5 {
+        scene.join(id);
+        scene.add_track(10 + id, id, Kind::Audio, 1000 * id as u32, opus());
+    }
+    scene.join(9);
+    for n in 0..3 {
+        scene.add_slot(90 + n, 9, Kind::Audio, 9000 + 10 * n as u32, opus(), Some(n as usize));
+    }
+    scene
+}
+
+#[test]
+fn three_loudest_of_five_are_heard_in_three_slots() {
+    let mut scene = choir();
+    for _ in 0..100 {
+        for id in 1..=5 {
+            scene.audio(id, 1000 * id as u32, 70 - 10 * id as u8);
+        }
+        scene.advance(20);
+    }
+    let heard = scene.events.iter().rev().find_map(|e| match e {
+        Event::AudioSlots { tracks, .. } => Some(tracks.clone()),
+        _ => None,
+    });
+    let mut heard = heard.unwrap();
+    heard.sort_unstable();
+    assert_eq!(heard, vec![13, 14, 15]);
+    for n in 0..3 {
+        let got = scene.client(9).take(9000 + 10 * n);
+        assert!(got.len() >= 60, "slot {n} got {}", got.len());
+        assert_eq!(numbers(&got), (0..got.len() as u16).collect::<Vec<_>>());
+        assert!(got.iter().all(|p| p.pt == OPUS && p.level.is_some()));
+    }
+    assert!(scene.events.iter().any(|e| matches!(e, Event::Speakers { levels, .. } if levels.len() == 3 || levels.len() == 5)));
+}
+
+#[test]
+fn nobody_hears_the_own_voice() {
+    let mut scene = choir();
+    scene.command(Command::OwnTracks { peer: 9, tracks: vec![15] });
+    for _ in 0..50 {
+        scene.audio(5, 5000, 20);
+        scene.audio(4, 4000, 20);
+        scene.advance(20);
+    }
+    let got: usize = (0..3).map(|n| scene.client(9).take(9000 + 10 * n).len()).sum();
+    assert!((40..=50).contains(&got), "only the other voice: {got}");
+}
+
+#[test]
+fn redundant_audio_is_passed_on_or_reduced_to_what_the_receiver_speaks() {
+    let red = |opus_pt| {
+        vec![
+            Codec { pt: opus_pt, name: CodecName::Opus, rtx_pt: None },
+            Codec { pt: RED, name: CodecName::Red, rtx_pt: None },
+        ]
+    };
+    let mut scene = Scene::new();
+    for id in 1..=3 {
+        scene.join(id);
+    }
+    scene.add_track(10, 1, Kind::Audio, 1000, red(OPUS));
+    scene.add_slot(20, 2, Kind::Audio, 2000, red(109), None);
+    scene.add_slot(30, 3, Kind::Audio, 3000, opus(), None);
+    for slot in [20, 30] {
+        scene.command(Command::Assign { slot, track: Some(10) });
+    }
+    // One redundant block of two bytes, then the primary.
+    let payload = [0x80 | OPUS, 0x0f, 0x00, 0x02, OPUS, 0xaa, 0xbb, 0x78, 1, 2, 3];
+    let (_, packet) = scene.packet(1, 1000, RED, 960, Some(30), &payload);
+    scene.send(1, &packet);
+    let got = scene.client(2).take(2000);
+    assert_eq!((got[0].pt, got[0].payload.as_slice()), (RED, &[0x80 | 109, 0x0f, 0x00, 0x02, 109, 0xaa, 0xbb, 0x78, 1, 2, 3][..]));
+    let got = scene.client(3).take(3000);
+    assert_eq!((got[0].pt, got[0].payload.as_slice()), (OPUS, &[0x78, 1, 2, 3][..]));
+}
+
+#[test]
+fn sender_reports_keep_the_senders_own_clock_relation() {
+    let mut scene = Scene::lesson();
+    let first = {
+        scene.video(1, 1000, &frame(true, 1, 0));
+        scene.client(2).take(2000)[0].clone()
+    };
+    // The sender's clock is 1000 s behind ours; its timestamp 0xffff_f000 was captured 80 ms before it says so.
+    let ntp = (1_700_000_000u64 + 2_208_988_800 - 1000) << 32;
+    let info = SenderInfo { ssrc: 1000, ntp, rtp_timestamp: 0xffff_f000u32.wrapping_add(7200), packets: 1, octets: 1 };
+    let report = scene.client(1).seal_rtcp(|rtcp| rtcp.sender_report(&info, &[]).unwrap());
+    scene.send(1, &report);
+    let at = scene.now;
+    scene.client(2).rtcp.clear();
+    scene.advance(2000);
+    let reports: Vec<SenderInfo> = scene
+        .client(2)
+        .rtcp
+        .iter()
+        .flat_map(|c| rtcp::parse(c).unwrap().filter_map(|p| match p.unwrap() {
+            rtcp::Packet::SenderReport(report) => Some(report.info),
+            _ => None,
+        }))
+        .collect();
+    let last = reports.last().expect("a sender report each second");
+    assert_eq!((last.ssrc, last.packets), (2000, 1));
+    // From the moment the sender's report arrived, media time passes as our clock does.
+    let arrived = (1_700_000_000 + 2_208_988_800) as f64 + at.duration_since(scene.start).as_secs_f64();
+    let wall = last.ntp as f64 / 4_294_967_296.0 - arrived;
+    let media = f64::from(last.rtp_timestamp.wrapping_sub(first.timestamp.wrapping_add(7200)) as i32) / 90_000.0;
+    assert!(wall > 0.5 && (media - wall).abs() < 0.001, "{media} s of media in {wall} s");
+}
+
+#[test]
+fn round_trip_and_loss_from_a_receivers_report_are_told() {
+    let mut scene = Scene::lesson();
+    scene.video(1, 1000, &frame(true, 1, 0));
+    scene.advance(1100);
+    let sr = scene.client(2).rtcp.iter().rev().find_map(|c| {
+        rtcp::parse(c).unwrap().find_map(|p| match p.unwrap() {
+            rtcp::Packet::SenderReport(report) => Some(report.info.ntp),
+            _ => None,
+        })
+    });
+    let lsr = (sr.unwrap() >> 16) as u32;
+    scene.advance(140);
+    // Held for 100 ms by the receiver.
+    let block = ReportBlock { ssrc: 2000, fraction_lost: 64, last_sr: lsr, delay_since_last_sr: 6554, ..ReportBlock::default() };
+    let report = scene.client(2).seal_rtcp(|rtcp| rtcp.receiver_report(7, &[block]).unwrap());
+    scene.send(2, &report);
+    scene.advance(3000);
+    let quality = scene.events.iter().rev().find_map(|e| match e {
+        Event::Quality { peer: 2, rtt_ms, loss_out, .. } if *loss_out > 0 => Some((*rtt_ms, *loss_out)),
+        _ => None,
+    });
+    let (rtt, loss) = quality.expect("told");
+    assert!(rtt < 250 && loss == 250, "{rtt} ms, {loss} permille");
+}
+
+#[test]
+fn transport_wide_feedback_reaches_the_publisher_within_a_tenth_of_a_second() {
+    let mut scene = Scene::lesson();
+    for n in 0..10 {
+        scene.video(1, 1000, &frame(n == 0, n, 0));
+        scene.advance(10);
+    }
+    let reported: usize = scene
+        .client(1)
+        .rtcp
+        .iter()
+        .flat_map(|c| rtcp::parse(c).unwrap())
+        .filter_map(|p| match p.unwrap() {
+            rtcp::Packet::Twcc(feedback) => Some(feedback.arrivals().filter(|(_, at)| at.is_some()).count()),
+            _ => None,
+        })
+        .sum();
+    assert!(reported >= 5, "{reported} of 10");
+}
+
+#[test]
+fn a_track_is_told_when_packets_begin_and_when_they_stop() {
+    let mut scene = Scene::lesson();
+    scene.video(1, 1000, &frame(true, 1, 0));
+    scene.live(4000);
+    let told: Vec<bool> = scene
+        .events
+        .iter()
+        .filter_map(|e| match e {
+            Event::Track { track: 10, sending, codec: "vp8" } => Some(*sending),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, vec![true, false]);
+}
