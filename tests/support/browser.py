@@ -17,6 +17,8 @@ from typing import Any, Protocol
 
 import aiohttp
 
+from media.addresses import local_addresses
+
 CHROMIUM = "/usr/bin/chromium"
 FIREFOX = "/usr/bin/firefox-esr"
 LIMIT = 30.0

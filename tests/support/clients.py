@@ -44,7 +44,9 @@ class ClassLesson(Lesson):
             if client.asleep_at is None:
                 self._tell(viewer, client, seq, origin, event)
         for id, person in self.room.participants.items():
-            if person.present and id not in self.clients:
+            if not person.present:
+                self.sleep(id)
+            elif id not in self.clients:
                 self.clients[id] = Told(self._snapshot(id))
 
     def _tell(self, viewer: ParticipantId, client: Told, seq: int, origin: Origin, event: Event) -> None:
@@ -61,7 +63,7 @@ class ClassLesson(Lesson):
         return view
 
     def sleep(self, viewer: ParticipantId) -> None:
-        """A client loses touch without the node noticing."""
+        """A client loses touch, whether the node knows it or not."""
         client = self.clients.get(viewer)
         if client is not None and client.asleep_at is None:
             client.asleep_at = self.room.seq
@@ -69,7 +71,7 @@ class ClassLesson(Lesson):
     def wake(self, viewer: ParticipantId) -> None:
         """Resume a sleeping client: the missed events, or a snapshot where a resume is not allowed."""
         client = self.clients.get(viewer)
-        if client is None or client.asleep_at is None:
+        if client is None or client.asleep_at is None or not self.room.participants[viewer].present:
             return
         after, client.asleep_at = client.asleep_at, None
         if not audience.can_resume(self.room, viewer, after):

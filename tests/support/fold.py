@@ -38,7 +38,7 @@ def _apply(view: RoomView, at: int, by: str | None, event: Any) -> RoomView:
         case session.SettingsChanged():
             return _session(view, settings=event.settings)
         case participants.ParticipantJoined():
-            who = Person(name=event.name, role=event.role, present=False, imitates=event.imitates)
+            who = Person(name=event.name, role=event.role, present=False, imitates=event.imitates, permissions=event.permissions)
             return _listed(view, event.participant, who, event.seat, event.on_stage)
         case participants.ParticipantAdmitted():
             view = replace(view, waiting=[p for p in view.waiting if p.id != event.participant])

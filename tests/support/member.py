@@ -4,16 +4,23 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 import msgspec
 
 from signaling.classroom.roles import Role
-from tests.support.node import Node, cookie
+from tests.support.node import cookie
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
+
+
+class Address(Protocol):
+    """Where a node listens."""
+
+    @property
+    def url(self) -> str: ...
 
 
 class Gap(AssertionError):
@@ -139,7 +146,7 @@ class Member:
 
 
 @asynccontextmanager
-async def socket(node: Node, headers: dict[str, str]) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+async def socket(node: Address, headers: dict[str, str]) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
     """A WebSocket on which nothing but the Engine.IO open packet has been said."""
     async with aiohttp.ClientSession() as http:
         ws = await http.ws_connect(
@@ -153,7 +160,7 @@ async def socket(node: Node, headers: dict[str, str]) -> AsyncIterator[aiohttp.C
 
 
 @asynccontextmanager
-async def join(node: Node, session: str, participant: str, role: Role = Role.TRAINEE, **auth: Any) -> AsyncIterator[Member]:
+async def join(node: Address, session: str, participant: str, role: Role = Role.TRAINEE, **auth: Any) -> AsyncIterator[Member]:
     """A member who is in."""
     async with socket(node, cookie(session, participant, role)) as ws:
         member = Member(ws)
