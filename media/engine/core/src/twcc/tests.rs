@@ -53,6 +53,15 @@ fn every_kind_of_chunk_is_read() {
 }
 
 #[test]
+fn feedback_padded_by_one_byte_is_read_as_browsers_send_it() {
+    let bytes = hex("afcd0005 fa17fa17 43032fa0 00990001 3de80217 2001 94 01");
+    read(&bytes, |f| {
+        assert_eq!((f.sender, f.media, f.feedback_count), (0xfa17_fa17, 0x4303_2fa0, 23));
+        assert_eq!(f.arrivals().collect::<Vec<_>>(), vec![(153, Some(4_057_090 * 64_000 + 37_000))]);
+    });
+}
+
+#[test]
 fn counts_that_disagree_with_the_bytes_are_refused() {
     let parsed = |text: &str| Feedback::parse(&hex(text)).is_some();
     assert!(parsed("00000001 00000002 00010001 00000000 2001 04"));
