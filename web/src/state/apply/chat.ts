@@ -1,23 +1,11 @@
-import type { Entry, MessageView, RoomView } from "../../protocol/types";
+import type { ClassEvent, Entry, RoomView } from "../../protocol/types";
 
 /** What a newcomer would get; more is dropped so that a long class does not grow a tab without end. */
 const KEPT = 500;
 
-export function posted(view: RoomView, entry: Entry, event: Extract<Entry["event"], { type: "chat_posted" }>): RoomView {
-  const by = entry.by ?? "";
-  const author = view.participants.find((person) => person.id === by);
-  const known = author ?? view.chat.findLast((message) => message.by === by);
-  const message: MessageView = {
-    id: event.message,
-    at: entry.at,
-    by,
-    name: known?.name ?? "",
-    role: known?.role ?? "trainee",
-    channel: event.channel,
-    to: event.to ?? null,
-    text: event.text,
-    deleted: false,
-  };
+export function posted(view: RoomView, entry: Entry, event: Extract<ClassEvent, { type: "chat_posted" }>): RoomView {
+  const { message: id, channel, name, role, text } = event;
+  const message = { id, at: entry.at, by: entry.by ?? "", name, role, channel, to: event.to ?? null, text, deleted: false };
   return { ...view, chat: [...view.chat, message].slice(-KEPT) };
 }
 

@@ -1,6 +1,8 @@
-import type { Entry, ParticipantView, Permissions, RoomView } from "../../protocol/types";
+import type { ClassEvent, ParticipantView, Permissions, RoomView } from "../../protocol/types";
 
 const ALL: Permissions = { microphone: true, camera: true, screen: true, chat: true };
+type On<T extends ClassEvent["type"]> = Extract<ClassEvent, { type: T }>;
+type Who = On<"hand_raised">["who"];
 
 /** The list with one person changed; the same list when nobody of that id is in it. */
 export function patch(list: ParticipantView[], id: string, change: Partial<ParticipantView>): ParticipantView[] {
@@ -15,99 +17,102 @@ export function patch(list: ParticipantView[], id: string, change: Partial<Parti
 export const without = <T>(list: T[], value: T): T[] => (list.includes(value) ? list.filter((each) => each !== value) : list);
 export const withLast = <T>(list: T[], value: T): T[] => (list.includes(value) ? list : [...list, value]);
 const dropId = (list: ParticipantView[], id: string) => (list.some((p) => p.id === id) ? list.filter((p) => p.id !== id) : list);
+const staffRole = (role: string) => role === "trainer" || role === "assistant";
+export const isStaff = (view: RoomView): boolean => view.capabilities.includes("see_waiting");
 
-function find(view: RoomView, id: string): ParticipantView | undefined {
-  return view.participants.find((p) => p.id === id) ?? view.waiting.find((p) => p.id === id) ?? view.banned.find((p) => p.id === id);
-}
-
-/** The person's hand, tracks and place on stage are gone. */
-export function silence(view: RoomView, id: string): RoomView {
+function introduced(id: string, who: Who): ParticipantView {
   return {
-    ...view,
-    participants: patch(view.participants, id, { hand_at: null, microphone: false, camera: false, screen: false, on_stage: false }),
-    hands: without(view.hands, id),
-    stage: without(view.stage, id),
-    screen: view.screen === id ? null : view.screen,
-    main: view.main === id ? null : view.main,
-  };
-}
-
-type On<T extends Entry["event"]["type"]> = Extract<Entry["event"], { type: T }>;
-
-export function joined(view: RoomView, event: On<"participant_joined">): RoomView {
-  const known = find(view, event.participant);
-  const person: ParticipantView = {
-    id: event.participant,
-    name: event.name,
-    role: event.role,
-    seat: event.seat,
-    present: known?.present ?? false,
-    on_stage: event.on_stage ?? false,
+    id,
+    name: who.name,
+    role: who.role,
+    seat: "admitted",
+    present: who.present ?? true,
+    on_stage: staffRole(who.role),
     microphone: false,
     camera: false,
     screen: false,
-    permissions: known?.permissions ?? ALL,
+    permissions: who.permissions ?? ALL,
     hand_at: null,
-    imitates: known?.imitates ?? false,
+    imitates: who.imitates ?? false,
   };
-  const cleared = {
-    ...view,
-    participants: dropId(view.participants, person.id),
-    waiting: dropId(view.waiting, person.id),
-    banned: dropId(view.banned, person.id),
-  };
-  if (person.seat === "waiting" && person.id !== view.me) return { ...cleared, waiting: [...cleared.waiting, person] };
+}
+
+/** Lists the person an event introduces, if not listed yet. */
+export function know(view: RoomView, id: string, who: Who): RoomView {
+  if (view.participants.some((person) => person.id === id)) return view;
+  return { ...view, participants: [...view.participants, introduced(id, who)] };
+}
+
+export function joined(view: RoomView, event: On<"participant_joined">): RoomView {
+  const id = event.participant;
+  const fresh = introduced(id, { name: event.name, role: event.role, present: false, imitates: event.imitates });
+  const person = { ...fresh, seat: event.seat, on_stage: event.on_stage ?? false };
+  const cleared = { ...view, waiting: dropId(view.waiting, id) };
+  if (event.seat === "waiting" && id !== view.me) return { ...cleared, waiting: [...cleared.waiting, person] };
+  const known = view.participants.find((each) => each.id === id);
   return {
     ...cleared,
-    participants: [...cleared.participants, person],
-    stage: person.on_stage ? withLast(view.stage, person.id) : view.stage,
+    participants: known ? patch(view.participants, id, { ...person, permissions: known.permissions }) : [...view.participants, person],
+    stage: person.on_stage && person.role === "trainee" ? withLast(view.stage, id) : view.stage,
   };
 }
 
 export function admitted(view: RoomView, event: On<"participant_admitted">): RoomView {
-  const person = find(view, event.participant);
-  if (!person) return view;
+  const id = event.participant;
   const on_stage = event.on_stage ?? false;
-  const next = { ...person, seat: "admitted" as const, on_stage };
-  const known = view.participants.some((p) => p.id === person.id);
+  const next = know({ ...view, waiting: dropId(view.waiting, id) }, id, event.who);
   return {
-    ...view,
-    waiting: dropId(view.waiting, person.id),
-    participants: known ? patch(view.participants, person.id, next) : [...view.participants, next],
-    stage: on_stage ? withLast(view.stage, person.id) : view.stage,
+    ...next,
+    participants: patch(next.participants, id, { seat: "admitted", on_stage }),
+    stage: on_stage && event.who.role === "trainee" ? withLast(view.stage, id) : view.stage,
   };
 }
 
 export function declined(view: RoomView, id: string): RoomView {
-  return { ...view, waiting: dropId(view.waiting, id), participants: patch(view.participants, id, { seat: "declined" }) };
-}
-
-export function removed(view: RoomView, event: On<"participant_removed">, staff: boolean): RoomView {
-  const id = event.participant;
-  const person = find(view, id);
-  const seat = event.banned ? ("banned" as const) : ("removed" as const);
-  const next = silence(view, id);
-  const gone = person ? { ...person, seat, present: false, on_stage: false, microphone: false, camera: false, screen: false, hand_at: null } : null;
+  const person = view.waiting.find((each) => each.id === id);
   return {
-    ...next,
-    waiting: dropId(next.waiting, id),
-    participants: id === view.me && gone ? patch(next.participants, id, gone) : dropId(next.participants, id),
-    banned: staff && event.banned && gone ? [...dropId(next.banned, id), gone] : next.banned,
+    ...view,
+    waiting: dropId(view.waiting, id),
+    banned: person && isStaff(view) ? [...dropId(view.banned, id), { ...person, seat: "declined" }] : view.banned,
+    participants: patch(view.participants, id, { seat: "declined" }),
   };
 }
 
-export function left(view: RoomView, id: string): RoomView {
-  const next = silence(view, id);
-  return { ...next, participants: patch(next.participants, id, { present: false }), waiting: dropId(next.waiting, id) };
+export function removed(view: RoomView, event: On<"participant_removed">): RoomView {
+  const id = event.participant;
+  const seat = event.banned ? ("banned" as const) : ("removed" as const);
+  const person = [...view.participants, ...view.waiting].find((each) => each.id === id);
+  const gone = person ? { ...person, seat, on_stage: false } : null;
+  const own = id === view.me && gone;
+  return {
+    ...view,
+    waiting: dropId(view.waiting, id),
+    participants: own ? patch(view.participants, id, gone) : dropId(view.participants, id),
+    banned: isStaff(view) && event.banned && gone ? [...dropId(view.banned, id), gone] : view.banned,
+  };
 }
 
-export function presence(view: RoomView, id: string, present: boolean): RoomView {
-  return { ...view, participants: patch(view.participants, id, { present }), waiting: patch(view.waiting, id, { present }) };
+export function roleChanged(view: RoomView, event: On<"role_changed">): RoomView {
+  const id = event.participant;
+  const change = { role: event.who.role, name: event.who.name, imitates: event.who.imitates ?? false };
+  if (view.waiting.some((each) => each.id === id)) return { ...view, waiting: patch(view.waiting, id, change) };
+  const next = know(view, id, event.who);
+  return { ...next, participants: patch(next.participants, id, { ...change, on_stage: staffRole(event.who.role) }) };
 }
 
-export function raised(view: RoomView, id: string, at: number): RoomView {
-  if (view.hands.includes(id)) return view;
-  return { ...view, hands: [...view.hands, id], participants: patch(view.participants, id, { hand_at: at }) };
+/** In every list a person may be in. */
+export function everywhere(view: RoomView, id: string, change: Partial<ParticipantView>): RoomView {
+  return {
+    ...view,
+    participants: patch(view.participants, id, change),
+    waiting: patch(view.waiting, id, change),
+    banned: patch(view.banned, id, change),
+  };
+}
+
+export function raised(view: RoomView, event: On<"hand_raised">, at: number): RoomView {
+  const next = know(view, event.participant, event.who);
+  return { ...next, hands: withLast(view.hands, event.participant), participants: patch(next.participants, event.participant, { hand_at: at }) };
 }
 
 export function lowered(view: RoomView, id: string): RoomView {
@@ -115,9 +120,15 @@ export function lowered(view: RoomView, id: string): RoomView {
 }
 
 export function allLowered(view: RoomView): RoomView {
-  return {
-    ...view,
-    hands: [],
-    participants: view.participants.map((person) => (person.hand_at === null ? person : { ...person, hand_at: null })),
-  };
+  const participants = view.participants.map((person) => (person.hand_at === null ? person : { ...person, hand_at: null }));
+  return { ...view, hands: [], participants };
+}
+
+export function onStage(view: RoomView, event: On<"stage_joined">): RoomView {
+  const next = know(view, event.participant, event.who);
+  return { ...next, stage: withLast(view.stage, event.participant), participants: patch(next.participants, event.participant, { on_stage: true }) };
+}
+
+export function offStage(view: RoomView, id: string): RoomView {
+  return { ...view, stage: without(view.stage, id), participants: patch(view.participants, id, { on_stage: false }) };
 }

@@ -1,15 +1,15 @@
-import type { Entry, PollView, RoomView } from "../../protocol/types";
+import type { ClassEvent, PollView, RoomView } from "../../protocol/types";
 
-type On<T extends Entry["event"]["type"]> = Extract<Entry["event"], { type: T }>;
+type On<T extends ClassEvent["type"]> = Extract<ClassEvent, { type: T }>;
 
 function change(view: RoomView, id: string, edit: (poll: PollView) => PollView): RoomView {
   return { ...view, polls: view.polls.map((poll) => (poll.id === id ? edit(poll) : poll)) };
 }
 
-export function put(view: RoomView, event: On<"poll_created" | "poll_opened">, sees: boolean): RoomView {
+export function put(view: RoomView, event: On<"poll_created" | "poll_opened">): RoomView {
   const state = event.type === "poll_opened" ? ("open" as const) : ("draft" as const);
-  const known = view.polls.find((poll) => poll.id === event.poll);
-  if (known) return change(view, event.poll, (poll) => ({ ...poll, state }));
+  if (view.polls.some((poll) => poll.id === event.poll)) return change(view, event.poll, (poll) => ({ ...poll, state }));
+  const sees = view.capabilities.includes("see_tallies");
   const poll: PollView = {
     id: event.poll,
     question: event.question,
@@ -26,8 +26,9 @@ export function put(view: RoomView, event: On<"poll_created" | "poll_opened">, s
 }
 
 export const answered = (view: RoomView, event: On<"poll_answered">) => change(view, event.poll, (poll) => ({ ...poll, mine: event.choices }));
-export const closed = (view: RoomView, id: string) => change(view, id, (poll) => ({ ...poll, state: "closed" }));
+export const closed = (view: RoomView, event: On<"poll_closed">) =>
+  change(view, event.poll, (poll) => ({ ...poll, state: "closed", tally: event.tally ?? poll.tally, voters: event.voters ?? poll.voters }));
 export const revealed = (view: RoomView, event: On<"poll_revealed">) =>
   change(view, event.poll, (poll) => ({ ...poll, revealed: true, tally: event.tally, voters: event.voters }));
-/** A running tally told by signal. */
+/** A running tally told by signal; newest wins. */
 export const tallied = (view: RoomView, id: string, tally: number[], voters: number) => change(view, id, (poll) => ({ ...poll, tally, voters }));

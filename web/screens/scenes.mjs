@@ -1,0 +1,48 @@
+// Every state of every page that has its own look: name, address, widths, languages, themes, and what to press first.
+const ALL = [1440, 768, 390];
+const BOTH = ["zh-CN", "en"];
+
+export const SCENES = [
+  { name: "home", at: "page=home" },
+  { name: "join", at: "page=join", dark: true },
+  { name: "join-invite", at: "page=join&info=0&devices=NotAllowedError", widths: [1440, 390] },
+  { name: "refusal", at: "page=refusal&code=token_used", widths: [1440, 390] },
+  { name: "waiting", at: "role=trainee&seat=waiting&phase=lobby&net=fair", dark: true },
+  { name: "declined", at: "role=trainee&seat=declined", widths: [1440, 390], languages: ["zh-CN"] },
+  { name: "lobby-trainer", at: "role=trainer&phase=lobby&people=3&chat=0", widths: [1440, 390] },
+  { name: "class-trainer", at: "role=trainer&people=30&hands=2&screen=p0&poll=staff&inspector=1", dark: true },
+  { name: "class-gallery", at: "role=trainee&people=30&hands=2", dark: true },
+  { name: "class-three", at: "role=trainee&people=3&chat=0", widths: [1440, 390] },
+  { name: "class-large", at: "role=trainee&profile=large&people=300&poll=open" },
+  { name: "people", at: "role=trainer&people=300&profile=large&hands=5&waiting=3&panel=people", widths: [1440, 390] },
+  { name: "polls", at: "role=trainer&people=30&poll=revealed&panel=polls", widths: [1440, 390] },
+  { name: "inspector", at: "role=inspector&people=30&poll=staff", widths: [1440, 390] },
+  { name: "break", at: "role=trainee&people=30&phase=break", widths: [1440, 390] },
+  { name: "frozen", at: "role=trainee&people=30&settings=%7B%22frozen%22:true%7D", widths: [1440, 390], languages: ["zh-CN"] },
+  { name: "reconnecting", at: "role=trainee&people=30&status=reconnecting", widths: [1440, 390], languages: ["zh-CN"] },
+  { name: "ended", at: "phase=ended&role=trainee", widths: [1440, 390] },
+  { name: "settings", at: "role=trainer&people=30", open: ["more", "settings"], widths: [1440, 390], dark: true },
+  { name: "more-menu", at: "role=trainer&people=30", open: ["more"], widths: [1440, 390] },
+  { name: "poll-new", at: "role=trainer&people=30&panel=polls", open: ["poll-new"], widths: [1440, 390] },
+  { name: "operator", at: "page=operator", dark: true, wait: 2500 },
+];
+
+/** One picture per entry: {id, address, width, language, theme, open}. */
+export function pictures() {
+  return SCENES.flatMap((scene) =>
+    (scene.widths ?? ALL).flatMap((width) =>
+      (scene.languages ?? BOTH).flatMap((language) => {
+        const themes = scene.dark && language === "zh-CN" ? ["light", "dark"] : ["light"];
+        return themes.map((theme) => ({
+          id: `${scene.name}-${width}-${language === "en" ? "en" : "zh"}${theme === "dark" ? "-dark" : ""}`,
+          address: `/?${scene.at}&lang=${language}&theme=${theme}`,
+          width,
+          language,
+          theme,
+          open: scene.open ?? [],
+          wait: scene.wait ?? 0,
+        }));
+      }),
+    ),
+  );
+}

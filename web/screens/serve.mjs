@@ -1,0 +1,46 @@
+// Serves a folder as the node would: same content security policy, so that what it forbids fails here too.
+import { createReadStream, existsSync, statSync } from "node:fs";
+import { createServer } from "node:http";
+import { extname, join, normalize } from "node:path";
+import { overview } from "./overview.mjs";
+
+const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".json": "application/json" };
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "font-src 'self'",
+  "media-src 'self' blob:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'self'",
+  "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+  "trusted-types 'none'",
+].join("; ");
+
+const DEMO = { session: "demo", title: "问题链课堂设计", links: { trainer: "/join#invite=a", assistant: "/join#invite=b", trainee: "/join#invite=c", inspector: "/join#invite=d", operator: "/operator#login=e" } };
+let polls = 0;
+const ANSWERS = { "/api/v1/demo": () => DEMO, "/api/v1/operator/overview": () => overview(polls++) };
+
+export function serve(folder) {
+  const server = createServer((request, response) => {
+    const path = new URL(request.url, "http://localhost").pathname;
+    const answer = ANSWERS[path];
+    if (answer) {
+      response.writeHead(200, { "content-type": "application/json" });
+      return response.end(JSON.stringify(answer()));
+    }
+    const file = normalize(join(folder, path === "/" ? "index.html" : path));
+    if (!file.startsWith(normalize(folder)) || !existsSync(file) || statSync(file).isDirectory()) {
+      response.writeHead(404, { "content-type": "application/json" });
+      return response.end('{"error":{"code":"not_found","retry":"never"}}');
+    }
+    response.writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream", "content-security-policy": POLICY });
+    createReadStream(file).pipe(response);
+  });
+  return new Promise((resolve) => {
+    server.listen(0, "127.0.0.1", () => resolve({ origin: `http://127.0.0.1:${server.address().port}`, close: () => server.close() }));
+  });
+}

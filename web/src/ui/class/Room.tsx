@@ -1,0 +1,50 @@
+import { useEffect } from "react";
+import { useTranslation } from "react-i18next";
+import { keepAwake } from "../../media/wakelock";
+import { Bar } from "./Bar";
+import { Banner } from "./Banner";
+import { togglePanel, useDesk, useDeskState } from "./context";
+import { useControls } from "./controls";
+import { Dialogs } from "./dialogs/Dialogs";
+import { useKeys } from "./keys";
+import { Side } from "./Side";
+import { Stage } from "./stage/Stage";
+import { TopBar } from "./TopBar";
+import "./room.css";
+
+/** The class page of somebody who is inside. */
+export function Room() {
+  const { t } = useTranslation();
+  const desk = useDesk();
+  const side = useDeskState((state) => state.side);
+  const controls = useControls();
+  const press = (name: keyof typeof controls) => () => {
+    const control = controls[name];
+    if (control.shown && !control.blocked && !control.busy) control.press();
+  };
+  useKeys({
+    M: press("microphone"),
+    V: press("camera"),
+    R: press("hand"),
+    D: press("screen"),
+    C: () => togglePanel(desk, "chat"),
+    P: () => togglePanel(desk, "people"),
+    "?": () => desk.set({ dialog: "shortcuts" }),
+  });
+  useEffect(keepAwake, []);
+  return (
+    <div className={`room ${side ? "" : "no-side"}`}>
+      <a className="btn skip" href="#tab-chat">
+        {t("class.skip")}
+      </a>
+      <TopBar />
+      <Banner />
+      <main style={{ display: "contents" }}>
+        <Stage />
+        <Side />
+      </main>
+      <Bar />
+      <Dialogs />
+    </div>
+  );
+}

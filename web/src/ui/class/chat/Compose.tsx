@@ -1,0 +1,119 @@
+import { type FormEvent, type KeyboardEvent, useEffect, useRef, useState } from "react";
+import { useTranslation } from "react-i18next";
+import type { Channel } from "../../../protocol/types";
+import { isStaff, may, mayChat, person } from "../../../state/select";
+import { shallow } from "../../../state/store";
+import { Icon } from "../../parts/Icon";
+import { useNow } from "../../parts/time";
+import { useClass, useClassroom, useDesk, useDeskState, useView } from "../context";
+import { useDraft } from "./useDraft";
+
+const LIMIT = 2000;
+const COUNT_FROM = 1800;
+const TYPING_EVERY_MS = 3_000;
+
+/** Seconds until this person may write again in slow mode. */
+function useSlow(): number {
+  const until = useView((view, state) => {
+    const slow = view.session.settings.slow_mode_s;
+    if (slow === 0 || isStaff(view)) return 0;
+    const last = view.chat.findLast((message) => message.by === view.me);
+    return last ? last.at + slow * 1000 - state.skew : 0;
+  });
+  const now = useNow();
+  return Math.max(0, Math.ceil((until - now) / 1000));
+}
+
+export function Compose() {
+  const { t } = useTranslation();
+  const classroom = useClassroom();
+  const desk = useDesk();
+  const permit = useView(mayChat, shallow);
+  const seat = useView((view) => view.session.id);
+  const staff = useView(isStaff);
+  const privately = useView((view) => may(view, "chat_privately"));
+  const writeTo = useDeskState((state) => state.writeTo);
+  const partner = useView((view) => (writeTo ? (person(view, writeTo)?.name ?? null) : null));
+  const [channel, setChannel] = useState<Channel>("everyone");
+  const [text, setText] = useDraft(`chat.${seat}`);
+  const slow = useSlow();
+  const field = useRef<HTMLTextAreaElement>(null);
+  const told = useRef(0);
+  const online = useClass((state) => state.status === "online");
+  const target: Channel = partner && privately ? "private" : permit.staffOnly ? "staff" : channel === "private" ? "everyone" : channel;
+
+  useEffect(() => {
+    if (writeTo) field.current?.focus();
+  }, [writeTo]);
+
+  if (!permit.ok) {
+    const words = { off: t("chat.off"), blocked: t("chat.blocked"), frozen: t("errors.class_frozen"), phase: t("chat.lobby"), role: t("chat.readonly") };
+    return (
+      <p className="compose-off s muted">
+        <Icon name={permit.why === "role" ? "eye" : "lock"} className="i16" />
+        {words[permit.why ?? "off"]}
+      </p>
+    );
+  }
+  const send = (event?: FormEvent) => {
+    event?.preventDefault();
+    const clean = text.trim();
+    if (!clean || slow > 0) return;
+    setText("");
+    void classroom.post(clean, target, target === "private" && writeTo ? writeTo : undefined).then((code) => {
+      if (code) setText((now) => now || clean);
+    });
+    field.current?.focus();
+  };
+  const keys = (event: KeyboardEvent) => {
+    if (event.key === "Enter" && !event.shiftKey && !event.nativeEvent.isComposing) {
+      event.preventDefault();
+      send();
+    }
+  };
+  const change = (value: string) => {
+    setText(value);
+    const now = Date.now();
+    if (value && online && now - told.current > TYPING_EVERY_MS) {
+      told.current = now;
+      classroom.ask({ type: "typing" }).catch(() => undefined);
+    }
+  };
+  const placeholder = target === "private" ? t("chat.placeholderPrivate", { name: partner ?? "" }) : target === "staff" ? t("chat.placeholderStaff") : t("chat.placeholder");
+  return (
+    <form className="compose" onSubmit={send}>
+      <div className="to xs">
+        <span className="muted">{t("chat.to")}</span>
+        {permit.staffOnly ? (
+          <b>{t("chat.staff")}</b>
+        ) : (
+          <div className="sel bare mini">
+            <select
+              aria-label={t("chat.to")}
+              value={target}
+              onChange={(event) => {
+                const next = event.target.value as Channel;
+                setChannel(next);
+                if (next !== "private") desk.set({ writeTo: null });
+              }}
+            >
+              <option value="everyone">{t("chat.everyone")}</option>
+              <option value="staff">{t("chat.staff")}</option>
+              {partner && privately ? <option value="private">{t("chat.private", { name: partner })}</option> : null}
+            </select>
+            <Icon name="down" className="chev" />
+          </div>
+        )}
+        {permit.staffOnly && !staff ? <span className="muted ellipsis">{t("chat.staffOnly")}</span> : null}
+        {slow > 0 ? <span className="slow num">{t("chat.slow", { count: slow })}</span> : null}
+        {text.length > COUNT_FROM ? <span className="slow num">{t("chat.left", { count: LIMIT - text.length })}</span> : null}
+      </div>
+      <div className="write">
+        <textarea ref={field} className="in" rows={1} value={text} maxLength={LIMIT} aria-label={placeholder} placeholder={placeholder} onChange={(event) => change(event.target.value)} onKeyDown={keys} />
+        <button type="submit" className="btn primary" disabled={text.trim() === "" || slow > 0}>
+          {t("chat.send")}
+        </button>
+      </div>
+    </form>
+  );
+}

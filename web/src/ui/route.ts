@@ -1,0 +1,34 @@
+/** Which page the address names; addresses are few enough for a table. */
+import { Store, useStore } from "../state/store";
+
+export type Route = { page: "home" } | { page: "join" } | { page: "class"; seat: string } | { page: "operator" } | { page: "lost" };
+
+export function parse(path: string): Route {
+  if (path === "/" || path === "/index.html") return { page: "home" };
+  if (path === "/join") return { page: "join" };
+  if (path === "/operator") return { page: "operator" };
+  const seat = /^\/class\/([A-Za-z0-9_-]{1,64})$/.exec(path)?.[1];
+  return seat ? { page: "class", seat } : { page: "lost" };
+}
+
+const here = new Store({ route: parse(location.pathname) });
+addEventListener("popstate", () => here.set({ route: parse(location.pathname) }));
+
+export const useRoute = () => useStore(here, (state) => state.route);
+
+export function go(path: string, replace = false): void {
+  history[replace ? "replaceState" : "pushState"](null, "", path);
+  here.set({ route: parse(location.pathname) });
+}
+
+/** Takes a secret out of the fragment and out of the address bar, so that it is in no history, screenshot or referrer. */
+export function takeFragment(...names: string[]): Record<string, string> {
+  const found: Record<string, string> = {};
+  const fragment = new URLSearchParams(location.hash.slice(1));
+  for (const name of names) {
+    const value = fragment.get(name);
+    if (value) found[name] = value;
+  }
+  if (location.hash) history.replaceState(null, "", location.pathname + location.search);
+  return found;
+}
