@@ -138,8 +138,7 @@ impl AudioRoom {
 
     /// Drops tracks that stopped sending; returns whether the places changed.
     pub fn sweep(&mut self, now: Instant) -> bool {
-        let gone: Vec<u64> =
-            self.voices.iter().filter(|v| now.saturating_duration_since(v.last_packet) > GONE).map(|v| v.track).collect();
+        let gone: Vec<u64> = self.voices.iter().filter(|v| now.saturating_duration_since(v.last_packet) > GONE).map(|v| v.track).collect();
         if gone.is_empty() {
             return false;
         }

@@ -100,7 +100,8 @@ pub fn forward(packet: &Incoming<'_>, wanted: bool, slot: &mut Slot, peer: &mut 
         return Outcome::Skipped;
     };
     slot.codec = Some(codec);
-    let out = Outgoing { codec, sequence, timestamp: packet.timestamp, marker: packet.marker, payload, vp8: packet.vp8, level: packet.level };
+    let out =
+        Outgoing { codec, sequence, timestamp: packet.timestamp, marker: packet.marker, payload, vp8: packet.vp8, level: packet.level };
     if let Some(bytes) = send(&out, &segment, None, slot, peer, turn) {
         slot.earn(bytes);
         slot.mapping.sent(sequence, packet.timestamp, packet.ids(), turn.now);
@@ -132,7 +133,14 @@ struct Outgoing<'a> {
 }
 
 /// Resends a stored packet on the slot's RTX stream (RFC 4588 section 4), if the slot has one.
-pub fn resend(stored: &crate::history::Stored<'_>, segment: &Segment, sequence: u64, slot: &mut Slot, peer: &mut Peer, turn: &mut Turn<'_>) -> bool {
+pub fn resend(
+    stored: &crate::history::Stored<'_>,
+    segment: &Segment,
+    sequence: u64,
+    slot: &mut Slot,
+    peer: &mut Peer,
+    turn: &mut Turn<'_>,
+) -> bool {
     let codec = match (slot.payload_type(stored.codec), slot.rtx_ssrc) {
         (Some((_, Some(_))), Some(_)) => stored.codec,
         _ => return false,
@@ -142,8 +150,7 @@ pub fn resend(stored: &crate::history::Stored<'_>, segment: &Segment, sequence: 
         return false;
     }
     let vp8 = if codec == CodecName::Vp8 { vp8::Descriptor::parse(stored.payload) } else { None };
-    let out =
-        Outgoing { codec, sequence, timestamp: stored.timestamp, marker: stored.marker, payload: stored.payload, vp8, level: None };
+    let out = Outgoing { codec, sequence, timestamp: stored.timestamp, marker: stored.marker, payload: stored.payload, vp8, level: None };
     let rtx = slot.rtx_sequence;
     slot.rtx_sequence = rtx.wrapping_add(1);
     send(&out, segment, Some(rtx), slot, peer, turn).is_some()

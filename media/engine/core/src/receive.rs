@@ -73,7 +73,7 @@ impl Reception {
         self.expected_before = expected_total;
         self.received_before = self.received;
         let lost = expected.saturating_sub(received);
-        let fraction_lost = if expected == 0 { 0 } else { (lost * 256 / expected).min(255) as u8 };
+        let fraction_lost = (lost * 256).checked_div(expected).unwrap_or(0).min(255) as u8;
         let cumulative = (expected_total as i64 - self.received as i64).clamp(-0x80_0000, 0x7f_ffff);
         let (lsr, dlsr) = match self.last_sr {
             Some((lsr, at)) => (lsr, clock::to_middle(now.saturating_duration_since(at).min(Duration::from_secs(60_000)))),

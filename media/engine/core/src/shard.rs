@@ -221,8 +221,7 @@ impl Shard {
         if role_conflict {
             return;
         }
-        let check =
-            Check { path: from, generation, priority: request.priority().unwrap_or(0), nominate: request.use_candidate() };
+        let check = Check { path: from, generation, priority: request.priority().unwrap_or(0), nominate: request.use_candidate() };
         let changes = peer.ice.accepted(check, now);
         let before = std::mem::replace(&mut peer.path, peer.ice.selected());
         if before.is_some() && before != peer.path {

@@ -55,7 +55,16 @@ struct Resent {
 
 impl Slot {
     #[allow(clippy::too_many_arguments)]
-    pub fn new(id: u64, peer: Key<Peer>, kind: Kind, mid: String, ssrc: u32, rtx_ssrc: Option<u32>, codecs: &[Codec], auto: Option<usize>) -> Slot {
+    pub fn new(
+        id: u64,
+        peer: Key<Peer>,
+        kind: Kind,
+        mid: String,
+        ssrc: u32,
+        rtx_ssrc: Option<u32>,
+        codecs: &[Codec],
+        auto: Option<usize>,
+    ) -> Slot {
         let mut table = [None; 4];
         for codec in codecs {
             table[codec.name as usize].get_or_insert((codec.pt, codec.rtx_pt));

@@ -243,7 +243,8 @@ impl Running {
     /// Ends connections whose peer is gone.
     fn drop_ownerless(&mut self, now: Instant) {
         let shard = &self.worker.shard;
-        let ownerless = |(number, connection): (&u32, &Connection)| (!shard.knows(tcp::path(connection.remote, *number))).then_some(*number);
+        let ownerless =
+            |(number, connection): (&u32, &Connection)| (!shard.knows(tcp::path(connection.remote, *number))).then_some(*number);
         let gone: Vec<u32> = self.connections.iter().filter_map(ownerless).collect();
         gone.into_iter().for_each(|number| self.drop_connection(now, number));
     }

@@ -159,7 +159,8 @@ impl Shard {
                 rtcp.receiver_report(FEEDBACK_SSRC, blocks).is_ok() && rtcp.cname(FEEDBACK_SSRC, CNAME).is_ok()
             });
         }
-        let due: Vec<Key<Slot>> = peer.slots.iter().copied().filter(|slot| self.slots.get(*slot).is_some_and(|s| s.playing.is_some())).collect();
+        let due: Vec<Key<Slot>> =
+            peer.slots.iter().copied().filter(|slot| self.slots.get(*slot).is_some_and(|s| s.playing.is_some())).collect();
         self.sender_reports(now, key, &due);
     }
 
