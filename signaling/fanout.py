@@ -194,10 +194,16 @@ class Group:
 
     def _tell_named(self, entries: list[Entry]) -> None:
         upto = entries[-1].seq
-        named = dict.fromkeys(who for entry in entries for who in entry.audience.participants)
-        for participant in named:
+        #: per person, the lanes that are told of every event naming that person anyway
+        named: dict[ParticipantId, frozenset[Lane]] = {}
+        for entry in entries:
+            for participant in entry.audience.participants:
+                named[participant] = named.get(participant, entry.audience.lanes) & entry.audience.lanes
+        for participant, lanes in named.items():
             frames: dict[Lane, bytes] = {}
             for viewer in self.viewers(participant):
+                if viewer.lane in lanes:
+                    continue
                 if viewer.lane not in frames:
                     frames[viewer.lane] = self._for_one(entries, participant, viewer.lane)
                 out = viewer.out

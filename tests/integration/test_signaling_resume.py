@@ -141,10 +141,14 @@ async def test_resume_across_a_restart_needs_no_snapshot_if_nothing_was_missed(t
 
 
 async def test_another_connection_of_the_same_tab_replaces_the_first(node: Node) -> None:
-    async with join(node, "c1", "tina", Role.TRAINER) as tina, join(node, "c1", "ben", tab="one") as old:
-        async with join(node, "c1", "ben", tab="one"), join(node, "c1", "ben", tab="two") as other:
-            await old.closed.wait()
-            assert old.byes == [{"code": "replaced", "retry": "never"}]
-            assert old.disconnected
-            await tina.until(lambda: "replaced" in [e["event"].get("reason") for e in tina.events])
-            assert not other.closed.is_set()
+    async with (
+        join(node, "c1", "tina", Role.TRAINER) as tina,
+        join(node, "c1", "ben", tab="one") as old,
+        join(node, "c1", "ben", tab="one"),
+        join(node, "c1", "ben", tab="two") as other,
+    ):
+        await old.closed.wait()
+        assert old.byes == [{"code": "replaced", "retry": "never"}]
+        assert old.disconnected
+        await tina.until(lambda: "replaced" in [e["event"].get("reason") for e in tina.events])
+        assert not other.closed.is_set()

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,9 +18,25 @@ from signaling.ports import SendMany
 from signaling.transport import Limits
 from tests.support.member import join
 from tests.support.node import Node, native, python_send_many, serve
-from tests.support.raw import connect
+from tests.support.raw import Raw, connect
 
 TINY = Limits(send_buffer=2_048)
+
+
+async def read_texts(raw: Raw, count: int, welcome: dict[str, Any]) -> list[str]:
+    """Texts of so many messages, by the numbering rules: nothing twice, no gap."""
+    seen: list[str] = []
+    last = welcome["snapshot"]["seq"]
+    while len(seen) < count:
+        found = await raw.packet()
+        if found["type"] == 2 and found["data"][0] == "events":
+            batch = found["data"][1]
+            assert batch["after"] <= last
+            seen += [e["event"]["text"] for e in batch["events"] if e["event"]["type"] == "chat_posted" and e["seq"] > last]
+            last = max(last, batch["upto"])
+    return seen
+
+
 WAYS = {"python": python_send_many, "transport": None} | ({"native": native} if native is not None else {})
 
 
@@ -61,17 +78,12 @@ async def test_nothing_is_lost_or_reordered_when_every_send_is_short(node: Node)
 async def test_reader_that_pauses_gets_everything_in_order(node: Node) -> None:
     async with join(node, "c1", "tina", Role.TRAINER) as tina, connect(node, receive_buffer=4_096) as slow:
         await tina.command("start_class")
-        await slow.join("c1", "slow")
+        welcome = await slow.join("c1", "slow")
         slow.writer.transport.pause_reading()  # type: ignore[attr-defined]
         for number in range(60):
             await say(node, number, 1_000)
         slow.writer.transport.resume_reading()  # type: ignore[attr-defined]
-        seen: list[str] = []
-        while len(seen) < 60:
-            found = await slow.packet()
-            if found["type"] == 2 and found["data"][0] == "events":
-                seen += [e["event"]["text"] for e in found["data"][1]["events"] if e["event"]["type"] == "chat_posted"]
-        assert numbers(seen) == list(range(60))
+        assert numbers(await read_texts(slow, 60, welcome)) == list(range(60))
 
 
 async def test_reader_that_fell_behind_is_brought_up_to_date_in_one_piece(node: Node) -> None:
@@ -85,16 +97,7 @@ async def test_reader_that_fell_behind_is_brought_up_to_date_in_one_piece(node: 
             number += 1
             assert number * 2_000 < QUEUE_BYTES * 3
         slow.writer.transport.resume_reading()  # type: ignore[attr-defined]
-        seen: list[str] = []
-        last = welcome["snapshot"]["seq"]
-        while len(seen) < number:
-            found = await slow.packet()
-            if found["type"] == 2 and found["data"][0] == "events":
-                batch = found["data"][1]
-                assert batch["after"] <= last
-                seen += [e["event"]["text"] for e in batch["events"] if e["event"]["type"] == "chat_posted" and e["seq"] > last]
-                last = max(last, batch["upto"])
-        assert numbers(seen) == list(range(number))
+        assert numbers(await read_texts(slow, number, welcome)) == list(range(number))
     assert node.hub.counters.replayed > 0
 
 
