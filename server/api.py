@@ -133,7 +133,7 @@ def _query(request: web.Request, kind: type[msgspec.Struct]) -> msgspec.Struct:
     if len(request.query_string) > 2048 or len(set(request.query)) != len(request.query):
         raise Problem("bad_message")
     try:
-        return msgspec.convert(dict(request.query), kind, strict=False)
+        return msgspec.convert({name: value for name, value in request.query.items() if name != "seat"}, kind, strict=False)
     except msgspec.ValidationError:
         raise Problem("bad_message") from None
 

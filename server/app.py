@@ -16,7 +16,7 @@ from aiohttp import web
 
 from media.plane import NativePlane, send_many
 from moderation.screening import WordScreen
-from server import api, callers, keyring, keys, site, telemetry
+from server import api, callers, demo, keyring, keys, site, telemetry
 from server.adapters.sqlite import Database
 from server.adapters.sqlite_journal import SqliteDirectory, SqliteJournal
 from server.adapters.sqlite_seats import SqliteSeats
@@ -54,7 +54,7 @@ def create_app(config: Config, *, replace: Mapping[web.AppKey[Any], Any] | None 
     for key, value in (replace or {}).items():
         app[key] = value
     app.on_response_prepare.append(site.on_prepare)
-    app.cleanup_ctx.extend((_keys, _store, _media, _signaling, _upkeep))
+    app.cleanup_ctx.extend((_keys, _store, _media, _signaling, _upkeep, _demo))
     app[keys.ROUTES] = ROUTES
     api.add(app, ROUTES)
     app.router.add_get("/rt/", connect)
@@ -66,7 +66,7 @@ def create_app(config: Config, *, replace: Mapping[web.AppKey[Any], Any] | None 
 async def connect(request: web.Request) -> web.StreamResponse:
     """A client's WebSocket; a browser with a good seat no longer counts against its address."""
     cookie = callers.read_cookie(request)
-    if cookie and await request.app[keys.SEATS].knows(hash_cookie(cookie), request.app[keys.CLOCK]()):
+    if cookie and await request.app[keys.SEATS].owned(hash_cookie(cookie), request.app[keys.CLOCK]()):
         callers.prove(request)
     return await request.app[keys.GATEWAY].handle(request)
 
@@ -159,6 +159,12 @@ async def _upkeep(app: web.Application) -> AsyncIterator[None]:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+async def _demo(app: web.Application) -> AsyncIterator[None]:
+    if app[keys.CONFIG].demo:
+        app[keys.DEMO] = await demo.start(app)
+    yield
 
 
 async def _prune(app: web.Application) -> None:

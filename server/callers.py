@@ -18,6 +18,7 @@ from server.guard import GuardedHandler
 from server.problems import Problem
 from server.rights import Caller, Right, may
 from server.seats import Seat, hash_cookie, well_formed
+from signaling.classroom.ids import Millis
 
 _LOCAL_NAMES: Final = ("localhost",)
 
@@ -123,19 +124,31 @@ async def identify(request: web.Request, right: Right, now: float) -> Principal:
 
 
 async def _by_cookie(request: web.Request, right: Right, now: float) -> Principal:
+    operator = read_cookie(request, "-operator") if may(Caller.OPERATOR, right) else None
+    if operator and await request.app[keys.SEATS].is_operator(hash_cookie(operator), int(now * 1000)):
+        prove(request)
+        return Principal(caller=Caller.OPERATOR)
+    found = await _seats(request, int(now * 1000))
+    if not found:
+        raise Problem("unauthenticated")
+    prove(request)
+    able = [seat for seat in found if may(Caller(seat.role), right)]
+    seat = (able or found)[0]
+    return Principal(caller=Caller(seat.role), seat=seat)
+
+
+async def _seats(request: web.Request, now: Millis) -> list[Seat]:
+    """The browser's good seats this request can be about: the one it names, or all it owns in the class it names, or all."""
     cookie = read_cookie(request)
+    if cookie is None:
+        return []
     name = request.match_info.get("seat") or request.query.get("seat")
-    if name and cookie:
-        seat = await request.app[keys.SEATS].find(name, int(now * 1000))
-        if seat is not None and seat.owned_by(cookie):
-            prove(request)
-            return Principal(caller=Caller(seat.role), seat=seat)
-    elif may(Caller.OPERATOR, right) or not name:
-        operator = read_cookie(request, "-operator")
-        if operator and await request.app[keys.SEATS].is_operator(hash_cookie(operator), int(now * 1000)):
-            prove(request)
-            return Principal(caller=Caller.OPERATOR)
-    raise Problem("unauthenticated")
+    if name:
+        seat = await request.app[keys.SEATS].find(name, now)
+        return [seat] if seat is not None and seat.owned_by(cookie) else []
+    owned = await request.app[keys.SEATS].owned(hash_cookie(cookie), now)
+    session = request.match_info.get("session")
+    return [seat for seat in owned if session is None or seat.session == session]
 
 
 def _service(request: web.Request, header: str, now: float) -> Principal:

@@ -7,6 +7,7 @@ second stops within 30 s: everybody is told, every class is saved. SIGHUP reads 
 import asyncio
 import contextlib
 import logging
+import resource
 import signal
 import sys
 import time
@@ -56,8 +57,6 @@ async def running(config: Config, *, replace: Mapping[web.AppKey[Any], Any] | No
         )
         servers.append(server)
         port = server.sockets[0].getsockname()[1]
-        if config.demo:
-            app[keys.DEMO] = await demo.start(app)
         async with _private(app, config) as private_port:
             yield Node(app=app, origin=config.origin(port), port=port, private_port=private_port)
     finally:
@@ -121,6 +120,8 @@ async def _until_stopped(app: web.Application) -> None:
 def run(config: Config) -> int:
     """Serve in a fresh event loop; returns the exit status."""
     logs.start(config.log_level)
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
     def out(line: str) -> None:
         sys.stdout.write(line + "\n")

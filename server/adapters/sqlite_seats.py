@@ -59,14 +59,14 @@ class SqliteSeats:
             self._remember(found, generation)
         return found if found.expires_at > now else None
 
-    async def knows(self, cookie: bytes, now: Millis) -> bool:
-        """Whether the cookie owns a good seat; reads all of them, since one will be asked for next."""
+    async def owned(self, cookie: bytes, now: Millis) -> list[Seat]:
+        """Every good seat of a cookie; they are remembered, since one will be asked for next."""
         generation = self._generation
         rows = await self._database.read(lambda connection: connection.execute(_SELECT_OWNED, (cookie,)).fetchall())
         seats = [seat for seat in map(_seat, rows) if seat.expires_at > now]
         for seat in seats:
             self._remember(seat, generation)
-        return bool(seats)
+        return seats
 
     async def revoke(self, session: SessionId, participant: ParticipantId, *, at: Millis, banned: bool) -> None:
         """See seats.SeatBook.revoke."""

@@ -16,12 +16,11 @@ from signaling.roster import people_page
 
 
 class PeopleQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A page by name; `seat` names the asking seat (seat holders only)."""
+    """A page by name."""
 
     after: Id | None = None
     query: Annotated[str, msgspec.Meta(max_length=64)] | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 50
-    seat: Annotated[str, msgspec.Meta(max_length=32)] | None = None
 
 
 class PersonAnswer(msgspec.Struct, frozen=True, kw_only=True):

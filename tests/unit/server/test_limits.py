@@ -11,12 +11,6 @@ def test_a_bucket_gives_its_burst_and_then_its_rate() -> None:
     assert buckets.refused == 3
 
 
-def test_a_clock_that_steps_back_gives_nothing() -> None:
-    buckets = Buckets(rate=1, burst=1)
-    assert buckets.take("a", 10.0)
-    assert not buckets.take("a", 5.0)
-
-
 def test_the_number_of_keys_is_bounded() -> None:
     buckets = Buckets(rate=1, burst=1, keys=10)
     for number in range(1000):

@@ -53,8 +53,8 @@ async def test_a_seat_is_found_with_its_cookie_only(seats: SqliteSeats, database
         assert found.owned_by(COOKIE)
         assert not found.owned_by(new_cookie())
         assert not found.owned_by(None)
-        assert await book.knows(hash_cookie(COOKIE), NOW)
-        assert not await book.knows(hash_cookie(new_cookie()), NOW)
+        assert await book.owned(hash_cookie(COOKIE), NOW) == [seat]
+        assert await book.owned(hash_cookie(new_cookie()), NOW) == []
     assert await seats.find("0" * 32, NOW) is None
 
 
