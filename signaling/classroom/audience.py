@@ -226,7 +226,7 @@ _AUDIENCES: Final[Mapping[type[Event], Callable[[Room, Origin, Any], Audience]]]
 
 
 def _without_likeness(room: Room, lane: Lane, event: participants.ParticipantJoined) -> Event:
-    return replace(event, likeness="")
+    return replace(event, likeness="", permissions=event.permissions if lane in _OVERSEERS else Permissions())
 
 
 _Introducing: TypeAlias = (
@@ -280,7 +280,7 @@ def _inside(room: Room, me: Participant) -> RoomView:
         session=_session(room, inside=True),
         me=me.id,
         capabilities=_CAPABILITY_NAMES[me.role],
-        participants=[_person(room, room.participants[id], oversees or id == me.id) for id in _listed(room, me, shown_hands)],
+        participants=[person_for(room, me, room.participants[id]) for id in _listed(room, me, shown_hands)],
         present=room.present,
         hands=shown_hands,
         stage=list(room.stage),
@@ -288,8 +288,8 @@ def _inside(room: Room, me: Participant) -> RoomView:
         screen=room.screen,
         chat=[message for message in room.chat if may_see(me, message.channel, message.by, message.to)],
         polls=[_poll(me, poll) for poll in room.polls.values() if poll.state is not PollState.DRAFT or can(me.role, Capability.RUN_POLLS)],
-        waiting=[_person(room, room.participants[id], True) for id in room.waiting] if sees_waiting else [],
-        banned=[_person(room, room.participants[id], True) for id in room.barred] if sees_waiting else [],
+        waiting=[_person(room, room.participants[id]) for id in room.waiting] if sees_waiting else [],
+        banned=[_person(room, room.participants[id]) for id in room.barred] if sees_waiting else [],
     )
 
 
@@ -299,7 +299,7 @@ def _outside(room: Room, me: Participant) -> RoomView:
         session=_session(room, inside=False),
         me=me.id,
         capabilities=[],
-        participants=[_person(room, me, True)],
+        participants=[_person(room, me)],
         present=0,
         hands=[],
         stage=[],
@@ -314,7 +314,8 @@ def _outside(room: Room, me: Participant) -> RoomView:
 
 def person_for(room: Room, viewer: Participant, person: Participant) -> ParticipantView:
     """One person as this viewer may see them."""
-    return _person(room, person, can(viewer.role, Capability.SEE_EVERYBODY) or viewer.id == person.id)
+    in_full = can(viewer.role, Capability.SEE_EVERYBODY) or viewer.id == person.id
+    return _person(room, person, permissions=in_full, hand=in_full or room.profile is Profile.SMALL)
 
 
 _CAPABILITY_NAMES: Final = {role: sorted(capability.value for capability in CAPABILITIES[role]) for role in Role}
@@ -340,7 +341,7 @@ def _session(room: Room, *, inside: bool) -> SessionView:
     )
 
 
-def _person(room: Room, person: Participant, in_full: bool) -> ParticipantView:
+def _person(room: Room, person: Participant, *, permissions: bool = True, hand: bool = True) -> ParticipantView:
     return ParticipantView(
         id=person.id,
         name=person.name,
@@ -351,8 +352,8 @@ def _person(room: Room, person: Participant, in_full: bool) -> ParticipantView:
         microphone=person.microphone,
         camera=person.camera,
         screen=room.screen == person.id,
-        permissions=person.permissions if in_full else Permissions(),
-        hand_at=person.hand_at,
+        permissions=person.permissions if permissions else Permissions(),
+        hand_at=person.hand_at if hand else None,
         imitates=person.imitates,
     )
 

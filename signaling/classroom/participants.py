@@ -87,6 +87,8 @@ class ParticipantJoined(Event, frozen=True, kw_only=True, tag="participant_joine
     on_stage: bool = False
     imitates: bool = False
     likeness: str = ""
+    #: restrictions kept from before a removal; told like all permissions
+    permissions: Permissions = Permissions()
 
 
 class ConnectionOpened(Event, frozen=True, kw_only=True, tag="connection_opened"):
@@ -133,6 +135,7 @@ class RoleChanged(Event, frozen=True, kw_only=True, tag="role_changed"):
 
     participant: ParticipantId
     who: Person
+    waits: bool = False
 
 
 class NameFlagged(Event, frozen=True, kw_only=True, tag="name_flagged"):
@@ -171,9 +174,10 @@ def _take_seat(room: "Room", id: ParticipantId, former: Participant | None, comm
         on_stage=not waits and starts_on_stage(room, command.role),
         imitates=trainee and _looks_like_staff(room, command.likeness),
         likeness=command.likeness,
+        permissions=former.permissions if former is not None else Permissions(),
     )
     opened = ConnectionOpened(participant=id, connection=command.connection, first=True)
-    return [joined, opened, *(_imitators(room, command.likeness) if command.role is not Role.TRAINEE else [])]
+    return [joined, opened, *([] if waits else _imitators(room, command.role, command.likeness))]
 
 
 def _has_room(room: "Room", former: Participant | None, trainee: bool) -> None:
@@ -188,9 +192,9 @@ def _looks_like_staff(room: "Room", likeness: str) -> bool:
     return bool(likeness) and (likeness in TITLES or any(room.participants[id].likeness == likeness for id in room.crew))
 
 
-def _imitators(room: "Room", likeness: str) -> list[Event]:
-    """Flags for trainees who bear the name of staff that came after them. Walks all people: staff joins are rare."""
-    if not likeness:
+def _imitators(room: "Room", role: Role, likeness: str) -> list[Event]:
+    """Flags for trainees who bear the name of staff admitted after them. Walks all people: staff joins are rare."""
+    if role is Role.TRAINEE or not likeness:
         return []
     alike = (p for p in room.participants.values() if p.likeness == likeness and p.role is Role.TRAINEE and not p.imitates)
     return [NameFlagged(participant=person.id) for person in alike if person.seat in (Seat.WAITING, Seat.ADMITTED)]
@@ -199,13 +203,13 @@ def _imitators(room: "Room", likeness: str) -> list[Event]:
 def _change_role(room: "Room", person: Participant, role: Role) -> list[Event]:
     events = [*off_stage(room, person), *lowered(person)]
     who = msgspec.structs.replace(person.introduction(), role=role, imitates=person.imitates and role is Role.TRAINEE)
-    events.append(RoleChanged(participant=person.id, who=who))
+    events.append(RoleChanged(participant=person.id, who=who, waits=person.seat is Seat.WAITING))
     if role is Role.TRAINEE:
         if starts_on_stage(room, role) and person.seat is Seat.ADMITTED:
             events.append(StageJoined(participant=person.id, who=who))
     elif person.seat is Seat.WAITING:
-        events.append(_admitted(room, person, role))
-    return events
+        events.append(ParticipantAdmitted(participant=person.id, who=who, on_stage=starts_on_stage(room, role)))
+    return events + _imitators(room, role, person.likeness)
 
 
 def decide_disconnect(room: "Room", context: Context, command: Disconnect) -> list[Event]:
@@ -236,6 +240,7 @@ def decide_admit(room: "Room", context: Context, command: Admit) -> list[Event]:
             on_stage = person.staff or (person.role is Role.TRAINEE and places > 0)
             places -= on_stage and not person.staff
             events.append(ParticipantAdmitted(participant=person.id, who=person.introduction(), on_stage=on_stage))
+            events += _imitators(room, person.role, person.likeness)
     return events
 
 
@@ -246,11 +251,6 @@ def decide_decline(room: "Room", context: Context, command: Decline) -> list[Eve
     if person.seat is not Seat.WAITING:
         raise Rejected("no_such_participant")
     return [ParticipantDeclined(participant=person.id), *closed(person, "declined")]
-
-
-def _admitted(room: "Room", person: Participant, role: Role) -> ParticipantAdmitted:
-    who = msgspec.structs.replace(person.introduction(), role=role)
-    return ParticipantAdmitted(participant=person.id, who=who, on_stage=starts_on_stage(room, role))
 
 
 def closed(person: Participant, reason: str) -> list[Event]:

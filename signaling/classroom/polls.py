@@ -97,8 +97,8 @@ class PollCreated(Event, frozen=True, kw_only=True, tag="poll_created"):
 
 
 class PollOpened(Event, frozen=True, kw_only=True, tag="poll_opened"):
-    """People may answer; repeats the content for those who have not seen the draft. View: append if unknown (tally, voters = null unless
-    the viewer has see_tallies); state = open."""
+    """People may answer; repeats the content for those who have not seen the draft. View: move to the end of polls, or append (tally
+    = zeros, voters = 0 if the viewer has see_tallies, else null); state = open."""
 
     poll: PollId
     question: Question
@@ -234,7 +234,9 @@ def evolve_created(room: "Room", seq: int, origin: Origin, event: PollCreated) -
 
 
 def evolve_opened(room: "Room", seq: int, origin: Origin, event: PollOpened) -> None:
-    room.polls[event.poll].state = PollState.OPEN
+    poll = room.polls.pop(event.poll)
+    poll.state = PollState.OPEN
+    room.polls[event.poll] = poll  # last opened, last listed
     room.open_poll = event.poll
 
 

@@ -153,6 +153,7 @@ def evolve_permissions(room: "Room", seq: int, origin: Origin, event: Permission
 
 def evolve_removed(room: "Room", seq: int, origin: Origin, event: ParticipantRemoved) -> None:
     person = room.participants[event.participant]
+    room.barred.pop(person.id, None)  # banned after a refusal: newest last
     settle(room, person, seq, seat=Seat.BANNED if event.banned else Seat.REMOVED)
     person.on_stage = False
 

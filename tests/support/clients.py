@@ -35,7 +35,9 @@ class ClassLesson(Lesson):
         super().__init__(profile, class_settings, name)
 
     def _record(self, origin: Origin, event: Event) -> None:
+        stood = len(self.room.stage)
         super()._record(origin, event)
+        assert len(self.room.stage) <= max(stood, self.room.settings.stage_size), "the stage grew beyond its size"
         if isinstance(event, chat.ChatPosted) and event.channel is not chat.Channel.EVERYONE:
             self.secrets[event.text] = (event.channel is chat.Channel.STAFF, {origin.by, event.to})
         self.admitted_once |= {id for id, person in self.room.participants.items() if person.seat is Seat.ADMITTED}
@@ -88,7 +90,7 @@ class ClassLesson(Lesson):
         if not is_staff:
             for id, person in self.room.participants.items():
                 if id not in self.admitted_once and id != viewer:
-                    assert id.encode() not in told, f"{viewer} learned that {id} waits"
+                    assert id.encode() not in told, f"{viewer} learned that {id} waits: {told!r}"
                     assert person.name.encode() not in told
         assert b"\xa2op" not in told, "an operation id left the node"
 

@@ -102,9 +102,8 @@ def _apply(view: RoomView, at: int, by: str | None, event: Any) -> RoomView:
         case polls.PollCreated():
             return replace(view, polls=[*view.polls, _poll(event, PollState.DRAFT, tallies=True)])
         case polls.PollOpened():
-            if all(poll.id != event.poll for poll in view.polls):
-                view = replace(view, polls=[*view.polls, _poll(event, PollState.OPEN, tallies="see_tallies" in view.capabilities)])
-            return _polled(view, event.poll, state=PollState.OPEN)
+            opened = _poll(event, PollState.OPEN, tallies="see_tallies" in view.capabilities)
+            return replace(view, polls=[*(poll for poll in view.polls if poll.id != event.poll), opened])
         case polls.PollAnswered():
             return _polled(view, event.poll, mine=event.choices)
         case polls.PollClosed():

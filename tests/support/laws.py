@@ -81,9 +81,9 @@ def only_admitted_trainees_raise_hands(lesson: ClassLesson) -> None:
         assert person.seat is Seat.ADMITTED
 
 
-def the_stage_holds_admitted_trainees_and_grows_only_within_its_size(lesson: ClassLesson) -> None:
+def the_stage_holds_admitted_trainees_and_all_staff(lesson: ClassLesson) -> None:
     room = lesson.room
-    assert len(room.stage) == len(set(room.stage)) <= 3
+    assert len(room.stage) == len(set(room.stage))
     assert set(room.stage) == {p.id for p in room.participants.values() if p.on_stage and p.role is Role.TRAINEE}
     for person in room.participants.values():
         assert not person.on_stage or person.seat is Seat.ADMITTED
@@ -166,7 +166,7 @@ LAWS: Final = (
     one_seat_per_identity_and_no_connection_twice,
     hands_stand_in_the_order_they_were_raised,
     only_admitted_trainees_raise_hands,
-    the_stage_holds_admitted_trainees_and_grows_only_within_its_size,
+    the_stage_holds_admitted_trainees_and_all_staff,
     nobody_sends_without_the_right_to,
     the_banned_and_declined_are_not_there,
     votes_count_once_and_tallies_add_up,

@@ -257,6 +257,7 @@ export interface ParticipantJoined {
   on_stage?: boolean;
   imitates?: boolean;
   likeness?: string;
+  permissions?: Permissions;
 }
 
 /** A device of this person is here. View: present = true, where listed. */
@@ -310,6 +311,7 @@ export interface RoleChanged {
   type: "role_changed";
   participant: string;
   who: Person;
+  waits?: boolean;
 }
 
 /** This person's name turned out to look like a staff member's (who came later). View: imitates = true, where listed. */
@@ -417,7 +419,7 @@ export interface PollCreated {
   anonymous: boolean;
 }
 
-/** People may answer; repeats the content for those who have not seen the draft. View: append if unknown (tally, voters = null unless the viewer has see_tallies); state = open. */
+/** People may answer; repeats the content for those who have not seen the draft. View: move to the end of polls, or append (tally = zeros, voters = 0 if the viewer has see_tallies, else null); state = open. */
 export interface PollOpened {
   type: "poll_opened";
   poll: string;
