@@ -25,7 +25,18 @@ const NOW = Date.UTC(2026, 3, 18, 2, 42, 18);
 const BROWSER = {
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
   headless: true,
-  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required", "--hide-scrollbars", "--force-color-profile=srgb"],
+  args: [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+    "--hide-scrollbars",
+    "--force-color-profile=srgb",
+  ],
 };
 
 const openers = {
@@ -75,7 +86,9 @@ async function draw(browser, origin, picture) {
 }
 
 async function compare(bytes, file) {
-  const [now, before] = await Promise.all([sharp(bytes), sharp(readFileSync(file))].map((image) => image.ensureAlpha().raw().toBuffer({ resolveWithObject: true })));
+  const [now, before] = await Promise.all(
+    [sharp(bytes), sharp(readFileSync(file))].map((image) => image.ensureAlpha().raw().toBuffer({ resolveWithObject: true })),
+  );
   if (now.info.width !== before.info.width || now.info.height !== before.info.height) return 1;
   const changed = pixelmatch(now.data, before.data, undefined, now.info.width, now.info.height, { threshold: 0.22 });
   return changed / (now.info.width * now.info.height);

@@ -4,7 +4,13 @@ import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { overview } from "./overview.mjs";
 
-const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".json": "application/json" };
+const TYPES = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+  ".json": "application/json",
+};
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -20,7 +26,17 @@ const POLICY = [
   "trusted-types 'none'",
 ].join("; ");
 
-const DEMO = { session: "demo", title: "问题链课堂设计", links: { trainer: "/join#invite=a", assistant: "/join#invite=b", trainee: "/join#invite=c", inspector: "/join#invite=d", operator: "/operator#login=e" } };
+const DEMO = {
+  session: "demo",
+  title: "问题链课堂设计",
+  links: {
+    trainer: "/join#invite=a",
+    assistant: "/join#invite=b",
+    trainee: "/join#invite=c",
+    inspector: "/join#invite=d",
+    operator: "/operator#login=e",
+  },
+};
 let polls = 0;
 const ANSWERS = { "/api/v1/demo": () => DEMO, "/api/v1/operator/overview": () => overview(polls++) };
 

@@ -6,8 +6,14 @@ import { NOTHING_YET } from "../../src/state/classroom";
 export const NOW = Date.UTC(2026, 3, 18, 2, 42, 18);
 const MINUTE = 60_000;
 
-const ZH = "王敏 何静 李国强 陈晓兰 赵一鸣 周海燕 吴志远 孙丽华 郑文博 冯雅琴 褚卫东 蒋欣怡 沈建平 韩冰 杨柳青 朱红梅 秦岭 许可 何雨桐 吕思远 张爱玲 孔令辉 曹雪 严谨 华罗 金鑫 魏然 陶行知 姜萍 戚薇".split(" ");
-const EN = "Min Wang|Jing He|Robert Lee|Olivia Chen|Ian Zhao|Hannah Zhou|Marcus Wu|Sophie Sun|Ben Zheng|Priya Natarajan|Tom Becker|Ana Souza|Luca Moretti|Grace Kim|Noah Fischer|Emma Clarke|Yuki Tanaka|Omar Haddad|Ivy Walker|Leo Martin|Zoe Bauer|Jonas Berg|Clara Rossi|Max Weber|Nina Novak|Paul Dubois|Eva Horn|Sam Carter|Mia Lang|Otto Klein".split("|");
+const ZH =
+  "王敏 何静 李国强 陈晓兰 赵一鸣 周海燕 吴志远 孙丽华 郑文博 冯雅琴 褚卫东 蒋欣怡 沈建平 韩冰 杨柳青 朱红梅 秦岭 许可 何雨桐 吕思远 张爱玲 孔令辉 曹雪 严谨 华罗 金鑫 魏然 陶行知 姜萍 戚薇".split(
+    " ",
+  );
+const EN =
+  "Min Wang|Jing He|Robert Lee|Olivia Chen|Ian Zhao|Hannah Zhou|Marcus Wu|Sophie Sun|Ben Zheng|Priya Natarajan|Tom Becker|Ana Souza|Luca Moretti|Grace Kim|Noah Fischer|Emma Clarke|Yuki Tanaka|Omar Haddad|Ivy Walker|Leo Martin|Zoe Bauer|Jonas Berg|Clara Rossi|Max Weber|Nina Novak|Paul Dubois|Eva Horn|Sam Carter|Mia Lang|Otto Klein".split(
+    "|",
+  );
 
 export const ALL_SETTINGS: Settings = {
   waiting_room: true,
@@ -26,7 +32,10 @@ export const ALL_SETTINGS: Settings = {
   mute_on_join: false,
 };
 
-const STAFF = "end_class run_class admit moderate_media remove manage_stage manage_hands run_polls delete_chat chat_privately see_staff_chat see_waiting see_tallies see_everybody chat react publish share_screen".split(" ");
+const STAFF =
+  "end_class run_class admit moderate_media remove manage_stage manage_hands run_polls delete_chat chat_privately see_staff_chat see_waiting see_tallies see_everybody chat react publish share_screen".split(
+    " ",
+  );
 export const CAPABILITIES: Record<Role, string[]> = {
   trainer: STAFF,
   assistant: STAFF.filter((each) => each !== "end_class"),
@@ -123,8 +132,19 @@ function poll(wish: Wish): PollView[] {
 }
 
 export function viewOf(wish: Wish): RoomView {
-  const people = Array.from({ length: wish.people }, (_, i) => person(i, i === 0 ? "trainer" : i === 1 && wish.people > 3 ? "assistant" : "trainee", wish));
-  if (wish.inspector || wish.role === "inspector") people.push({ ...person(11, "inspector", wish), id: "inspector", role: "inspector", on_stage: false, microphone: false, camera: false, present: true });
+  const people = Array.from({ length: wish.people }, (_, i) =>
+    person(i, i === 0 ? "trainer" : i === 1 && wish.people > 3 ? "assistant" : "trainee", wish),
+  );
+  if (wish.inspector || wish.role === "inspector")
+    people.push({
+      ...person(11, "inspector", wish),
+      id: "inspector",
+      role: "inspector",
+      on_stage: false,
+      microphone: false,
+      camera: false,
+      present: true,
+    });
   const me = { trainer: "p0", assistant: "p1", trainee: wish.profile === "large" ? "p8" : "p2", inspector: "inspector" }[wish.role];
   const hands = [5, 6, 8, 12, 13].slice(0, wish.hands).map((i) => `p${i}`);
   for (const [i, id] of hands.entries()) {
@@ -135,7 +155,17 @@ export function viewOf(wish: Wish): RoomView {
     ? []
     : words[wish.language].chat.map(([by, text], i) => {
         const author = people[by] ?? people[0];
-        return { id: `m${i}`, at: NOW - (6 - i) * 31_000, by: author?.id ?? "", name: author?.name ?? "", role: author?.role ?? "trainee", channel: "everyone", to: null, text, deleted: false };
+        return {
+          id: `m${i}`,
+          at: NOW - (6 - i) * 31_000,
+          by: author?.id ?? "",
+          name: author?.name ?? "",
+          role: author?.role ?? "trainee",
+          channel: "everyone",
+          to: null,
+          text,
+          deleted: false,
+        };
       });
   const staff = wish.role === "trainer" || wish.role === "assistant";
   return {
@@ -161,7 +191,15 @@ export function viewOf(wish: Wish): RoomView {
     screen: null,
     chat,
     polls: poll(wish),
-    waiting: staff ? Array.from({ length: wish.waiting }, (_, i) => ({ ...person(20 + i, "trainee", wish), seat: "waiting" as const, on_stage: false, present: true, imitates: i === 1 })) : [],
+    waiting: staff
+      ? Array.from({ length: wish.waiting }, (_, i) => ({
+          ...person(20 + i, "trainee", wish),
+          seat: "waiting" as const,
+          on_stage: false,
+          present: true,
+          imitates: i === 1,
+        }))
+      : [],
     banned: [],
   };
 }

@@ -54,7 +54,17 @@ function classState(): ClassState {
     view.screen = screen;
     const owner = view.participants.find((each) => each.id === screen);
     if (owner) owner.screen = true;
-    put(screen, "screen", zh ? slide("什么是“问题链”？", ["主问题：指向本课的核心概念", "子问题：拆解认知难点，逐步推进", "追问：在学生回答处生成，促进迁移"]) : slide("What is a question chain?", ["Main question: the core concept of the lesson", "Sub-questions: break the difficulty into steps", "Probing: grows out of the pupils' answers"]));
+    put(
+      screen,
+      "screen",
+      zh
+        ? slide("什么是“问题链”？", ["主问题：指向本课的核心概念", "子问题：拆解认知难点，逐步推进", "追问：在学生回答处生成，促进迁移"])
+        : slide("What is a question chain?", [
+            "Main question: the core concept of the lesson",
+            "Sub-questions: break the difficulty into steps",
+            "Probing: grows out of the pupils' answers",
+          ]),
+    );
   }
   const seat = query.get("seat");
   if (seat) view.participants = view.participants.map((each) => (each.id === view.me ? { ...each, seat: seat as "waiting" } : each));
@@ -105,7 +115,17 @@ function page(): ReactNode {
     case "join":
       return (
         <Prejoin
-          info={get("info", "1") === "1" ? { title: viewOf(wish()).session.title, profile: "small", phase: "lobby", role: get("role", "trainee") as Role, name: zh ? "陈晓兰" : "Olivia Chen" } : null}
+          info={
+            get("info", "1") === "1"
+              ? {
+                  title: viewOf(wish()).session.title,
+                  profile: "small",
+                  phase: "lobby",
+                  role: get("role", "trainee") as Role,
+                  name: zh ? "陈晓兰" : "Olivia Chen",
+                }
+              : null
+          }
           problem={null}
           onEnter={async () => undefined}
           onSit={async () => true}
@@ -127,7 +147,10 @@ function page(): ReactNode {
 installDevices(get("devices", "ok"));
 sessionStorage.clear();
 const panel = query.get("panel");
-sessionStorage.setItem("jiangtai.desk", JSON.stringify({ panel: panel ?? "chat", side: get("side", "1") === "1", layout: get("layout", "auto") }));
+sessionStorage.setItem(
+  "jiangtai.desk",
+  JSON.stringify({ panel: panel ?? "chat", side: get("side", "1") === "1", layout: get("layout", "auto") }),
+);
 await start(language);
 setPrefs({ theme: get("theme", "light") as "light", language });
 createRoot(document.getElementById("root") ?? document.body).render(

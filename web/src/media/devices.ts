@@ -60,7 +60,8 @@ async function openKind(kind: "audio" | "video", base: MediaTrackConstraints, de
   try {
     return await open({ [kind]: device ? { ...base, deviceId: { exact: device } } : base });
   } catch (error) {
-    if (device && error instanceof DOMException && (error.name === "OverconstrainedError" || error.name === "NotFoundError")) return open({ [kind]: base });
+    if (device && error instanceof DOMException && (error.name === "OverconstrainedError" || error.name === "NotFoundError"))
+      return open({ [kind]: base });
     throw error;
   }
 }

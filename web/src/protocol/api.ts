@@ -36,7 +36,8 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
   }
   if (response.status === 204) return undefined as T;
   const data = (await response.json().catch(() => null)) as (T & { error?: Problem }) | null;
-  if (!response.ok || data === null) throw new Refused(data?.error ?? { code: response.status === 404 ? "not_found" : "internal", retry: "later" });
+  if (!response.ok || data === null)
+    throw new Refused(data?.error ?? { code: response.status === 404 ? "not_found" : "internal", retry: "later" });
   return data;
 }
 

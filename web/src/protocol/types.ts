@@ -1,5 +1,5 @@
 /** The shapes of the wire. What the classroom defines is generated; what only a connection knows is added here. */
-import type { MediaTrack, Problem as GeneratedProblem } from "./types.gen";
+import type { Problem as GeneratedProblem, MediaTrack } from "./types.gen";
 
 export type {
   Batch,

@@ -25,7 +25,16 @@ export interface Live {
   nextBurst: number;
 }
 
-export const NO_SIGNALS: Live = { present: null, waiting: null, speakers: [], audio: [], quality: {}, typing: [], bursts: [], nextBurst: 1 };
+export const NO_SIGNALS: Live = {
+  present: null,
+  waiting: null,
+  speakers: [],
+  audio: [],
+  quality: {},
+  typing: [],
+  bursts: [],
+  nextBurst: 1,
+};
 
 const SHOWN_BURSTS = 12;
 const sameList = (a: readonly unknown[], b: readonly unknown[]) => a.length === b.length && a.every((each, i) => each === b[i]);
@@ -45,7 +54,11 @@ export function hear(live: Live, signal: Signal): Live {
     case "typing":
       return { ...live, typing: signal.participants };
     case "reactions": {
-      const fresh = Object.entries(signal.counts).map(([kind, count], i) => ({ id: live.nextBurst + i, kind: kind as Reaction, count: count ?? 0 }));
+      const fresh = Object.entries(signal.counts).map(([kind, count], i) => ({
+        id: live.nextBurst + i,
+        kind: kind as Reaction,
+        count: count ?? 0,
+      }));
       return { ...live, bursts: [...live.bursts, ...fresh].slice(-SHOWN_BURSTS), nextBurst: live.nextBurst + fresh.length };
     }
     default:

@@ -13,7 +13,8 @@ export function byId(list: ParticipantView[]): Map<string, ParticipantView> {
   return index;
 }
 
-export const person = (view: RoomView, id: string | null): ParticipantView | null => (id ? (byId(view.participants).get(id) ?? null) : null);
+export const person = (view: RoomView, id: string | null): ParticipantView | null =>
+  id ? (byId(view.participants).get(id) ?? null) : null;
 export const me = (view: RoomView): ParticipantView | null => person(view, view.me);
 export const may = (view: RoomView, capability: string): boolean => view.capabilities.includes(capability);
 export const isStaffRole = (role: Role): boolean => role === "trainer" || role === "assistant";
@@ -33,7 +34,9 @@ export function staffPresent(view: RoomView): ParticipantView[] {
 /** Everybody with a picture or a place on stage, staff first, then in the order of going on stage. */
 export function stagePeople(view: RoomView): ParticipantView[] {
   const index = byId(view.participants);
-  const trainees = view.stage.map((id) => index.get(id)).filter((each): each is ParticipantView => each?.present === true && !isStaffRole(each.role));
+  const trainees = view.stage
+    .map((id) => index.get(id))
+    .filter((each): each is ParticipantView => each?.present === true && !isStaffRole(each.role));
   return [...staffPresent(view), ...trainees];
 }
 

@@ -1,6 +1,6 @@
 /** What a person set for this browser: look, language, keys, sounds. */
 import { Store } from "../state/store";
-import { type Language, LANGUAGES, preferred, switchTo } from "./i18n";
+import { LANGUAGES, type Language, preferred, switchTo } from "./i18n";
 
 export type Theme = "system" | "light" | "dark";
 export interface Prefs {

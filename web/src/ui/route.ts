@@ -16,8 +16,9 @@ addEventListener("popstate", () => here.set({ route: parse(location.pathname) })
 
 export const useRoute = () => useStore(here, (state) => state.route);
 
+/** The query (`?debug`) goes along. */
 export function go(path: string, replace = false): void {
-  history[replace ? "replaceState" : "pushState"](null, "", path);
+  history[replace ? "replaceState" : "pushState"](null, "", path + location.search);
   here.set({ route: parse(location.pathname) });
 }
 

@@ -112,7 +112,11 @@ export function everywhere(view: RoomView, id: string, change: Partial<Participa
 
 export function raised(view: RoomView, event: On<"hand_raised">, at: number): RoomView {
   const next = know(view, event.participant, event.who);
-  return { ...next, hands: withLast(view.hands, event.participant), participants: patch(next.participants, event.participant, { hand_at: at }) };
+  return {
+    ...next,
+    hands: withLast(view.hands, event.participant),
+    participants: patch(next.participants, event.participant, { hand_at: at }),
+  };
 }
 
 export function lowered(view: RoomView, id: string): RoomView {
@@ -126,7 +130,11 @@ export function allLowered(view: RoomView): RoomView {
 
 export function onStage(view: RoomView, event: On<"stage_joined">): RoomView {
   const next = know(view, event.participant, event.who);
-  return { ...next, stage: withLast(view.stage, event.participant), participants: patch(next.participants, event.participant, { on_stage: true }) };
+  return {
+    ...next,
+    stage: withLast(view.stage, event.participant),
+    participants: patch(next.participants, event.participant, { on_stage: true }),
+  };
 }
 
 export function offStage(view: RoomView, id: string): RoomView {

@@ -25,10 +25,12 @@ export function put(view: RoomView, event: On<"poll_created" | "poll_opened">): 
   return { ...view, polls: [...view.polls, poll] };
 }
 
-export const answered = (view: RoomView, event: On<"poll_answered">) => change(view, event.poll, (poll) => ({ ...poll, mine: event.choices }));
+export const answered = (view: RoomView, event: On<"poll_answered">) =>
+  change(view, event.poll, (poll) => ({ ...poll, mine: event.choices }));
 export const closed = (view: RoomView, event: On<"poll_closed">) =>
   change(view, event.poll, (poll) => ({ ...poll, state: "closed", tally: event.tally ?? poll.tally, voters: event.voters ?? poll.voters }));
 export const revealed = (view: RoomView, event: On<"poll_revealed">) =>
   change(view, event.poll, (poll) => ({ ...poll, revealed: true, tally: event.tally, voters: event.voters }));
 /** A running tally told by signal; newest wins. */
-export const tallied = (view: RoomView, id: string, tally: number[], voters: number) => change(view, id, (poll) => ({ ...poll, tally, voters }));
+export const tallied = (view: RoomView, id: string, tally: number[], voters: number) =>
+  change(view, id, (poll) => ({ ...poll, tally, voters }));

@@ -47,7 +47,11 @@ function Place() {
   const { t } = useTranslation();
   const own = useView((view) => {
     const person = me(view);
-    return { role: person?.role ?? "trainee", stage: person?.on_stage ?? false, large: view.session.profile === "large" || !view.session.settings.auto_stage };
+    return {
+      role: person?.role ?? "trainee",
+      stage: person?.on_stage ?? false,
+      large: view.session.profile === "large" || !view.session.settings.auto_stage,
+    };
   }, shallow);
   if (own.role === "inspector") {
     return (
@@ -66,7 +70,10 @@ function Ends() {
   const { t } = useTranslation();
   const desk = useDesk();
   const classroom = useClassroom();
-  const { phase, runs, ends } = useView((view) => ({ phase: view.session.phase, runs: may(view, "run_class"), ends: may(view, "end_class") }), shallow);
+  const { phase, runs, ends } = useView(
+    (view) => ({ phase: view.session.phase, runs: may(view, "run_class"), ends: may(view, "end_class") }),
+    shallow,
+  );
   if (runs && (phase === "scheduled" || phase === "lobby")) {
     return (
       <button type="button" className="btn primary" onClick={() => void classroom.send({ type: "start_class" })}>
@@ -100,13 +107,43 @@ export function Bar() {
         <Place />
       </div>
       <div className="ctl">
-        <Key control={microphone} icon="mic" offIcon="micOff" label={microphone.on ? t("bar.mute") : t("bar.mic")} name={microphone.on ? t("bar.mute") : t("bar.unmute")} />
-        <Key control={camera} icon="cam" offIcon="camOff" label={t("bar.camera")} name={camera.on ? t("bar.cameraOff") : t("bar.cameraOn")} />
-        {narrow && !staff ? null : <Key control={screen} icon="share" label={screen.on ? t("bar.shareStop") : t("bar.share")} name={screen.on ? t("bar.shareStop") : t("bar.shareStart")} />}
-        <Key control={hand} icon="hand" label={hand.on ? t("bar.handDown") : t("bar.hand")} name={hand.on ? t("bar.handDownFull") : t("bar.hand")} tone="hand" />
+        <Key
+          control={microphone}
+          icon="mic"
+          offIcon="micOff"
+          label={microphone.on ? t("bar.mute") : t("bar.mic")}
+          name={microphone.on ? t("bar.mute") : t("bar.unmute")}
+        />
+        <Key
+          control={camera}
+          icon="cam"
+          offIcon="camOff"
+          label={t("bar.camera")}
+          name={camera.on ? t("bar.cameraOff") : t("bar.cameraOn")}
+        />
+        {narrow && !staff ? null : (
+          <Key
+            control={screen}
+            icon="share"
+            label={screen.on ? t("bar.shareStop") : t("bar.share")}
+            name={screen.on ? t("bar.shareStop") : t("bar.shareStart")}
+          />
+        )}
+        <Key
+          control={hand}
+          icon="hand"
+          label={hand.on ? t("bar.handDown") : t("bar.hand")}
+          name={hand.on ? t("bar.handDownFull") : t("bar.hand")}
+          tone="hand"
+        />
         <ReactMenu />
         {polls && !narrow ? (
-          <button type="button" className={`c ${pollShown ? "on" : ""}`} aria-pressed={pollShown} onClick={() => togglePanel(desk, "polls")}>
+          <button
+            type="button"
+            className={`c ${pollShown ? "on" : ""}`}
+            aria-pressed={pollShown}
+            onClick={() => togglePanel(desk, "polls")}
+          >
             <Icon name="poll" />
             <span>{t("bar.poll")}</span>
           </button>
@@ -121,7 +158,14 @@ export function Bar() {
         />
       </div>
       <div className="end hide-s">
-        <button type="button" className="btn ghost icon-only" aria-pressed={side} aria-label={side ? t("class.hideSide") : t("class.showSide")} title={side ? t("class.hideSide") : t("class.showSide")} onClick={() => desk.set({ side: !side })}>
+        <button
+          type="button"
+          className="btn ghost icon-only"
+          aria-pressed={side}
+          aria-label={side ? t("class.hideSide") : t("class.showSide")}
+          title={side ? t("class.hideSide") : t("class.showSide")}
+          onClick={() => desk.set({ side: !side })}
+        >
           <Icon name="panel" className="i18" />
         </button>
         <Ends />

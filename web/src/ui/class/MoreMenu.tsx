@@ -37,14 +37,29 @@ export function MoreMenu({ trigger }: { trigger: ReactElement }) {
     if (actions.length > 0 && actions.at(-1) !== null) actions.push(null);
   };
   add(narrow && is.polls, { id: "poll", label: t("polls.new"), icon: "poll", run: () => desk.set({ dialog: "poll" }) });
-  add(narrow && !is.staff && controls.screen.shown && !controls.screen.blocked, { id: "share", label: controls.screen.on ? t("bar.shareStop") : t("bar.shareStart"), icon: "share", run: controls.screen.press });
+  add(narrow && !is.staff && controls.screen.shown && !controls.screen.blocked, {
+    id: "share",
+    label: controls.screen.on ? t("bar.shareStop") : t("bar.shareStart"),
+    icon: "share",
+    run: controls.screen.press,
+  });
   add(is.mutes, { id: "mute-all", label: t("more.muteAll"), icon: "micOff", run: () => void classroom.send({ type: "mute_all" }) });
   if (is.runs && is.phase === "live") {
     for (const minutes of BREAKS) {
-      add(true, { id: `break-${minutes}`, label: t("more.breakMinutes", { count: minutes }), icon: "cup", run: () => void classroom.send({ type: "take_break", minutes }) });
+      add(true, {
+        id: `break-${minutes}`,
+        label: t("more.breakMinutes", { count: minutes }),
+        icon: "cup",
+        run: () => void classroom.send({ type: "take_break", minutes }),
+      });
     }
   }
-  add(is.runs && is.phase === "break", { id: "resume", label: t("more.endBreak"), icon: "cup", run: () => void classroom.send({ type: "resume_class" }) });
+  add(is.runs && is.phase === "break", {
+    id: "resume",
+    label: t("more.endBreak"),
+    icon: "cup",
+    run: () => void classroom.send({ type: "resume_class" }),
+  });
   add(is.runs, { id: "settings", label: t("more.settings"), icon: "gear", run: () => desk.set({ dialog: "settings" }) });
   line();
   add(is.staged, { id: "leave-stage", label: t("bar.leaveStage"), icon: "exit", run: () => void classroom.send({ type: "leave_stage" }) });

@@ -8,7 +8,6 @@ import { toast } from "../parts/Toasts";
 import { prefs } from "../prefs";
 import { useClassroom } from "./context";
 
-
 function show(notice: Notice, t: TFunction): string | null {
   switch (notice.kind) {
     case "refused":

@@ -1,8 +1,8 @@
 import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
 import { keepAwake } from "../../media/wakelock";
-import { Bar } from "./Bar";
 import { Banner } from "./Banner";
+import { Bar } from "./Bar";
 import { togglePanel, useDesk, useDeskState } from "./context";
 import { useControls } from "./controls";
 import { Dialogs } from "./dialogs/Dialogs";

@@ -37,7 +37,11 @@ export function TopBar() {
     <header className="top class-top">
       <div className="brand">{t("app.badge")}</div>
       <h1 title={facts.title}>{facts.title}</h1>
-      {facts.phase === "live" && facts.started !== null ? <Timer since={facts.started} /> : <span className={`chip ${facts.phase === "break" ? "signal" : ""}`}>{t(`phase.${facts.phase}`)}</span>}
+      {facts.phase === "live" && facts.started !== null ? (
+        <Timer since={facts.started} />
+      ) : (
+        <span className={`chip ${facts.phase === "break" ? "signal" : ""}`}>{t(`phase.${facts.phase}`)}</span>
+      )}
       {facts.inspected ? (
         <span className="chip inspected">
           <Icon name="eye" className="i14" />

@@ -26,7 +26,14 @@ export function openDesk(): Store<Desk> {
   } catch {
     kept = {};
   }
-  const desk = new Store<Desk>({ panel: kept.panel ?? "chat", side: kept.side ?? true, dialog: null, confirm: null, layout: kept.layout ?? "auto", writeTo: null });
+  const desk = new Store<Desk>({
+    panel: kept.panel ?? "chat",
+    side: kept.side ?? true,
+    dialog: null,
+    confirm: null,
+    layout: kept.layout ?? "auto",
+    writeTo: null,
+  });
   desk.subscribe(() => {
     const { panel, side, layout } = desk.get();
     sessionStorage.setItem(KEY, JSON.stringify({ panel, side, layout }));

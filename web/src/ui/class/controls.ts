@@ -24,7 +24,10 @@ export interface Controls {
 export function useControls(): Controls {
   const { t } = useTranslation();
   const classroom = useClassroom();
-  const media = useClass((state) => ({ microphone: state.media.microphone, camera: state.media.camera, screen: state.media.screen }), shallow);
+  const media = useClass(
+    (state) => ({ microphone: state.media.microphone, camera: state.media.camera, screen: state.media.screen }),
+    shallow,
+  );
   const view = useView((each) => each);
   const own = me(view);
   const words = (permit: Permit, blocked: string, stage: string): string | null => {
@@ -32,7 +35,12 @@ export function useControls(): Controls {
     if (permit.why === "blocked") return blocked;
     return permit.why === "stage" ? stage : t("bar.notNow");
   };
-  const device = (what: "microphone" | "camera" | "screen", blocked: string, stage: string, set: (on: boolean) => Promise<void>): Control => {
+  const device = (
+    what: "microphone" | "camera" | "screen",
+    blocked: string,
+    stage: string,
+    set: (on: boolean) => Promise<void>,
+  ): Control => {
     const on = media[what] !== "off";
     const permit = mayPublish(view, what);
     return {
@@ -45,7 +53,8 @@ export function useControls(): Controls {
   };
   const { phase, settings } = view.session;
   const handUp = own?.hand_at != null;
-  const handBlocked = phase !== "live" ? t("bar.notNow") : settings.frozen ? t("errors.class_frozen") : settings.hands ? null : t("bar.handsOff");
+  const handBlocked =
+    phase !== "live" ? t("bar.notNow") : settings.frozen ? t("errors.class_frozen") : settings.hands ? null : t("bar.handsOff");
   const screen = device("screen", t("bar.screenBlocked"), t("bar.screenBlocked"), (on) => classroom.media.setScreen(on));
   return {
     microphone: device("microphone", t("bar.micBlocked"), t("bar.micNeedsStage"), (on) => classroom.media.setMicrophone(on)),

@@ -5,7 +5,11 @@ import { prefs } from "../prefs";
 /** Whether a key press belongs to a field, a menu or a dialog rather than to the page. */
 export function isTyping(target: EventTarget | null): boolean {
   if (!(target instanceof Element)) return false;
-  return target.closest('input, textarea, select, [contenteditable="true"], [role="menu"], [role="dialog"], [role="alertdialog"], [role="listbox"]') !== null;
+  return (
+    target.closest(
+      'input, textarea, select, [contenteditable="true"], [role="menu"], [role="dialog"], [role="alertdialog"], [role="listbox"]',
+    ) !== null
+  );
 }
 
 /** Single-letter shortcuts: only while no field has focus, never with a modifier, and only if left switched on. */
@@ -16,7 +20,16 @@ export function useKeys(table: Readonly<Record<string, () => void>>): void {
   useEffect(() => {
     if (!on) return;
     const press = (event: KeyboardEvent) => {
-      if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.isComposing || event.defaultPrevented || isTyping(event.target)) return;
+      if (
+        event.ctrlKey ||
+        event.metaKey ||
+        event.altKey ||
+        event.repeat ||
+        event.isComposing ||
+        event.defaultPrevented ||
+        isTyping(event.target)
+      )
+        return;
       const run = latest.current[event.key.toUpperCase()];
       if (!run) return;
       event.preventDefault();

@@ -7,7 +7,13 @@ import { classAddress } from "./link";
 import "./home.css";
 
 const ROLES = ["trainer", "assistant", "trainee", "inspector", "operator"] as const;
-const ICONS: Record<(typeof ROLES)[number], IconName> = { trainer: "user", assistant: "people", trainee: "hand", inspector: "eye", operator: "poll" };
+const ICONS: Record<(typeof ROLES)[number], IconName> = {
+  trainer: "user",
+  assistant: "people",
+  trainee: "hand",
+  inspector: "eye",
+  operator: "poll",
+};
 
 function Demo({ demo }: { demo: DemoInfo }) {
   const { t } = useTranslation();

@@ -6,7 +6,15 @@ import type { Preview } from "./usePreview";
 
 type Unnamed = "join.unnamedCamera" | "join.unnamedMicrophone" | "join.unnamedSpeaker";
 
-function Pick(props: { icon: IconName; label: string; value: string; none: string; list: MediaDeviceInfo[]; unnamed: Unnamed; onPick: (id: string) => void }) {
+function Pick(props: {
+  icon: IconName;
+  label: string;
+  value: string;
+  none: string;
+  list: MediaDeviceInfo[];
+  unnamed: Unnamed;
+  onPick: (id: string) => void;
+}) {
   const { t } = useTranslation();
   const known = props.value === "" || props.list.some((device) => device.deviceId === props.value);
   return (
@@ -49,16 +57,40 @@ export function DeviceFields({ preview }: { preview: Preview }) {
     <div className="fields">
       <div className="field">
         <span>{t("join.camera")}</span>
-        <Pick icon="cam" label={t("join.camera")} value={chosen.camera} none={t("join.noCamera")} list={devices.cameras} unnamed="join.unnamedCamera" onPick={(id) => choose("camera", id)} />
+        <Pick
+          icon="cam"
+          label={t("join.camera")}
+          value={chosen.camera}
+          none={t("join.noCamera")}
+          list={devices.cameras}
+          unnamed="join.unnamedCamera"
+          onPick={(id) => choose("camera", id)}
+        />
       </div>
       <div className="field">
         <span>{t("join.microphone")}</span>
-        <Pick icon="mic" label={t("join.microphone")} value={chosen.microphone} none={t("join.noMicrophone")} list={devices.microphones} unnamed="join.unnamedMicrophone" onPick={(id) => choose("microphone", id)} />
+        <Pick
+          icon="mic"
+          label={t("join.microphone")}
+          value={chosen.microphone}
+          none={t("join.noMicrophone")}
+          list={devices.microphones}
+          unnamed="join.unnamedMicrophone"
+          onPick={(id) => choose("microphone", id)}
+        />
       </div>
       <div className="field">
         <span>{t("join.speaker")}</span>
         <div className="pair">
-          <Pick icon="speaker" label={t("join.speaker")} value={chosen.speaker} none={t("join.defaultSpeaker")} list={devices.speakers.filter((each) => each.deviceId !== "default")} unnamed="join.unnamedSpeaker" onPick={(id) => choose("speaker", id)} />
+          <Pick
+            icon="speaker"
+            label={t("join.speaker")}
+            value={chosen.speaker}
+            none={t("join.defaultSpeaker")}
+            list={devices.speakers.filter((each) => each.deviceId !== "default")}
+            unnamed="join.unnamedSpeaker"
+            onPick={(id) => choose("speaker", id)}
+          />
           <SpeakerTest speaker={chosen.speaker} />
         </div>
       </div>

@@ -51,7 +51,9 @@ export function NetworkLine({ auto, prepare }: { auto: boolean; prepare?: () => 
   const facts = [
     report.transport ? t(`join.network.${report.transport}`) : t("join.network.failedHint"),
     report.rtt === null ? null : t("join.network.rtt", { ms: Math.max(1, Math.round(report.rtt)) }),
-    report.loss === null ? null : t("join.network.loss", { percent: (report.loss * 100).toFixed(report.loss > 0 && report.loss < 0.1 ? 1 : 0) }),
+    report.loss === null
+      ? null
+      : t("join.network.loss", { percent: (report.loss * 100).toFixed(report.loss > 0 && report.loss < 0.1 ? 1 : 0) }),
     t("join.network.code", { code: report.code }),
   ];
   return (

@@ -96,10 +96,20 @@ export function Prejoin({ info, problem, onEnter, onSit }: PrejoinProps) {
               {name ? <span className="glass bl ellipsis">{name}</span> : null}
               {canSpeak ? (
                 <div className="round">
-                  <button type="button" className={wanted.microphone ? "" : "off"} aria-label={wanted.microphone ? t("join.micOff") : t("join.micOn")} onClick={() => preview.toggle("microphone")}>
+                  <button
+                    type="button"
+                    className={wanted.microphone ? "" : "off"}
+                    aria-label={wanted.microphone ? t("join.micOff") : t("join.micOn")}
+                    onClick={() => preview.toggle("microphone")}
+                  >
                     <Icon name={wanted.microphone ? "mic" : "micOff"} />
                   </button>
-                  <button type="button" className={wanted.camera ? "" : "off"} aria-label={wanted.camera ? t("join.camOff") : t("join.camOn")} onClick={() => preview.toggle("camera")}>
+                  <button
+                    type="button"
+                    className={wanted.camera ? "" : "off"}
+                    aria-label={wanted.camera ? t("join.camOff") : t("join.camOn")}
+                    onClick={() => preview.toggle("camera")}
+                  >
                     <Icon name={wanted.camera ? "cam" : "camOff"} />
                   </button>
                 </div>
@@ -125,7 +135,13 @@ export function Prejoin({ info, problem, onEnter, onSit }: PrejoinProps) {
                   <b>{t("join.listener")}</b>
                   <span>{t("join.listenerHint")}</span>
                 </div>
-                <input className="switch" type="checkbox" role="switch" checked={listener} onChange={(event) => preview.listen(event.target.checked)} />
+                <input
+                  className="switch"
+                  type="checkbox"
+                  role="switch"
+                  checked={listener}
+                  onChange={(event) => preview.listen(event.target.checked)}
+                />
               </label>
             ) : null}
             <NetworkLine auto={info !== null} prepare={sit} />
@@ -190,10 +206,20 @@ export function Prejoin({ info, problem, onEnter, onSit }: PrejoinProps) {
         <div>
           {canSpeak ? (
             <>
-              <button type="button" className={`btn big sq ${wanted.microphone ? "" : "off"}`} aria-label={wanted.microphone ? t("join.micOff") : t("join.micOn")} onClick={() => preview.toggle("microphone")}>
+              <button
+                type="button"
+                className={`btn big sq ${wanted.microphone ? "" : "off"}`}
+                aria-label={wanted.microphone ? t("join.micOff") : t("join.micOn")}
+                onClick={() => preview.toggle("microphone")}
+              >
                 <Icon name={wanted.microphone ? "mic" : "micOff"} />
               </button>
-              <button type="button" className={`btn big sq ${wanted.camera ? "" : "off"}`} aria-label={wanted.camera ? t("join.camOff") : t("join.camOn")} onClick={() => preview.toggle("camera")}>
+              <button
+                type="button"
+                className={`btn big sq ${wanted.camera ? "" : "off"}`}
+                aria-label={wanted.camera ? t("join.camOff") : t("join.camOn")}
+                onClick={() => preview.toggle("camera")}
+              >
                 <Icon name={wanted.camera ? "cam" : "camOff"} />
               </button>
             </>

@@ -1,5 +1,6 @@
 /** What a person chose before the class page: kept for the tab, so that a reload comes back in place. */
 
+/** The class page gets it as its own `Intent` of the same shape, so that this page need not load the class. */
 export interface Intent {
   camera: boolean;
   microphone: boolean;

@@ -78,9 +78,16 @@ export function usePreview(start: Wanted): Preview {
     tracks,
     wanted,
     starting: pending > 0,
-    problem: wanted.camera || wanted.microphone ? ((wanted.microphone ? problems.microphone : null) ?? (wanted.camera ? problems.camera : null)) : null,
+    problem:
+      wanted.camera || wanted.microphone
+        ? ((wanted.microphone ? problems.microphone : null) ?? (wanted.camera ? problems.camera : null))
+        : null,
     devices,
-    chosen: { camera: wanted.camera ? idOf("camera") : "", microphone: wanted.microphone ? idOf("microphone") : "", speaker: picked.speaker ?? "" },
+    chosen: {
+      camera: wanted.camera ? idOf("camera") : "",
+      microphone: wanted.microphone ? idOf("microphone") : "",
+      speaker: picked.speaker ?? "",
+    },
     toggle: useCallback((kind) => setWanted((now) => ({ ...now, [kind]: !now[kind] })), []),
     choose: useCallback((kind, device) => {
       if (kind !== "speaker") setWanted((now) => ({ ...now, [kind]: device !== "" }));

@@ -14,7 +14,17 @@ export interface Action {
 }
 
 /** A button's menu; `null` in the list draws a line. The trigger must be a react-aria Button. */
-export function ActionMenu({ label, actions, trigger, placement = "bottom end" }: { label: string; actions: (Action | null)[]; trigger: ReactElement; placement?: PopoverProps["placement"] }) {
+export function ActionMenu({
+  label,
+  actions,
+  trigger,
+  placement = "bottom end",
+}: {
+  label: string;
+  actions: (Action | null)[];
+  trigger: ReactElement;
+  placement?: PopoverProps["placement"];
+}) {
   let line = 0;
   return (
     <MenuTrigger>
@@ -23,7 +33,13 @@ export function ActionMenu({ label, actions, trigger, placement = "bottom end" }
         <Menu className="menu" aria-label={label} onAction={(key) => actions.find((each) => each?.id === key)?.run()}>
           {actions.map((each) =>
             each ? (
-              <MenuItem key={each.id} id={each.id} className={`menu-item ${each.bad ? "bad" : ""}`} textValue={each.label} isDisabled={each.disabled}>
+              <MenuItem
+                key={each.id}
+                id={each.id}
+                className={`menu-item ${each.bad ? "bad" : ""}`}
+                textValue={each.label}
+                isDisabled={each.disabled}
+              >
                 <Icon name={each.icon} />
                 <span>{each.label}</span>
                 {each.keys ? <kbd>{each.keys}</kbd> : null}

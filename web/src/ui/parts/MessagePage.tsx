@@ -5,7 +5,14 @@ import { LanguageButton, ThemeButton } from "./Look";
 import "../styles/message.css";
 
 /** A whole page that says one thing: refused, over, gone; with what can be done about it. */
-export function MessagePage(props: { icon: IconName; tone?: "ok" | "warn" | "bad"; title: string; text?: string; children?: ReactNode; heading?: string }) {
+export function MessagePage(props: {
+  icon: IconName;
+  tone?: "ok" | "warn" | "bad";
+  title: string;
+  text?: string;
+  children?: ReactNode;
+  heading?: string;
+}) {
   const { t } = useTranslation();
   return (
     <div className="message-page">

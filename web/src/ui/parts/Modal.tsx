@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { Dialog, Heading, Modal as AriaModal, ModalOverlay } from "react-aria-components";
+import { Modal as AriaModal, Dialog, Heading, ModalOverlay } from "react-aria-components";
 import { useTranslation } from "react-i18next";
 import { Icon } from "./Icon";
 import "../styles/modal.css";
@@ -34,7 +34,15 @@ export function Modal({ title, open, onClose, children, alert, wide }: Props) {
 }
 
 /** Asks before something that cannot be taken back. */
-export function Confirm(props: { title: string; text?: string; action: string; open: boolean; onClose: () => void; onConfirm: () => void; extra?: ReactNode }) {
+export function Confirm(props: {
+  title: string;
+  text?: string;
+  action: string;
+  open: boolean;
+  onClose: () => void;
+  onConfirm: () => void;
+  extra?: ReactNode;
+}) {
   const { t } = useTranslation();
   return (
     <Modal title={props.title} open={props.open} onClose={props.onClose} alert>

@@ -25,7 +25,12 @@ export function Refusal({ code, children }: { code: string; children?: ReactNode
   const { t } = useTranslation();
   const calm = code === "class_ended" || code === "replaced" || code === "class_locked" || code === "class_full";
   return (
-    <MessagePage icon={code === "banned" || code === "declined" ? "ban" : code === "class_ended" ? "ok" : "warn"} tone={calm ? "warn" : "bad"} title={wordsFor(code)} text={hintFor(code)}>
+    <MessagePage
+      icon={code === "banned" || code === "declined" ? "ban" : code === "class_ended" ? "ok" : "warn"}
+      tone={calm ? "warn" : "bad"}
+      title={wordsFor(code)}
+      text={hintFor(code)}
+    >
       {children ?? (
         <div className="acts">
           <a className="btn" href="/">
@@ -37,4 +42,5 @@ export function Refusal({ code, children }: { code: string; children?: ReactNode
   );
 }
 
-export const canRetry = (code: string): boolean => ["offline", "internal", "draining", "overloaded", "journal_unavailable", "rate_limited"].includes(code);
+export const canRetry = (code: string): boolean =>
+  ["offline", "internal", "draining", "overloaded", "journal_unavailable", "rate_limited"].includes(code);

@@ -14,7 +14,14 @@ export function timeOfDay(at: number, language: string): string {
 }
 
 export function dayAndTime(at: number, language: string): string {
-  return new Intl.DateTimeFormat(language, { month: "short", day: "numeric", weekday: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(at);
+  return new Intl.DateTimeFormat(language, {
+    month: "short",
+    day: "numeric",
+    weekday: "short",
+    hour: "2-digit",
+    minute: "2-digit",
+    hourCycle: "h23",
+  }).format(at);
 }
 
 /** This machine's time, again every `period` milliseconds while mounted. */

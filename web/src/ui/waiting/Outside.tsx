@@ -10,7 +10,13 @@ export function Outside({ seat }: { seat: "declined" | "removed" | "banned" }) {
   const classroom = useClassroom();
   const title = classroom.store.get().view?.session.title;
   return (
-    <MessagePage icon={ICON[seat]} tone={seat === "banned" ? "bad" : "warn"} heading={title} title={t(`waiting.${seat}Title`)} text={t(`waiting.${seat}Lead`)}>
+    <MessagePage
+      icon={ICON[seat]}
+      tone={seat === "banned" ? "bad" : "warn"}
+      heading={title}
+      title={t(`waiting.${seat}Title`)}
+      text={t(`waiting.${seat}Lead`)}
+    >
       <div className="acts">
         {seat === "removed" ? (
           <button type="button" className="btn primary" onClick={() => location.reload()}>

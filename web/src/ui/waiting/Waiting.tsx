@@ -89,7 +89,13 @@ export function Waiting() {
   const { t, i18n } = useTranslation();
   const classroom = useClassroom();
   const facts = useView(
-    (view) => ({ title: view.session.title, profile: view.session.profile, phase: view.session.phase, startsAt: view.session.starts_at, name: me(view)?.name ?? "" }),
+    (view) => ({
+      title: view.session.title,
+      profile: view.session.profile,
+      phase: view.session.phase,
+      startsAt: view.session.starts_at,
+      name: me(view)?.name ?? "",
+    }),
     shallow,
   );
   const reconnecting = useView((_, state) => state.status === "reconnecting");

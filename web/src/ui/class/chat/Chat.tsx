@@ -35,7 +35,12 @@ const Line = memo(function Line({ message, mayDelete, toName }: { message: Messa
         <p className={message.deleted ? "deleted" : ""}>{message.deleted ? t("chat.deleted") : message.text}</p>
       </div>
       {mayDelete && !message.deleted ? (
-        <button type="button" className="btn ghost icon-only del" aria-label={t("chat.delete")} onClick={() => desk.set({ confirm: { kind: "delete", id: message.id, name: message.name } })}>
+        <button
+          type="button"
+          className="btn ghost icon-only del"
+          aria-label={t("chat.delete")}
+          onClick={() => desk.set({ confirm: { kind: "delete", id: message.id, name: message.name } })}
+        >
           <Icon name="trash" className="i16" />
         </button>
       ) : null}
@@ -45,15 +50,29 @@ const Line = memo(function Line({ message, mayDelete, toName }: { message: Messa
 
 function Typing() {
   const { t } = useTranslation();
-  const names = useView((view, state) => state.live.typing.filter((id) => id !== view.me).map((id) => person(view, id)?.name ?? "").filter(Boolean), shallow);
-  return <p className="typing xs muted">{names.length > 0 ? t("chat.typing", { names: names.slice(0, 2).join("、"), count: names.length }) : ""}</p>;
+  const names = useView(
+    (view, state) =>
+      state.live.typing
+        .filter((id) => id !== view.me)
+        .map((id) => person(view, id)?.name ?? "")
+        .filter(Boolean),
+    shallow,
+  );
+  return (
+    <p className="typing xs muted">
+      {names.length > 0 ? t("chat.typing", { names: names.slice(0, 2).join("、"), count: names.length }) : ""}
+    </p>
+  );
 }
 
 /** Messages with what asks for attention above them; keeps its place while somebody reads older ones. */
 export function Chat() {
   const { t } = useTranslation();
   const chat = useView((view) => view.chat);
-  const { me, moderates, answers } = useView((view) => ({ me: view.me, moderates: may(view, "delete_chat"), answers: may(view, "answer_polls") }), shallow);
+  const { me, moderates, answers } = useView(
+    (view) => ({ me: view.me, moderates: may(view, "delete_chat"), answers: may(view, "answer_polls") }),
+    shallow,
+  );
   const names = useView((view) => view.participants);
   const outgoing = useClass((state) => state.outgoing);
   const poll = useView(openPoll);
@@ -75,7 +94,8 @@ export function Chat() {
     atEnd.current = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR_END_PX;
     if (atEnd.current) setBehind(false);
   };
-  const nameOf = (id: string | null) => (id === null ? null : id === me ? t("common.you") : (names.find((each) => each.id === id)?.name ?? null));
+  const nameOf = (id: string | null) =>
+    id === null ? null : id === me ? t("common.you") : (names.find((each) => each.id === id)?.name ?? null);
   return (
     <>
       <Hands compact />
@@ -84,7 +104,6 @@ export function Chat() {
           <PollCard poll={poll} compact />
         </div>
       ) : null}
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard */}
       <div ref={box} className="chat" onScroll={onScroll} tabIndex={0} role="log" aria-label={t("chat.log")} aria-live="off">
         {chat.length === 0 && outgoing.length === 0 ? (
           <div className="empty">

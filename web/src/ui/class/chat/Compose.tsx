@@ -47,7 +47,13 @@ export function Compose() {
   }, [writeTo]);
 
   if (!permit.ok) {
-    const words = { off: t("chat.off"), blocked: t("chat.blocked"), frozen: t("errors.class_frozen"), phase: t("chat.lobby"), role: t("chat.readonly") };
+    const words = {
+      off: t("chat.off"),
+      blocked: t("chat.blocked"),
+      frozen: t("errors.class_frozen"),
+      phase: t("chat.lobby"),
+      role: t("chat.readonly"),
+    };
     return (
       <p className="compose-off s muted">
         <Icon name={permit.why === "role" ? "eye" : "lock"} className="i16" />
@@ -79,7 +85,12 @@ export function Compose() {
       classroom.ask({ type: "typing" }).catch(() => undefined);
     }
   };
-  const placeholder = target === "private" ? t("chat.placeholderPrivate", { name: partner ?? "" }) : target === "staff" ? t("chat.placeholderStaff") : t("chat.placeholder");
+  const placeholder =
+    target === "private"
+      ? t("chat.placeholderPrivate", { name: partner ?? "" })
+      : target === "staff"
+        ? t("chat.placeholderStaff")
+        : t("chat.placeholder");
   return (
     <form className="compose" onSubmit={send}>
       <div className="to xs">
@@ -109,7 +120,17 @@ export function Compose() {
         {text.length > COUNT_FROM ? <span className="slow num">{t("chat.left", { count: LIMIT - text.length })}</span> : null}
       </div>
       <div className="write">
-        <textarea ref={field} className="in" rows={1} value={text} maxLength={LIMIT} aria-label={placeholder} placeholder={placeholder} onChange={(event) => change(event.target.value)} onKeyDown={keys} />
+        <textarea
+          ref={field}
+          className="in"
+          rows={1}
+          value={text}
+          maxLength={LIMIT}
+          aria-label={placeholder}
+          placeholder={placeholder}
+          onChange={(event) => change(event.target.value)}
+          onKeyDown={keys}
+        />
         <button type="submit" className="btn primary" disabled={text.trim() === "" || slow > 0}>
           {t("chat.send")}
         </button>

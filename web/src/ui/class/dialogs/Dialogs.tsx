@@ -58,7 +58,15 @@ function Sanction() {
   if (!what) return null;
   const close = () => desk.set({ confirm: null });
   if (what.kind === "delete") {
-    return <Confirm title={t("chat.deleteTitle")} action={t("chat.delete")} open onClose={close} onConfirm={() => void classroom.send({ type: "delete_chat", message: what.id })} />;
+    return (
+      <Confirm
+        title={t("chat.deleteTitle")}
+        action={t("chat.delete")}
+        open
+        onClose={close}
+        onConfirm={() => void classroom.send({ type: "delete_chat", message: what.id })}
+      />
+    );
   }
   const ban = what.kind === "ban";
   return (

@@ -44,7 +44,14 @@ export function PollComposer() {
       <div className="dialog-body">
         <label className="field">
           <span>{t("polls.question")}</span>
-          <textarea className="in" rows={2} maxLength={300} value={question} placeholder={t("polls.questionPlaceholder")} onChange={(event) => setQuestion(event.target.value)} />
+          <textarea
+            className="in"
+            rows={2}
+            maxLength={300}
+            value={question}
+            placeholder={t("polls.questionPlaceholder")}
+            onChange={(event) => setQuestion(event.target.value)}
+          />
         </label>
         <div className="field">
           <span id={id}>{t("polls.options")}</span>
@@ -52,15 +59,31 @@ export function PollComposer() {
             {options.map((each, i) => (
               <div key={each.key}>
                 <b>{LETTERS[i]}</b>
-                <input className="in" value={each.text} maxLength={120} aria-label={t("polls.option", { n: LETTERS[i] })} onChange={(event) => write(each.key, event.target.value)} />
-                <button type="button" className="btn ghost icon-only" disabled={options.length <= 2} aria-label={t("polls.removeOption", { n: LETTERS[i] })} onClick={() => setOptions(options.filter((other) => other.key !== each.key))}>
+                <input
+                  className="in"
+                  value={each.text}
+                  maxLength={120}
+                  aria-label={t("polls.option", { n: LETTERS[i] })}
+                  onChange={(event) => write(each.key, event.target.value)}
+                />
+                <button
+                  type="button"
+                  className="btn ghost icon-only"
+                  disabled={options.length <= 2}
+                  aria-label={t("polls.removeOption", { n: LETTERS[i] })}
+                  onClick={() => setOptions(options.filter((other) => other.key !== each.key))}
+                >
                   <Icon name="cross" className="i16" />
                 </button>
               </div>
             ))}
           </div>
           {options.length < MOST ? (
-            <button type="button" className="btn sm" onClick={() => setOptions([...options, { key: Math.max(...options.map((each) => each.key)) + 1, text: "" }])}>
+            <button
+              type="button"
+              className="btn sm"
+              onClick={() => setOptions([...options, { key: Math.max(...options.map((each) => each.key)) + 1, text: "" }])}
+            >
               <Icon name="plus" className="i16" />
               {t("polls.addOption")}
             </button>
@@ -71,14 +94,26 @@ export function PollComposer() {
             <span className="t">
               <b>{t("polls.multiple")}</b>
             </span>
-            <input className="switch" type="checkbox" role="switch" checked={multiple} onChange={(event) => setMultiple(event.target.checked)} />
+            <input
+              className="switch"
+              type="checkbox"
+              role="switch"
+              checked={multiple}
+              onChange={(event) => setMultiple(event.target.checked)}
+            />
           </label>
           <label className="line flat">
             <span className="t">
               <b>{t("polls.anonymous")}</b>
               <span>{t("polls.anonymousHint")}</span>
             </span>
-            <input className="switch" type="checkbox" role="switch" checked={anonymous} onChange={(event) => setAnonymous(event.target.checked)} />
+            <input
+              className="switch"
+              type="checkbox"
+              role="switch"
+              checked={anonymous}
+              onChange={(event) => setAnonymous(event.target.checked)}
+            />
           </label>
         </div>
         {tried && !ready ? (
@@ -91,7 +126,13 @@ export function PollComposer() {
         <button type="button" className="btn" onClick={() => save(false)}>
           {t("polls.draft")}
         </button>
-        <button type="button" className="btn primary" disabled={another} title={another ? t("polls.oneOpen") : undefined} onClick={() => save(true)}>
+        <button
+          type="button"
+          className="btn primary"
+          disabled={another}
+          title={another ? t("polls.oneOpen") : undefined}
+          onClick={() => save(true)}
+        >
           {t("polls.open")}
         </button>
       </footer>

@@ -1,6 +1,6 @@
 import { useTranslation } from "react-i18next";
 import { useStore } from "../../../state/store";
-import { type Language, LANGUAGES } from "../../i18n";
+import { LANGUAGES, type Language } from "../../i18n";
 import { Modal } from "../../parts/Modal";
 import { prefs, setPrefs, type Theme } from "../../prefs";
 import { useDesk } from "../context";
@@ -23,7 +23,13 @@ export function PrefsDialog() {
           </span>
           <fieldset className="seg" aria-label={t("common.language")}>
             {LANGUAGES.map((language) => (
-              <button key={language} type="button" lang={language} aria-pressed={now.language === language} onClick={() => setPrefs({ language })}>
+              <button
+                key={language}
+                type="button"
+                lang={language}
+                aria-pressed={now.language === language}
+                onClick={() => setPrefs({ language })}
+              >
                 {OWN_NAME[language]}
               </button>
             ))}
@@ -46,14 +52,26 @@ export function PrefsDialog() {
             <b>{t("prefs.sounds")}</b>
             <span>{t("prefs.soundsHint")}</span>
           </span>
-          <input className="switch" type="checkbox" role="switch" checked={now.sounds} onChange={(event) => setPrefs({ sounds: event.target.checked })} />
+          <input
+            className="switch"
+            type="checkbox"
+            role="switch"
+            checked={now.sounds}
+            onChange={(event) => setPrefs({ sounds: event.target.checked })}
+          />
         </label>
         <label className="line tap hide-s">
           <span className="t">
             <b>{t("prefs.shortcuts")}</b>
             <span>{t("prefs.shortcutsHint")}</span>
           </span>
-          <input className="switch" type="checkbox" role="switch" checked={now.shortcuts} onChange={(event) => setPrefs({ shortcuts: event.target.checked })} />
+          <input
+            className="switch"
+            type="checkbox"
+            role="switch"
+            checked={now.shortcuts}
+            onChange={(event) => setPrefs({ shortcuts: event.target.checked })}
+          />
         </label>
       </div>
     </Modal>

@@ -21,7 +21,13 @@ export function SettingsDialog() {
         <b>{title}</b>
         {hint ? <span>{hint}</span> : null}
       </span>
-      <input className="switch" type="checkbox" role="switch" checked={settings[name]} onChange={(event) => change({ [name]: event.target.checked })} />
+      <input
+        className="switch"
+        type="checkbox"
+        role="switch"
+        checked={settings[name]}
+        onChange={(event) => change({ [name]: event.target.checked })}
+      />
     </label>
   );
   const modes = { open: t("settings.chatOpen"), staff: t("settings.chatStaff"), off: t("settings.chatOff") };
@@ -58,7 +64,11 @@ export function SettingsDialog() {
             <span>{t("settings.slowHint")}</span>
           </span>
           <div className="sel bare narrow">
-            <select aria-label={t("settings.slow")} value={settings.slow_mode_s} onChange={(event) => change({ slow_mode_s: Number(event.target.value) })}>
+            <select
+              aria-label={t("settings.slow")}
+              value={settings.slow_mode_s}
+              onChange={(event) => change({ slow_mode_s: Number(event.target.value) })}
+            >
               {slow.map((seconds) => (
                 <option key={seconds} value={seconds}>
                   {seconds === 0 ? t("settings.slowOff") : t("common.seconds", { count: seconds })}

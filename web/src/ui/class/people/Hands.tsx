@@ -36,7 +36,11 @@ export function Hands({ compact = false }: { compact?: boolean }) {
             <span className="num">{t("people.handAt", { n: i + 1, time: clock(now + skew - (each.hand_at ?? now)) })}</span>
           </div>
           {each.on_stage ? null : (
-            <button type="button" className={`btn sm ${i === 0 ? "primary" : ""}`} onClick={() => void classroom.send({ type: "bring_on_stage", participant: each.id })}>
+            <button
+              type="button"
+              className={`btn sm ${i === 0 ? "primary" : ""}`}
+              onClick={() => void classroom.send({ type: "bring_on_stage", participant: each.id })}
+            >
               {t("people.bring")}
             </button>
           )}

@@ -68,10 +68,16 @@ export function People() {
       {present >= SEARCH_FROM || query ? (
         <div className="find">
           <Icon name="search" className="i16" />
-          <input className="in" type="search" value={query} aria-label={t("people.search")} placeholder={t("people.search")} onChange={(event) => setQuery(event.target.value)} />
+          <input
+            className="in"
+            type="search"
+            value={query}
+            aria-label={t("people.search")}
+            placeholder={t("people.search")}
+            onChange={(event) => setQuery(event.target.value)}
+          />
         </div>
       ) : null}
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard */}
       <div ref={scroller} className="people" tabIndex={0} role="region" aria-label={t("people.list")}>
         {people === 0 ? (
           <div className="empty">
@@ -86,7 +92,12 @@ export function People() {
               const row = rows[item.index];
               if (!row) return null;
               return (
-                <div key={item.key} role="listitem" className="virtual" style={{ height: item.size, transform: `translateY(${item.start}px)` }}>
+                <div
+                  key={item.key}
+                  role="listitem"
+                  className="virtual"
+                  style={{ height: item.size, transform: `translateY(${item.start}px)` }}
+                >
                   {row.kind === "title" ? (
                     <h3 className="group num">
                       {t(`people.${row.group}`)} · {row.count}

@@ -36,20 +36,50 @@ function usePersonActions(person: ParticipantView): (Action | null)[] {
   };
   const below = person.role === "trainee" || (person.role === "assistant" && is.trainer);
   const { permissions } = person;
-  add(is.stage && person.role === "trainee" && !person.on_stage, { id: "bring", label: t("people.bring"), icon: "user", run: () => void send({ type: "bring_on_stage", participant: id }) });
-  add(is.stage && person.role === "trainee" && person.on_stage, { id: "off", label: t("people.off"), icon: "exit", run: () => void send({ type: "take_off_stage", participant: id }) });
+  add(is.stage && person.role === "trainee" && !person.on_stage, {
+    id: "bring",
+    label: t("people.bring"),
+    icon: "user",
+    run: () => void send({ type: "bring_on_stage", participant: id }),
+  });
+  add(is.stage && person.role === "trainee" && person.on_stage, {
+    id: "off",
+    label: t("people.off"),
+    icon: "exit",
+    run: () => void send({ type: "take_off_stage", participant: id }),
+  });
   add(is.stage && person.on_stage, {
     id: "main",
     label: is.main ? t("people.unmakeMain") : t("people.makeMain"),
     icon: "pin",
     run: () => void send({ type: "set_main", participant: is.main ? null : id }),
   });
-  add(is.writes && !is.self && person.role !== "inspector", { id: "write", label: t("people.private"), icon: "chat", run: () => desk.set({ writeTo: id, panel: "chat", side: true }) });
+  add(is.writes && !is.self && person.role !== "inspector", {
+    id: "write",
+    label: t("people.private"),
+    icon: "chat",
+    run: () => desk.set({ writeTo: id, panel: "chat", side: true }),
+  });
   if (is.self || !below || person.role === "inspector") return list.at(-1) === null ? list.slice(0, -1) : list;
   line();
-  add(is.media && person.microphone, { id: "mute", label: t("people.mute"), icon: "micOff", run: () => void send({ type: "mute", participant: id }) });
-  add(is.media && person.camera, { id: "camera", label: t("people.stopCamera"), icon: "camOff", run: () => void send({ type: "stop_camera", participant: id }) });
-  add(is.media && person.screen, { id: "screen", label: t("people.stopScreen"), icon: "share", run: () => void send({ type: "stop_screen_of", participant: id }) });
+  add(is.media && person.microphone, {
+    id: "mute",
+    label: t("people.mute"),
+    icon: "micOff",
+    run: () => void send({ type: "mute", participant: id }),
+  });
+  add(is.media && person.camera, {
+    id: "camera",
+    label: t("people.stopCamera"),
+    icon: "camOff",
+    run: () => void send({ type: "stop_camera", participant: id }),
+  });
+  add(is.media && person.screen, {
+    id: "screen",
+    label: t("people.stopScreen"),
+    icon: "share",
+    run: () => void send({ type: "stop_screen_of", participant: id }),
+  });
   add(is.media, {
     id: "block-mic",
     label: permissions.microphone ? t("people.blockMic") : t("people.allowMic"),
@@ -69,8 +99,20 @@ function usePersonActions(person: ParticipantView): (Action | null)[] {
     run: () => void send({ type: "set_permissions", participant: id, chat: !permissions.chat }),
   });
   if (is.removes) line();
-  add(is.removes, { id: "remove", label: t("people.remove"), icon: "exit", bad: true, run: () => desk.set({ confirm: { kind: "remove", id, name: person.name } }) });
-  add(is.removes, { id: "ban", label: t("people.ban"), icon: "ban", bad: true, run: () => desk.set({ confirm: { kind: "ban", id, name: person.name } }) });
+  add(is.removes, {
+    id: "remove",
+    label: t("people.remove"),
+    icon: "exit",
+    bad: true,
+    run: () => desk.set({ confirm: { kind: "remove", id, name: person.name } }),
+  });
+  add(is.removes, {
+    id: "ban",
+    label: t("people.ban"),
+    icon: "ban",
+    bad: true,
+    run: () => desk.set({ confirm: { kind: "ban", id, name: person.name } }),
+  });
   return list.at(-1) === null ? list.slice(0, -1) : list;
 }
 

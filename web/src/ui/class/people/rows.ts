@@ -20,7 +20,9 @@ export const fold = (text: string): string => text.normalize("NFKD").replace(/\p
 export function rowsOf(view: RoomView, query: string, more: readonly ParticipantView[], language: string): Row[] {
   const wanted = fold(query);
   const known = new Set(view.participants.map((each) => each.id));
-  const all = [...view.participants, ...more.filter((each) => !known.has(each.id))].filter((each) => each.seat === "admitted" && (wanted === "" || fold(each.name).includes(wanted)));
+  const all = [...view.participants, ...more.filter((each) => !known.has(each.id))].filter(
+    (each) => each.seat === "admitted" && (wanted === "" || fold(each.name).includes(wanted)),
+  );
   const place = new Map(view.hands.map((id, i) => [id, i + 1]));
   const collator = new Intl.Collator(language);
   const order = (a: ParticipantView, b: ParticipantView) =>
@@ -31,6 +33,9 @@ export function rowsOf(view: RoomView, query: string, more: readonly Participant
   return GROUPS.flatMap((group): Row[] => {
     const people = all.filter((each) => groupOf(each) === group).sort(order);
     if (people.length === 0) return [];
-    return [{ kind: "title", group, count: people.length }, ...people.map((person): Row => ({ kind: "person", person, hand: place.get(person.id) ?? 0 }))];
+    return [
+      { kind: "title", group, count: people.length },
+      ...people.map((person): Row => ({ kind: "person", person, hand: place.get(person.id) ?? 0 })),
+    ];
   });
 }

@@ -49,7 +49,12 @@ function Answer({ poll }: { poll: PollView }) {
         <legend className="sr">{poll.question}</legend>
         {poll.options.map((option, i) => (
           <label key={`${LETTERS[i]}-${option}`} className={`choice ${choices.includes(i) ? "on" : ""}`}>
-            <input type={poll.multiple ? "checkbox" : "radio"} name={`poll-${poll.id}`} checked={choices.includes(i)} onChange={(event) => pick(i, event.target.checked)} />
+            <input
+              type={poll.multiple ? "checkbox" : "radio"}
+              name={`poll-${poll.id}`}
+              checked={choices.includes(i)}
+              onChange={(event) => pick(i, event.target.checked)}
+            />
             <b>{LETTERS[i]}</b>
             <span>{option}</span>
           </label>
@@ -112,7 +117,13 @@ function Controls({ poll }: { poll: PollView }) {
   return (
     <div className="poll-acts">
       {poll.state === "draft" ? (
-        <button type="button" className="btn primary sm" disabled={blocked} title={blocked ? t("polls.oneOpen") : undefined} onClick={() => void classroom.send({ type: "open_poll", poll: poll.id })}>
+        <button
+          type="button"
+          className="btn primary sm"
+          disabled={blocked}
+          title={blocked ? t("polls.oneOpen") : undefined}
+          onClick={() => void classroom.send({ type: "open_poll", poll: poll.id })}
+        >
           {t("polls.start")}
         </button>
       ) : null}
@@ -122,7 +133,11 @@ function Controls({ poll }: { poll: PollView }) {
         </button>
       ) : null}
       {poll.state !== "draft" && !poll.revealed ? (
-        <button type="button" className={`btn sm ${poll.state === "closed" ? "primary" : ""}`} onClick={() => void classroom.send({ type: "reveal_poll", poll: poll.id })}>
+        <button
+          type="button"
+          className={`btn sm ${poll.state === "closed" ? "primary" : ""}`}
+          onClick={() => void classroom.send({ type: "reveal_poll", poll: poll.id })}
+        >
           {t("polls.reveal")}
         </button>
       ) : null}
@@ -133,9 +148,23 @@ function Controls({ poll }: { poll: PollView }) {
 /** One poll: to answer, to watch, or to run. */
 export function PollCard({ poll, compact = false }: { poll: PollView; compact?: boolean }) {
   const { t } = useTranslation();
-  const is = useView((view, state) => ({ runs: may(view, "run_polls"), answers: may(view, "answer_polls"), present: state.live.present ?? view.present, frozen: view.session.settings.frozen }), shallow);
+  const is = useView(
+    (view, state) => ({
+      runs: may(view, "run_polls"),
+      answers: may(view, "answer_polls"),
+      present: state.live.present ?? view.present,
+      frozen: view.session.settings.frozen,
+    }),
+    shallow,
+  );
   const answering = poll.state === "open" && is.answers && poll.mine === null && !is.frozen;
-  const state = poll.revealed ? t("polls.revealed") : poll.state === "open" ? t("polls.stateOpen") : poll.state === "closed" ? t("polls.stateClosed") : t("polls.stateDraft");
+  const state = poll.revealed
+    ? t("polls.revealed")
+    : poll.state === "open"
+      ? t("polls.stateOpen")
+      : poll.state === "closed"
+        ? t("polls.stateClosed")
+        : t("polls.stateDraft");
   return (
     <article className={`poll ${compact ? "compact" : ""}`}>
       <header>
@@ -144,7 +173,13 @@ export function PollCard({ poll, compact = false }: { poll: PollView; compact?: 
           {poll.multiple ? t("polls.pickMany") : t("polls.pickOne")}
           {poll.anonymous ? ` · ${t("polls.anonymous")}` : ""}
         </span>
-        {poll.voters !== null && poll.state !== "draft" ? <span className="xs muted num grow-end">{poll.state === "open" ? t("polls.votersOf", { voters: poll.voters, total: is.present }) : t("polls.voters", { voters: poll.voters })}</span> : null}
+        {poll.voters !== null && poll.state !== "draft" ? (
+          <span className="xs muted num grow-end">
+            {poll.state === "open"
+              ? t("polls.votersOf", { voters: poll.voters, total: is.present })
+              : t("polls.voters", { voters: poll.voters })}
+          </span>
+        ) : null}
       </header>
       <h3>{poll.question}</h3>
       {answering ? <Answer poll={poll} /> : <Result poll={poll} />}

@@ -27,7 +27,10 @@ export function Pager({ page, pages, turn }: { page: number; pages: number; turn
 }
 
 /** Which people of a list fit on the present page; tells the server whose pictures are wanted. */
-export function usePage(people: ParticipantView[], size: number): { shown: ParticipantView[]; page: number; pages: number; turn: (page: number) => void } {
+export function usePage(
+  people: ParticipantView[],
+  size: number,
+): { shown: ParticipantView[]; page: number; pages: number; turn: (page: number) => void } {
   const classroom = useClassroom();
   const [wanted, setWanted] = useState(0);
   const me = useView((view) => view.me);

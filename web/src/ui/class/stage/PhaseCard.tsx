@@ -8,7 +8,10 @@ import { useClassroom, useView } from "../context";
 function Break() {
   const { t } = useTranslation();
   const classroom = useClassroom();
-  const { until, runs, skew } = useView((view, state) => ({ until: view.session.break_until ?? 0, runs: may(view, "run_class"), skew: state.skew }), shallow);
+  const { until, runs, skew } = useView(
+    (view, state) => ({ until: view.session.break_until ?? 0, runs: may(view, "run_class"), skew: state.skew }),
+    shallow,
+  );
   const left = until - (useNow() + skew);
   return (
     <div className="phase-card">

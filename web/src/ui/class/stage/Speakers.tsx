@@ -11,7 +11,11 @@ export function Speakers() {
   const { t } = useTranslation();
   const classroom = useClassroom();
   const talking = useView(
-    (view, state) => state.live.speakers.slice(0, SHOWN).map((id) => person(view, id)).filter((each) => each?.microphone === true),
+    (view, state) =>
+      state.live.speakers
+        .slice(0, SHOWN)
+        .map((id) => person(view, id))
+        .filter((each) => each?.microphone === true),
     shallow,
   );
   const mutes = useView((view) => may(view, "moderate_media"));
@@ -29,7 +33,13 @@ export function Speakers() {
             </>
           );
           return mutes && each.id !== me && !isStaffRole(each.role) ? (
-            <button key={each.id} type="button" className="chip" title={t("people.mute")} onClick={() => void classroom.send({ type: "mute", participant: each.id })}>
+            <button
+              key={each.id}
+              type="button"
+              className="chip"
+              title={t("people.mute")}
+              onClick={() => void classroom.send({ type: "mute", participant: each.id })}
+            >
               {inner}
               <Icon name="micOff" className="i14" />
               <span className="sr">{t("people.mute")}</span>
@@ -53,4 +63,14 @@ export function Speakers() {
   );
 }
 
-export const EMOJI = { thumbs_up: "👍", clap: "👏", heart: "❤️", laugh: "😄", surprise: "😮", yes: "✅", no: "❌", slower: "🐢", faster: "⏩" } as const;
+export const EMOJI = {
+  thumbs_up: "👍",
+  clap: "👏",
+  heart: "❤️",
+  laugh: "😄",
+  surprise: "😮",
+  yes: "✅",
+  no: "❌",
+  slower: "🐢",
+  faster: "⏩",
+} as const;

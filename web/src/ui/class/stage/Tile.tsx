@@ -32,7 +32,10 @@ export const Tile = memo(function Tile({ person, large = false, hand = 0 }: Prop
   const badge = isStaffRole(person.role) ? t(`role.${person.role}`) : null;
   const name = own ? `${person.name} · ${t("common.you")}` : person.name;
   return (
-    <figure className={`tile ${talking ? "talking" : ""} ${large ? "large" : ""}`} style={{ "--hue": colourOf(person.id) } as React.CSSProperties}>
+    <figure
+      className={`tile ${talking ? "talking" : ""} ${large ? "large" : ""}`}
+      style={{ "--hue": colourOf(person.id) } as React.CSSProperties}
+    >
       {stream ? <Video stream={stream} fit="cover" mirror={own} label={person.name} /> : <Avatar id={person.id} name={person.name} />}
       {hand > 0 ? (
         <span className="hand-badge num">

@@ -92,7 +92,17 @@ export const zhClass = {
     reactionsOff: "现在不能回应",
     notNow: "现在不能操作",
   },
-  reaction: { thumbs_up: "点赞", clap: "鼓掌", heart: "喜欢", laugh: "好笑", surprise: "惊讶", yes: "是", no: "否", slower: "慢一点", faster: "快一点" },
+  reaction: {
+    thumbs_up: "点赞",
+    clap: "鼓掌",
+    heart: "喜欢",
+    laugh: "好笑",
+    surprise: "惊讶",
+    yes: "是",
+    no: "否",
+    slower: "慢一点",
+    faster: "快一点",
+  },
   more: {
     title: "更多",
     muteAll: "全体静音",
