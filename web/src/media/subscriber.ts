@@ -106,8 +106,10 @@ export class Subscriber {
 
   async #answer(pc: RTCPeerConnection, sdp: string): Promise<void> {
     await pc.setRemoteDescription({ type: "offer", sdp });
-    await pc.setLocalDescription(await pc.createAnswer());
-    await this.#calls.answer(pc.localDescription?.sdp ?? "");
+    // The node must know our credentials before the first connectivity check leaves, or the browser may settle for TCP.
+    const answer = await pc.createAnswer();
+    await this.#calls.answer(answer.sdp ?? "");
+    await pc.setLocalDescription(answer);
   }
 
   #tellChanged(): void {
