@@ -140,7 +140,7 @@ async def _signaling(app: web.Application) -> AsyncIterator[None]:
         clock=app[keys.CLOCK],
     )
     app[keys.SIGNALS].target = gateway
-    bouncer = Bouncer(app[keys.SEATS], gateway)
+    bouncer = app[keys.BOUNCER] = Bouncer(app[keys.SEATS], gateway)
     hub.watch(bouncer.watch)
     await gateway.start()
     yield

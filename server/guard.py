@@ -6,6 +6,7 @@ are still on the way. Pipelined requests are bounded by aiohttp's own queue; thi
 """
 
 import asyncio
+import logging
 from typing import Any, Final
 
 from aiohttp import web
@@ -13,6 +14,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from server import problems
 
+log = logging.getLogger("jiangtai.http")
 _YOUNG_S: Final = 1.0
 _BURST: Final = 8
 
@@ -25,6 +27,7 @@ class Guard:
         self._open: dict[str, dict[GuardedHandler, float]] = {}
         self.turned_away = 0
         self.evicted = 0
+        self.malformed = 0
 
     @property
     def unproved(self) -> int:
@@ -84,15 +87,26 @@ class GuardedHandler(RequestHandler):
         """A request on this connection proved a seat: it no longer counts."""
         self._guard.leave(self, self._address)
 
+    def data_received(self, data: bytes) -> None:
+        """Parse; and let go of what a malformed head weighs: its error would hold the bytes until the next garbage collection."""
+        super().data_received(data)
+        if self._messages:
+            error = getattr(self._messages[-1][0], "exc", None)
+            if isinstance(error, BaseException):
+                error.__traceback__ = error.__cause__ = error.__context__ = None
+
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
         """Our error body for what aiohttp refuses by itself; the connection closes since its parser may be out of step."""
-        response = super().handle_error(request, status, exc, message)
-        response = web.Response(body=problems.answer(problems.BY_STATUS.get(status, "internal")).body, status=response.status)
-        response.content_type = "application/json"
-        response.force_close()
-        return response
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun already")
+        self._guard.malformed += 1
+        if status >= 500:
+            log.error("a connection failed", exc_info=exc)
+        refused = problems.answer(problems.BY_STATUS.get(status, "internal"))
+        refused.force_close()
+        return refused
 
 
 class GuardedServer(web.Server):

@@ -11,7 +11,7 @@ from server.adapters.sqlite import Database
 from server.adapters.sqlite_journal import SqliteDirectory, SqliteJournal
 from server.adapters.sqlite_seats import SqliteSeats
 from server.config import Config
-from server.doors import LateSignals
+from server.doors import Bouncer, LateSignals
 from server.guard import Guard
 from server.keyring import KeyRing
 from server.limits import Buckets
@@ -44,6 +44,7 @@ SIGNALS = web.AppKey("signals", LateSignals)
 PLANE = web.AppKey("plane", NativePlane)
 HUB = web.AppKey("hub", Hub)
 GATEWAY = web.AppKey("gateway", Gateway)
+BOUNCER = web.AppKey("bouncer", Bouncer)
 COUNTERS = web.AppKey("counters", Counters)
 PULSE = web.AppKey("pulse", Pulse)
 GUARD = web.AppKey("guard", Guard)

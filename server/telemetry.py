@@ -61,7 +61,12 @@ class NodeCollector:
         yield from _of_mapping("jiangtai_store_", "Store: ", store, frozenset({"waiting"}))
         yield _histogram("jiangtai_store_commit_seconds", "Store: from BEGIN to the end of COMMIT", database.commit_seconds)
         guard = app[keys.GUARD]
-        door = {"unproved_connections": guard.unproved, "turned_away": guard.turned_away, "evicted": guard.evicted}
+        door = {
+            "unproved_connections": guard.unproved,
+            "turned_away": guard.turned_away,
+            "evicted": guard.evicted,
+            "malformed": guard.malformed,
+        }
         door |= {"calls_refused": app[keys.CALLS].refused, "logins_refused": app[keys.FAILURES].refused}
         yield from _of_mapping("jiangtai_http_", "HTTP: ", door, frozenset({"unproved_connections"}))
         requests = app[keys.REQUESTS]

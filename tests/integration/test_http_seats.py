@@ -155,9 +155,9 @@ async def test_a_ban_holds_for_a_new_browser_and_a_new_token_until_lifted(home: 
 
 
 async def _stored(home: House) -> None:
-    """Everything queued for the store before now is stored."""
+    """Everything decided at the door so far is stored."""
     assert home.node is not None
-    await home.node.app[keys.DATABASE].write(lambda connection: None)
+    await home.node.app[keys.BOUNCER].settle()
 
 
 async def test_a_seat_survives_a_restart_and_so_does_a_revocation(tmp_path: Path) -> None:
