@@ -43,7 +43,8 @@ _AIM = (
   while (performance.now() < end) {
     const e = find(selector, text);
     if (e) {
-      e.scrollIntoView({block: "center", inline: "center"});
+      const b = e.getBoundingClientRect();
+      if (b.top < 0 || b.left < 0 || b.bottom > innerHeight || b.right > innerWidth) e.scrollIntoView({block: "nearest", inline: "nearest"});
       const r = e.getBoundingClientRect(); const at = {x: Math.round(r.x + r.width / 2), y: Math.round(r.y + r.height / 2)};
       const top = document.elementFromPoint(at.x, at.y);
       if (e.disabled || e.getAttribute("aria-disabled") === "true") why = "disabled";
