@@ -60,7 +60,7 @@ class Player:
 
     def step(self) -> None:
         acts: list[tuple[int, Callable[[], None]]] = [
-            (12, self.trainee_acts),
+            (20, self.trainee_acts),
             (8, self.staff_acts_on_somebody),
             (4, self.staff_acts_on_the_class),
             (14, self.somebody_comes),
@@ -89,6 +89,7 @@ class Player:
             [
                 tracks.SetMicrophone(on=on),
                 tracks.SetCamera(on=on),
+                tracks.StartScreen(),
                 tracks.StartScreen(),
                 tracks.StopScreen(),
                 hands.RaiseHand(),
