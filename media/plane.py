@@ -204,16 +204,15 @@ class NativePlane:
         return sdp
 
     def metrics(self) -> dict[str, int]:
-        """The engine's counters and this file's: media_*."""
+        """The engine's counters and this file's."""
         own = {
-            "media_classes": len(self._classes),
-            "media_devices": sum(len(klass.devices) for klass in self._classes.values()),
-            "media_transports": len(self._peers),
-            "media_checks": len(self._checks),
-            "media_commands_waiting": len(self._ring),
-            "media_commands_lost": self._ring.lost,
+            "classes": len(self._classes),
+            "devices": sum(len(klass.devices) for klass in self._classes.values()),
+            "checks": len(self._checks),
+            "commands_waiting": len(self._ring),
+            "commands_lost": self._ring.lost,
         }
-        return self._engine.metrics() | own | {f"media_{name}": count for name, count in self._counts.items()}
+        return self._engine.metrics() | own | self._counts
 
     def stop(self) -> None:
         """Close everything (idempotent)."""
