@@ -93,7 +93,7 @@ class Bouncer:
         for entry in entries:
             event = entry.event
             if isinstance(event, ParticipantRemoved):
-                self._seats.forget(session, event.participant)
+                self._seats.shut(session, event.participant)
                 self._gateway.revoke(session, event.participant)
                 self._do(self._revoke(session, event.participant, entry.origin.at, event.banned))
             elif isinstance(event, BanLifted):

@@ -36,6 +36,8 @@ class SqliteSeats:
         #: raised by every revocation and release, so that a read begun before it cannot fill the cache after it
         self._generation = 0
         self._used = 0
+        #: sent out, the revocation not yet stored
+        self._shut: set[tuple[SessionId, ParticipantId]] = set()
 
     async def redeem(self, claims: Claims, seat: Seat, now: Millis) -> Seat:
         """See seats.SeatBook.redeem."""
@@ -57,20 +59,24 @@ class SqliteSeats:
                 return None
             found = _seat(row)
             self._remember(found, generation)
-        return found if found.expires_at > now else None
+        return found if self._is_good(found, now) else None
 
     async def owned(self, cookie: bytes, now: Millis) -> list[Seat]:
         """Every good seat of a cookie; they are remembered, since one will be asked for next."""
         generation = self._generation
         rows = await self._database.read(lambda connection: connection.execute(_SELECT_OWNED, (cookie,)).fetchall())
-        seats = [seat for seat in map(_seat, rows) if seat.expires_at > now]
+        seats = [seat for seat in map(_seat, rows) if self._is_good(seat, now)]
         for seat in seats:
             self._remember(seat, generation)
         return seats
 
+    def shut(self, session: SessionId, participant: ParticipantId) -> None:
+        """Let a person in by no seat from now on, while the revocation is on its way to the store."""
+        self._shut.add((session, participant))
+
     async def revoke(self, session: SessionId, participant: ParticipantId, *, at: Millis, banned: bool) -> None:
         """See seats.SeatBook.revoke."""
-        self.forget(session, participant)
+        self.shut(session, participant)
         await self._database.write(
             lambda connection: (
                 connection.execute(
@@ -80,13 +86,10 @@ class SqliteSeats:
                 ).rowcount
             )
         )
-        self.forget(session, participant)
-
-    def forget(self, session: SessionId, participant: ParticipantId) -> None:
-        """Let nobody in from memory while a revocation is on its way to the store."""
         self._generation += 1
-        for key in [key for key, seat in self._cache.items() if seat.participant == participant and seat.session == session]:
+        for key in [key for key, seat in self._cache.items() if (seat.session, seat.participant) == (session, participant)]:
             del self._cache[key]
+        self._shut.discard((session, participant))
 
     async def epoch(self, session: SessionId, participant: ParticipantId) -> int:
         """How often this person was sent out."""
@@ -129,6 +132,9 @@ class SqliteSeats:
         self._used = await self._database.write(lambda connection: _prune(connection, now))
         for seat in [key for key, kept in self._cache.items() if kept.expires_at <= now]:
             del self._cache[seat]
+
+    def _is_good(self, seat: Seat, now: Millis) -> bool:
+        return seat.expires_at > now and (seat.session, seat.participant) not in self._shut
 
     def _remember(self, seat: Seat, generation: int) -> None:
         if generation != self._generation:
