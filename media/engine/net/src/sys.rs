@@ -1,7 +1,7 @@
 //! Thin safe wrappers over the system calls the threads need: epoll, eventfd, batched datagrams, socket buffers.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
@@ -106,7 +106,12 @@ pub fn widen_buffers(socket: &UdpSocket, bytes: usize) {
     }
 }
 
-fn set_option(socket: &UdpSocket, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
+/// Bounds what the kernel keeps unsent for a connection: old media is worth nothing.
+pub fn bound_unsent(stream: &TcpStream, bytes: usize) -> io::Result<()> {
+    set_option(stream, libc::SO_SNDBUF, bytes as libc::c_int)
+}
+
+fn set_option(socket: &impl AsRawFd, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
     let len = std::mem::size_of_val(&value) as libc::socklen_t;
     // SAFETY: passes a pointer to a live integer and its size.
     check(unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, option, (&raw const value).cast(), len) }).map(|_| ())

@@ -16,7 +16,7 @@ use jiangtai_core::outbox::Path;
 use jiangtai_core::stun;
 
 use crate::engine::{Directory, Input, Mailbox};
-use crate::sys::{Epoll, EventFd, DATAGRAM};
+use crate::sys::{bound_unsent, Epoll, EventFd, DATAGRAM};
 
 /// Connections waiting at the door.
 const WAITING: usize = 512;
@@ -47,6 +47,7 @@ impl Connection {
     fn new(stream: TcpStream, remote: SocketAddr) -> io::Result<Connection> {
         stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
+        bound_unsent(&stream, BACKLOG)?;
         Ok(Connection { stream, remote, decoder: Decoder::new(DATAGRAM), unsent: Vec::new(), watching_writable: false })
     }
 

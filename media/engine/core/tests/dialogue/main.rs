@@ -1,6 +1,7 @@
 //! The shard as its peers see it: hand-made clients, simulated time, no sockets.
 
 mod client;
+mod cost;
 mod hostile;
 mod media;
 mod scene;
