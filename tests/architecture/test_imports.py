@@ -1,0 +1,84 @@
+"""Who may import whom: the rooms by import-linter (.importlinter), pure files and third-party fences by reading the sources."""
+
+import ast
+import pathlib
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+from importlinter.cli import lint_imports
+
+ROOT: Final = pathlib.Path(__file__).parents[2]
+ROOMS: Final = ("server", "signaling", "media", "moderation", "recording")
+
+#: pure files -> all they may import
+PURE: Final[dict[str, set[str]]] = {
+    "signaling/classroom/*.py": {"collections.abc", "enum", "types", "typing", "msgspec", "signaling.classroom"},
+    "signaling/messages.py": {"collections.abc", "sys", "typing", "msgspec", "signaling.classroom", "signaling.describe"},
+    "moderation/names.py": {"collections.abc", "functools", "typing", "unicodedata", "confusable_homoglyphs"},
+    "moderation/screening.py": {"collections.abc", "typing", "unicodedata"},
+}
+#: third-party module -> the only files or folders that may import it
+FENCES: Final[dict[str, tuple[str, ...]]] = {
+    "aiohttp": ("server/", "signaling/gateway.py", "signaling/transport.py"),
+    "aiortc": ("media/peer.py", "media/negotiation.py"),
+    "av": ("media/peer.py", "recording/"),
+    "confusable_homoglyphs": ("moderation/names.py",),
+    "cryptography": ("server/",),
+    "joserfc": ("server/",),
+    "media._engine": ("media/plane.py",),
+    "prometheus_client": ("server/telemetry.py",),
+    "redis": ("server/adapters/",),
+    "socketio": (),
+    "pickle": (),
+    "sqlite3": ("server/adapters/",),
+}
+
+
+def sources() -> list[pathlib.Path]:
+    return [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py")) if "engine" not in path.parts]
+
+
+def imports(path: pathlib.Path) -> Iterator[str]:
+    """Full names of everything a file imports, `from a import b` as a.b."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def within(name: str, module: str) -> bool:
+    return name == module or name.startswith(f"{module}.")
+
+
+def test_the_rooms_import_in_one_direction(capsys: pytest.CaptureFixture[str]) -> None:
+    broken = lint_imports(config_filename=str(ROOT / ".importlinter"), no_cache=True)
+    assert broken == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("pattern", PURE)
+def test_pure_files_import_only_data_modules(pattern: str) -> None:
+    paths = sorted(ROOT.glob(pattern))
+    assert paths
+    for path in paths:
+        for name in imports(path):
+            allowed = any(within(name, module) for module in PURE[pattern]) or name == "signaling.describe"
+            assert allowed, f"{path.relative_to(ROOT)} imports {name}"
+
+
+@pytest.mark.parametrize("module", FENCES)
+def test_third_party_modules_stay_behind_their_fence(module: str) -> None:
+    for path in sources():
+        place = path.relative_to(ROOT).as_posix()
+        if not place.startswith(FENCES[module]) or not FENCES[module]:
+            assert not any(within(name, module) for name in imports(path)), f"{place} imports {module}"
+
+
+def test_pure_files_ask_neither_clock_nor_chance_nor_disk() -> None:
+    for pattern in PURE:
+        for path in ROOT.glob(pattern):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                    assert node.func.id not in ("open", "print", "input", "eval", "exec", "__import__", "id"), path
