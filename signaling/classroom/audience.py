@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from signaling.classroom import chat, hands, participants, polls, reactions, sanctions, session, stage, tracks
 from signaling.classroom.base import Event, Origin
-from signaling.classroom.chat import Channel, may_see
+from signaling.classroom.chat import MAX_MESSAGES, Channel, may_see
 from signaling.classroom.ids import ParticipantId
 from signaling.classroom.polls import Poll, PollState, chosen
 from signaling.classroom.roles import CAPABILITIES, Capability, Role, can
@@ -32,6 +32,9 @@ from signaling.classroom.view import ParticipantView, PollView, RoomView, Sessio
 
 Lane: TypeAlias = Literal["trainee", "staff", "inspector", "waiting", "out"]
 LANES: Final[tuple[Lane, ...]] = ("trainee", "staff", "inspector", "waiting", "out")
+
+#: thousands joining at once must not each be sent a long history
+SNAPSHOT_MESSAGES: Final[Mapping[Profile, int]] = MappingProxyType({Profile.SMALL: MAX_MESSAGES, Profile.LARGE: 100})
 
 _LANE_OF_ROLE: Final[Mapping[Role, Lane]] = MappingProxyType(
     {Role.TRAINER: "staff", Role.ASSISTANT: "staff", Role.TRAINEE: "trainee", Role.INSPECTOR: "inspector"}
@@ -286,7 +289,7 @@ def _inside(room: Room, me: Participant) -> RoomView:
         stage=list(room.stage),
         main=room.main,
         screen=room.screen,
-        chat=[message for message in room.chat if may_see(me, message.channel, message.by, message.to)],
+        chat=[message for message in room.chat if may_see(me, message.channel, message.by, message.to)][-SNAPSHOT_MESSAGES[room.profile] :],
         polls=[_poll(me, poll) for poll in room.polls.values() if poll.state is not PollState.DRAFT or can(me.role, Capability.RUN_POLLS)],
         waiting=[_person(room, room.participants[id]) for id in room.waiting] if sees_waiting else [],
         banned=[_person(room, room.participants[id]) for id in room.barred] if sees_waiting else [],

@@ -2,8 +2,8 @@
 
 Trainees write from the lobby on, while chat is open to them (mode and permission), the class is not frozen, and no faster than slow mode
 allows; they answer a private message in the staff channel. Staff writes always. Inspectors neither write nor are written to. The room
-keeps the last messages for newcomers (500, or fewer when they are long); the journal keeps all. A deleted message keeps its place, not its
-text; only a kept message can be deleted.
+keeps the last messages for newcomers (500, or fewer when they are long; a large class shows them the newest 100); the journal keeps all. A
+deleted message keeps its place, not its text; only a kept message can be deleted.
 """
 
 from enum import StrEnum

@@ -107,6 +107,7 @@ def comparable(view: RoomView, profile: Profile) -> RoomView:
     return replace(
         view,
         seq=0,
+        chat=view.chat[-audience.SNAPSHOT_MESSAGES[profile] :],
         present=view.present if profile is Profile.SMALL else 0,
         participants=by_id(view.participants),
         polls=[settled(poll) for poll in view.polls],

@@ -227,3 +227,11 @@ def test_capabilities_of_a_view_are_the_roles() -> None:
     assert "end_class" in audience.view_for(lesson.room, "tom").capabilities
     assert "end_class" not in audience.view_for(lesson.room, "eve").capabilities
     assert audience.view_for(lesson.room, "ivy").capabilities == ["see_everybody", "see_tallies"]
+
+
+def test_newcomers_of_a_large_class_get_the_newest_hundred_messages_they_may_see() -> None:
+    lesson = live(Profile.LARGE)
+    for n in range(130):
+        lesson.do("tom", PostChat(text=f"{n}", channel=Channel.STAFF if n >= 120 else Channel.EVERYONE))
+    assert [message.text for message in audience.view_for(lesson.room, "ann").chat] == [str(n) for n in range(20, 120)]
+    assert [message.text for message in audience.view_for(lesson.room, "eve").chat] == [str(n) for n in range(30, 130)]
