@@ -44,7 +44,7 @@ _AIM = (
     const e = find(selector, text);
     if (e) {
       const b = e.getBoundingClientRect();
-      if (b.top < 0 || b.left < 0 || b.bottom > innerHeight || b.right > innerWidth) e.scrollIntoView({block: "nearest", inline: "nearest"});
+      if (b.top < 0 || b.left < 0 || b.bottom > innerHeight || b.right > innerWidth) e.scrollIntoView({block: "nearest"});
       const r = e.getBoundingClientRect(); const at = {x: Math.round(r.x + r.width / 2), y: Math.round(r.y + r.height / 2)};
       const top = document.elementFromPoint(at.x, at.y);
       if (e.disabled || e.getAttribute("aria-disabled") === "true") why = "disabled";
@@ -181,7 +181,9 @@ class Page:
 
 
 class Browser(Protocol):
-    async def page(self, width: int = 1280, height: int = 800) -> Page: ...
+    async def page(self, width: int = 1280, height: int = 800, preload: str = "") -> Page:
+        """A new person's window; `preload` is a script that runs before any of the pages'."""
+        ...
 
 
 class _ChromiumPage:
@@ -246,7 +248,7 @@ class Chromium:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
 
-    async def page(self, width: int = 1280, height: int = 800) -> Page:
+    async def page(self, width: int = 1280, height: int = 800, preload: str = "") -> Page:
         context = (await self._wire.call("Target.createBrowserContext"))["browserContextId"]
         made = await self._wire.call(
             "Target.createTarget",
@@ -255,6 +257,8 @@ class Chromium:
         attached = await self._wire.call("Target.attachToTarget", {"targetId": made["targetId"], "flatten": True})
         page = _ChromiumPage(self._wire, made["targetId"], attached["sessionId"], context)
         await page._call("Page.enable")
+        if preload:
+            await page._call("Page.addScriptToEvaluateOnNewDocument", {"source": preload})
         await page.resize(width, height)
         return Page(page)
 
@@ -310,10 +314,13 @@ class Firefox:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
 
-    async def page(self, width: int = 1280, height: int = 800) -> Page:
+    async def page(self, width: int = 1280, height: int = 800, preload: str = "") -> Page:
         user = (await self._wire.call("browser.createUserContext"))["userContext"]
         made = await self._wire.call("browsingContext.create", {"type": "window", "userContext": user})
         page = _FirefoxPage(self._wire, made["context"], user)
+        if preload:
+            script = {"functionDeclaration": f"() => {{ {preload} }}", "contexts": [made["context"]]}
+            await self._wire.call("script.addPreloadScript", script)
         await page.resize(width, height)
         return Page(page)
 

@@ -94,8 +94,7 @@ def thumb(frame: Any) -> bytes:
 
 #: JavaScript: the 80x45 grey picture of a <video>, base64; drawn in halves so that it is an average like the source's
 GRAB = """
-(selector) => {
-  const video = document.querySelector(selector);
+(video) => {
   let from = video, width = video.videoWidth, height = video.videoHeight;
   if (!width) return null;
   while (width / 2 >= 80) {

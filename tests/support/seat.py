@@ -1,0 +1,116 @@
+"""A person at a real browser in a real class: comes in through the join page, uses the page as people do, and is measured.
+
+What is measured comes from the browser itself (getStats, the pixels of <video>), through hooks put in place before the page's own scripts.
+"""
+
+import time
+
+from tests.support import clip
+from tests.support.browser import Browser, Page
+from tests.support.demo import DemoNode
+
+#: remembers every connection and every remote track; tells what arrives and what is on screen
+HOOKS = """
+window.rtc = { connections: [], remote: new Set() };
+const Native = window.RTCPeerConnection;
+window.RTCPeerConnection = class extends Native {
+  constructor(...args) {
+    super(...args);
+    rtc.connections.push(this);
+    this.addEventListener("track", (event) => rtc.remote.add(event.track.id));
+  }
+};
+rtc.rows = async (type) => {
+  const live = rtc.connections.filter((pc) => pc.connectionState !== "closed");
+  return (await Promise.all(live.map((pc) => pc.getStats()))).flatMap((report) =>
+    [...report.values()].filter((row) => row.type === type).map((row) => ({
+      ...row, protocol: report.get(row.remoteCandidateId)?.protocol })));
+};
+// Total of a figure over everything received of a kind.
+rtc.total = async (kind, name) =>
+  (await rtc.rows("inbound-rtp")).filter((row) => row.kind === kind).reduce((sum, row) => sum + (row[name] ?? 0), 0);
+rtc.ways = async () => (await rtc.rows("candidate-pair"))
+  .filter((row) => row.nominated && row.state === "succeeded" && row.bytesSent + row.bytesReceived > 0).map((row) => row.protocol);
+// <video> elements that show somebody else, largest first.
+rtc.seen = () => [...document.querySelectorAll("video")]
+  .filter((video) => video.videoWidth > 0 && video.srcObject?.getVideoTracks().some((track) => rtc.remote.has(track.id)))
+  .sort((a, b) => b.clientWidth * b.clientHeight - a.clientWidth * a.clientHeight);
+rtc.grab = (video) => (__GRAB__)(video);
+""".replace("__GRAB__", clip.GRAB)
+
+
+class Seat:
+    """One person in class. `entered_at` is the monotonic time of the click on Enter."""
+
+    def __init__(self, page: Page, name: str) -> None:
+        self.page = page
+        self.name = name
+        self.entered_at = 0.0
+
+    # What people do.
+
+    async def press(self, label: str, *, limit: float = 10) -> None:
+        """Click the button with this name."""
+        await self.page.click("button, [role=menuitem], [role=menuitemradio]", label, limit=limit)
+
+    async def say(self, text: str) -> None:
+        """Write in the chat."""
+        await self.page.click("#tab-chat")
+        await self.page.fill("[aria-label='Message'], textarea, form input[maxlength]", text)
+        await self.page.press("Enter")
+
+    # What is measured.
+
+    async def frames(self) -> int:
+        """Pictures decoded so far, of everybody."""
+        return int(await self.page.run("() => rtc.total('video', 'framesDecoded')"))
+
+    async def energy(self) -> float:
+        """Sound energy received so far (getStats totalAudioEnergy)."""
+        return float(await self.page.run("() => rtc.total('audio', 'totalAudioEnergy')"))
+
+    async def first_picture(self, limit: float = 20) -> float:
+        """Seconds from the click on Enter to the first foreign picture on screen."""
+        await self.page.until("rtc.seen().some((video) => video.currentTime > 0)", limit=limit)
+        return time.monotonic() - self.entered_at
+
+    async def picture(self) -> bytes:
+        """The largest foreign picture, as clip.thumb gives it."""
+        found = await self.page.until("rtc.seen().length && rtc.grab(rtc.seen()[0])")
+        return clip.grabbed(found)
+
+    async def pictures_of_others(self) -> int:
+        """How many others are seen moving."""
+        return int(await self.page.run("() => rtc.seen().length"))
+
+    async def ways(self) -> set[str]:
+        """Transport protocols media travels by."""
+        return set(await self.page.run("() => rtc.ways()"))
+
+
+async def enter(
+    browser: Browser,
+    node: DemoNode,
+    role: str,
+    name: str,
+    *,
+    microphone: bool = False,
+    camera: bool = False,
+    width: int = 1280,
+    height: int = 800,
+    preload: str = "",
+) -> Seat:
+    """Open the role's link in a fresh profile and go in through the join page, in English."""
+    page = await browser.page(width, height, HOOKS + preload)
+    await page.goto(node.url + node.links[role])
+    seat = Seat(page, name)
+    await page.see("input[autocomplete=name]")
+    await page.fill("input[autocomplete=name]", name)
+    for kind, wanted in (("microphone", microphone), ("camera", camera)):
+        on, off = (f"button[aria-label='Turn {kind} {state}']" for state in ("on", "off"))
+        await page.see(f"{on}, {off}")
+        if wanted != await page.run("(off) => !!document.querySelector(off)", off):
+            await page.click(f"{on}, {off}")
+    seat.entered_at = time.monotonic()
+    await page.click("button[type=submit]", "Enter class")
+    return seat
