@@ -86,5 +86,5 @@ function step(view: RoomView, entry: Entry): RoomView {
 }
 
 export function apply(view: RoomView, entry: Entry): RoomView {
-  return { ...step(view, entry), seq: entry.seq };
+  return { ...people.settled(step(view, entry)), seq: entry.seq };
 }

@@ -45,14 +45,19 @@ export function know(view: RoomView, id: string, who: Who): RoomView {
 
 export function joined(view: RoomView, event: On<"participant_joined">): RoomView {
   const id = event.participant;
-  const fresh = introduced(id, { name: event.name, role: event.role, present: false, imitates: event.imitates });
+  const fresh = introduced(id, {
+    name: event.name,
+    role: event.role,
+    present: false,
+    imitates: event.imitates,
+    permissions: event.permissions,
+  });
   const person = { ...fresh, seat: event.seat, on_stage: event.on_stage ?? false };
   const cleared = { ...view, waiting: dropId(view.waiting, id) };
   if (event.seat === "waiting" && id !== view.me) return { ...cleared, waiting: [...cleared.waiting, person] };
-  const known = view.participants.find((each) => each.id === id);
   return {
     ...cleared,
-    participants: known ? patch(view.participants, id, { ...person, permissions: known.permissions }) : [...view.participants, person],
+    participants: [...dropId(view.participants, id), person],
     stage: person.on_stage && person.role === "trainee" ? withLast(view.stage, id) : view.stage,
   };
 }
@@ -73,7 +78,7 @@ export function declined(view: RoomView, id: string): RoomView {
   return {
     ...view,
     waiting: dropId(view.waiting, id),
-    banned: person && isStaff(view) ? [...dropId(view.banned, id), { ...person, seat: "declined" }] : view.banned,
+    banned: person && isStaff(view) ? [...dropId(view.banned, id), { ...person, seat: "declined", present: false }] : view.banned,
     participants: patch(view.participants, id, { seat: "declined" }),
   };
 }
@@ -81,14 +86,13 @@ export function declined(view: RoomView, id: string): RoomView {
 export function removed(view: RoomView, event: On<"participant_removed">): RoomView {
   const id = event.participant;
   const seat = event.banned ? ("banned" as const) : ("removed" as const);
-  const person = [...view.participants, ...view.waiting].find((each) => each.id === id);
-  const gone = person ? { ...person, seat, on_stage: false } : null;
-  const own = id === view.me && gone;
+  const gone = { ...introduced(id, event.who), seat, on_stage: false };
+  const banned = dropId(view.banned, id);
   return {
     ...view,
     waiting: dropId(view.waiting, id),
-    participants: own ? patch(view.participants, id, gone) : dropId(view.participants, id),
-    banned: isStaff(view) && event.banned && gone ? [...dropId(view.banned, id), gone] : view.banned,
+    participants: id === view.me ? patch(view.participants, id, gone) : dropId(view.participants, id),
+    banned: isStaff(view) && event.banned ? [...banned, gone] : banned,
   };
 }
 
@@ -97,7 +101,8 @@ export function roleChanged(view: RoomView, event: On<"role_changed">): RoomView
   const change = { role: event.who.role, name: event.who.name, imitates: event.who.imitates ?? false };
   if (view.waiting.some((each) => each.id === id)) return { ...view, waiting: patch(view.waiting, id, change) };
   const next = know(view, id, event.who);
-  return { ...next, participants: patch(next.participants, id, { ...change, on_stage: staffRole(event.who.role) }) };
+  const rights = { permissions: event.who.permissions ?? ALL, on_stage: staffRole(event.who.role) };
+  return { ...next, participants: patch(next.participants, id, { ...change, ...rights }) };
 }
 
 /** In every list a person may be in. */
@@ -139,4 +144,16 @@ export function onStage(view: RoomView, event: On<"stage_joined">): RoomView {
 
 export function offStage(view: RoomView, id: string): RoomView {
   return { ...view, stage: without(view.stage, id), participants: patch(view.participants, id, { on_stage: false }) };
+}
+
+/** A small class counts its own list; a large one lists only who is not a trainee, is on stage, in `hands`, or the viewer. */
+export function settled(view: RoomView): RoomView {
+  if (view.session.profile === "small") {
+    if (view.capabilities.length === 0) return view;
+    const present = view.participants.reduce((count, person) => count + (person.present ? 1 : 0), 0);
+    return present === view.present ? view : { ...view, present };
+  }
+  const listed = (person: ParticipantView) =>
+    person.role !== "trainee" || person.on_stage || person.id === view.me || view.hands.includes(person.id);
+  return view.participants.every(listed) ? view : { ...view, participants: view.participants.filter(listed) };
 }

@@ -8,7 +8,6 @@ function change(view: RoomView, id: string, edit: (poll: PollView) => PollView):
 
 export function put(view: RoomView, event: On<"poll_created" | "poll_opened">): RoomView {
   const state = event.type === "poll_opened" ? ("open" as const) : ("draft" as const);
-  if (view.polls.some((poll) => poll.id === event.poll)) return change(view, event.poll, (poll) => ({ ...poll, state }));
   const sees = view.capabilities.includes("see_tallies");
   const poll: PollView = {
     id: event.poll,
@@ -22,7 +21,7 @@ export function put(view: RoomView, event: On<"poll_created" | "poll_opened">): 
     tally: sees ? event.options.map(() => 0) : null,
     voters: sees ? 0 : null,
   };
-  return { ...view, polls: [...view.polls, poll] };
+  return { ...view, polls: [...view.polls.filter((each) => each.id !== event.poll), poll] };
 }
 
 export const answered = (view: RoomView, event: On<"poll_answered">) =>
