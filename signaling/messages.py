@@ -331,16 +331,6 @@ def encode_entry(seq: int, origin: Origin, event: Event) -> bytes:
     return _encoder.encode(Entry(seq=seq, at=origin.at, by=origin.by, event=msgspec.Raw(_encoder.encode(event))))
 
 
-def encode_batch(after: int, upto: int, entries: Sequence[bytes]) -> bytes:
-    """The argument of one `events` message, of encoded entries."""
-    return _encoder.encode(Batch(after=after, upto=upto, events=[msgspec.Raw(entry) for entry in entries]))
-
-
-def encode_signals(signals: Sequence[Signal | Mapping[str, Any]]) -> bytes:
-    """The argument of one `signals` message."""
-    return _encoder.encode(signals)
-
-
 def accepted(ref: OperationId, seq: int) -> Reply:
     """The answer to a command whose events are stored up to seq."""
     return Reply(ref=ref, seq=seq)
