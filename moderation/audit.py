@@ -46,7 +46,7 @@ ALWAYS: Final[frozenset[type[Event]]] = frozenset(
 #: told when done to somebody else
 TO_OTHERS: Final[frozenset[type[Event]]] = frozenset({MicrophoneChanged, CameraChanged, ScreenStopped, StageJoined, StageLeft, HandLowered})
 #: parts of an event that are no act: introductions for clients, keys for comparing names
-_LEFT_OUT: Final = frozenset({"type", "participant", "person", "likeness"})
+_LEFT_OUT: Final = frozenset({"type", "participant", "who", "likeness"})
 
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,4 +68,6 @@ def told(seq: int, at: Millis, by: ParticipantId | None, event: Event) -> AuditE
     if kind not in ALWAYS and not (kind in TO_OTHERS and by != target):
         return None
     details = {name: value for name, value in fields.items() if name not in _LEFT_OUT}
+    if who := fields.get("who"):
+        details |= {"name": who["name"], "role": who["role"]}
     return AuditEntry(seq=seq, at=at, by=by, act=fields["type"], target=target, details=details)

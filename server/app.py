@@ -54,6 +54,7 @@ def create_app(config: Config, *, replace: Mapping[web.AppKey[Any], Any] | None 
     for key, value in (replace or {}).items():
         app[key] = value
     app.on_response_prepare.append(site.on_prepare)
+    app.on_shutdown.append(_dismiss)
     app.cleanup_ctx.extend((_keys, _store, _media, _signaling, _upkeep, _demo))
     app[keys.ROUTES] = ROUTES
     api.add(app, ROUTES)
@@ -144,9 +145,13 @@ async def _signaling(app: web.Application) -> AsyncIterator[None]:
     hub.watch(bouncer.watch)
     await gateway.start()
     yield
-    await hub.drain()
-    await gateway.stop()
     await bouncer.settle()
+
+
+async def _dismiss(app: web.Application) -> None:
+    """Before the sockets are waited for: save every class, tell everybody, let go."""
+    await app[keys.HUB].drain()
+    await app[keys.GATEWAY].stop()
 
 
 async def _upkeep(app: web.Application) -> AsyncIterator[None]:

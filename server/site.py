@@ -105,11 +105,10 @@ async def _answer(request: web.Request, handler: Callable[[web.Request], Awaitab
         return problems.answer("internal")
 
 
-def add_site(app: web.Application, folder: Path = STATIC) -> None:
-    """Serve the client from a folder."""
-    files = (
-        {f"/{path.relative_to(folder).as_posix()}": path for path in sorted(folder.rglob("*")) if path.is_file()} if folder.is_dir() else {}
-    )
+def add_site(app: web.Application) -> None:
+    """Serve the client from STATIC; links in it are not followed."""
+    found = sorted(path for path in STATIC.rglob("*") if path.is_file() and not path.is_symlink()) if STATIC.is_dir() else []
+    files = {f"/{path.relative_to(STATIC).as_posix()}": path for path in found}
     page = files.get("/index.html")
 
     async def send_page(request: web.Request) -> web.StreamResponse:

@@ -66,8 +66,16 @@ class House:
     node: serve.Node | None = None
     cookie_name: str = "jiangtai"
     lines: list[str] = field(default_factory=list)
-    #: everything the process has written to its log
+    #: everything the process has written to its log; `wrote` is set at every line
     log: list[str] = field(default_factory=list)
+    wrote: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def logged(self, words: str) -> None:
+        """Wait until a log line holds these words."""
+        async with asyncio.timeout(10):
+            while not any(words in line for line in self.log):
+                self.wrote.clear()
+                await self.wrote.wait()
 
     async def call(
         self,
@@ -162,7 +170,8 @@ async def spawned(var: Path, *arguments: str, **environ: str) -> AsyncIterator[H
     assert process.stdout is not None
     lines: list[str] = []
     log: list[str] = []
-    draining = asyncio.create_task(_drain(process.stderr, log))
+    wrote = asyncio.Event()
+    draining = asyncio.create_task(_drain(process.stderr, log, wrote))
     try:
         async with asyncio.timeout(30):
             while not lines or not lines[-1].startswith("READY "):
@@ -172,7 +181,7 @@ async def spawned(var: Path, *arguments: str, **environ: str) -> AsyncIterator[H
         url = lines[-1].removeprefix("READY ")
         ring = keyring.open_ring(var / "keys" / "node.json")
         async with _client() as http:
-            yield House(url=url, ring=ring, http=http, pid=process.pid, lines=lines, log=log)
+            yield House(url=url, ring=ring, http=http, pid=process.pid, lines=lines, log=log, wrote=wrote)
     finally:
         for _ in range(2):
             with contextlib.suppress(ProcessLookupError):
@@ -193,7 +202,8 @@ def _client() -> aiohttp.ClientSession:
     )
 
 
-async def _drain(stream: asyncio.StreamReader | None, into: list[str]) -> None:
+async def _drain(stream: asyncio.StreamReader | None, into: list[str], wrote: asyncio.Event) -> None:
     assert stream is not None
     while line := await stream.readline():
         into.append(line.decode().rstrip())
+        wrote.set()
