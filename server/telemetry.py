@@ -17,7 +17,9 @@ from signaling.metrics import BUCKETS, Counters, Histogram
 
 #: what may go down; everything else only grows
 _GAUGES: Final = frozenset({"connections", "lagging", "behind", "runners"})
-_MEDIA_GAUGES: Final = frozenset({"peers", "tracks", "slots", "rooms", "tcp_connections", "rtt_ms", "classes", "devices", "checks"})
+_MEDIA_GAUGES: Final = frozenset(
+    {"peers", "tracks", "slots", "rooms", "tcp_connections", "rtt_ms", "classes", "devices", "checks", "commands_waiting"}
+)
 #: a store that has not committed for this long is not healthy
 _STUCK_WRITES: Final = 10_000
 
