@@ -1,4 +1,8 @@
-"""A node with a class of twenty honest people in it, who must not notice what a hostile case does."""
+"""A node with a class of twenty honest people in it, who must not notice what a hostile case does.
+
+One node and one class serve all cases of a module; each case is judged by what the twenty saw while it ran. Where the machine itself is
+starved, the lateness of this process's own event loop (the node is another process) is allowed on top.
+"""
 
 import asyncio
 import statistics
@@ -9,6 +13,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from signaling.classroom.roles import Role
 from tests.support.member import Member, join
@@ -16,6 +21,7 @@ from tests.support.process import NodeProcess, spawn
 
 PEOPLE = 20
 ACK_P99_S = 0.25
+_EVERY_S = 0.2
 
 
 class Bystanders:
@@ -23,33 +29,50 @@ class Bystanders:
 
     def __init__(self, members: list[Member]) -> None:
         self.members = members
-        self.acks: list[float] = []
+        self._acks: list[float] = []
+        self._late: list[float] = []
         self._stop = False
         self._tasks = [asyncio.create_task(self._live(member, n)) for n, member in enumerate(members)]
+        self._tasks.append(asyncio.create_task(self._watch()))
 
     async def _live(self, member: Member, n: int) -> None:
-        await asyncio.sleep(n / len(self.members) / 4)
+        await asyncio.sleep(n / len(self.members) * _EVERY_S)
         raised = False
         while not self._stop:
             begun = time.perf_counter()
             reply = await member.command("lower_hand" if raised else "raise_hand")
-            self.acks.append(time.perf_counter() - begun)
+            self._acks.append(time.perf_counter() - begun)
             assert "error" not in reply, reply
             raised = not raised
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(_EVERY_S)
+
+    async def _watch(self) -> None:
+        while not self._stop:
+            begun = time.perf_counter()
+            await asyncio.sleep(0.01)
+            self._late.append(time.perf_counter() - begun - 0.01)
+
+    def begin(self) -> None:
+        """A case starts."""
+        self._acks.clear()
+        self._late.clear()
 
     async def hold(self) -> None:
-        """Assert that nobody was dropped or kept waiting; call at the end of a case."""
-        await asyncio.sleep(0.3)
+        """Assert that nobody was dropped or kept waiting since `begin`."""
+        while len(self._acks) < 2 * PEOPLE:
+            assert not any(task.done() for task in self._tasks), "a bystander was dropped"
+            await asyncio.sleep(0.02)
+        assert not any(member.closed.is_set() for member in self.members)
+        p99, late = statistics.quantiles(self._acks, n=100)[98], statistics.quantiles(self._late, n=100)[98]
+        assert p99 < ACK_P99_S + 3 * late, f"p99 of {len(self._acks)} answers {p99 * 1000:.0f} ms; own loop late {late * 1000:.0f} ms"
+
+    async def stop(self) -> None:
+        """Let them go."""
         self._stop = True
         await asyncio.gather(*self._tasks)
-        assert not any(member.closed.is_set() for member in self.members)
-        assert len(self.acks) >= PEOPLE
-        p99 = statistics.quantiles(self.acks, n=100)[98]
-        assert p99 < ACK_P99_S, f"p99 of {len(self.acks)} acknowledgements: {p99 * 1000:.0f} ms"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
     """In memory where there is such a place: how long a disk takes is not what these cases are about."""
     shared = Path("/dev/shm")
@@ -57,7 +80,7 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def node(folder: Path) -> AsyncIterator[NodeProcess]:
     """A node process with the class c1."""
     async with spawn(folder / "node.db") as node:
@@ -65,13 +88,20 @@ async def node(folder: Path) -> AsyncIterator[NodeProcess]:
         yield node
 
 
-@pytest.fixture
-async def bystanders(node: NodeProcess) -> AsyncIterator[Bystanders]:
-    """The twenty, in a class that runs; `hold` is called for every test."""
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def people(node: NodeProcess) -> AsyncIterator[Bystanders]:
+    """The twenty, in a class that runs."""
     async with AsyncExitStack() as stack:
         tina = await stack.enter_async_context(join(node, "c1", "tina", Role.TRAINER))
         await tina.command("start_class")
-        members = [await stack.enter_async_context(join(node, "c1", f"p{n}")) for n in range(PEOPLE)]
-        people = Bystanders(members)
+        people = Bystanders([await stack.enter_async_context(join(node, "c1", f"p{n}")) for n in range(PEOPLE)])
         yield people
-        await people.hold()
+        await people.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def bystanders(people: Bystanders) -> AsyncIterator[Bystanders]:
+    """The twenty, judged by what they see during one case."""
+    people.begin()
+    yield people
+    await people.hold()

@@ -120,7 +120,9 @@ class Member:
         elif kind == 2:
             self._event(*packet["data"])
         elif kind == 3:
-            self._acks.pop(packet["id"]).set_result(packet["data"][0])
+            answer = self._acks.pop(packet["id"])
+            if not answer.done():
+                answer.set_result(packet["data"][0])
         elif kind == 4:
             self._connected.set_exception(Refused(packet["data"]["data"]["code"]))
 

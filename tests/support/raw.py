@@ -99,19 +99,27 @@ class Raw:
 
     async def ack(self, number: int, within: float = 5.0) -> dict[str, Any]:
         """The answer with this number."""
-        while (found := await self.packet(within))["type"] != 3 or found["id"] != number:
-            pass
-        answer: dict[str, Any] = found["data"][0]
-        return answer
+        return (await self.acks_until(number, within))[number]
+
+    async def acks_until(self, number: int, within: float = 5.0) -> dict[int, dict[str, Any]]:
+        """All answers up to the one with this number."""
+        answers: dict[int, dict[str, Any]] = {}
+        async with asyncio.timeout(within):
+            while number not in answers:
+                found = await self.packet(within)
+                if found["type"] == 3:
+                    answers[found["id"]] = found["data"][0]
+        return answers
 
     async def close_code(self, within: float = 5.0) -> int | None:
         """Read on until the end; the code of the close frame, None if there was none."""
         code = None
         try:
-            while True:
-                opcode, payload = await self.frame(within)
-                if opcode == 8:
-                    code = int.from_bytes(payload[:2], "big")
+            async with asyncio.timeout(within):
+                while True:
+                    opcode, payload = await self.frame(within)
+                    if opcode == 8:
+                        code = int.from_bytes(payload[:2], "big")
         except (asyncio.IncompleteReadError, ConnectionError):
             return code
 
