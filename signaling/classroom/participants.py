@@ -40,7 +40,8 @@ TITLES: Final = frozenset(
     {"trainer", "assistant", "inspector", "moderator", "host", "admin", "system", "主讲", "助教", "督导", "主持人", "管理员", "系统"}
 )
 
-Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
+MAX_REASON: Final = 32
+Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_REASON)]
 
 
 class Connect(Command, frozen=True, kw_only=True, tag="connect"):
@@ -147,6 +148,7 @@ class NameFlagged(Event, frozen=True, kw_only=True, tag="name_flagged"):
 def decide_connect(room: "Room", context: Context, command: Connect) -> list[Event]:
     if context.actor is None:
         raise Rejected("not_allowed")
+    _check(command)
     person = room.participants.get(context.actor)
     if person is None or person.seat is Seat.REMOVED:
         return _take_seat(room, context.actor, person, command)
@@ -158,6 +160,14 @@ def decide_connect(room: "Room", context: Context, command: Connect) -> list[Eve
             raise Rejected("too_many")
         events.append(ConnectionOpened(participant=person.id, connection=command.connection, first=not person.present))
     return events
+
+
+def _check(command: Connect) -> None:
+    """The node makes this command itself, past the decoder; an event that cannot be read back would spoil the journal."""
+    try:
+        msgspec.convert(msgspec.to_builtins(command), Connect)
+    except msgspec.ValidationError:
+        raise Rejected("bad_message") from None
 
 
 def _take_seat(room: "Room", id: ParticipantId, former: Participant | None, command: Connect) -> list[Event]:
@@ -217,7 +227,8 @@ def decide_disconnect(room: "Room", context: Context, command: Disconnect) -> li
     if command.connection not in person.connections:
         return []
     last = len(person.connections) == 1
-    gone = ConnectionClosed(participant=person.id, connection=command.connection, reason=command.reason, last=last)
+    reason = command.reason[:MAX_REASON] or "closed"
+    gone = ConnectionClosed(participant=person.id, connection=command.connection, reason=reason, last=last)
     return [*(all_off(room, person) if last else []), gone]
 
 

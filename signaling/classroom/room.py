@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
+import msgspec
+
 from signaling.classroom import chat, hands, participants, polls, reactions, sanctions, session, stage, tracks
 from signaling.classroom.base import Command, Context, Event, Origin
 from signaling.classroom.errors import Rejected
@@ -134,10 +136,11 @@ _NODE: Final = frozenset(
 def create(
     session_id: SessionId, title: str, profile: Profile, settings: Settings | None = None, starts_at: Millis | None = None
 ) -> session.SessionCreated:
-    """The event a class begins with; settings default to the profile's."""
-    return session.SessionCreated(
+    """The event a class begins with; settings default to the profile's. Raises msgspec.ValidationError for an id or title out of bounds."""
+    created = session.SessionCreated(
         session=session_id, title=title, profile=profile, settings=settings or for_profile(profile), starts_at=starts_at
     )
+    return msgspec.convert(msgspec.to_builtins(created), session.SessionCreated)
 
 
 def begin(event: session.SessionCreated) -> Room:

@@ -239,3 +239,16 @@ def test_after_the_end_nobody_comes_in_and_everybody_can_go() -> None:
     assert lesson.refusal("cat", participants.Connect(connection="x", name="X", role=Role.TRAINEE)) == "class_ended"
     assert kinds(lesson.drop("ann")) == ["ConnectionClosed"]
     assert kinds(lesson.do("bob", Leave())) == ["ParticipantLeft", "ConnectionClosed"]
+
+
+@pytest.mark.parametrize(("connection", "name"), [("c", ""), ("c", "x" * 65), ("no id", "X"), ("", "X")])
+def test_what_could_not_be_read_back_from_the_journal_never_gets_there(connection: str, name: str) -> None:
+    assert live().refusal("cat", participants.Connect(connection=connection, name=name, role=Role.TRAINEE)) == "bad_message"
+
+
+@pytest.mark.parametrize(("reason", "kept"), [("", "closed"), ("x" * 100, "x" * 32)])
+def test_a_connection_closes_whatever_the_reason_said(reason: str, kept: str) -> None:
+    lesson = live()
+    closed = lesson.drop("ann", reason=reason)[-1]
+    assert isinstance(closed, participants.ConnectionClosed)
+    assert closed.reason == kept

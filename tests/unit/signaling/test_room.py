@@ -2,6 +2,7 @@
 
 import time
 
+import msgspec
 import pytest
 
 from signaling import messages
@@ -87,6 +88,12 @@ def test_a_journal_begins_with_the_creation() -> None:
         rooms.replay([])
     with pytest.raises(ValueError, match="session_created"):
         rooms.replay([(1, Origin(at=0), ClassStarted())])
+
+
+@pytest.mark.parametrize(("session_id", "title"), [("no id", "T"), ("s", ""), ("s", "x" * 121)])
+def test_a_class_is_not_created_with_what_could_not_be_read_back(session_id: str, title: str) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        rooms.create(session_id, title, Profile.SMALL)
 
 
 def test_clients_cannot_speak_for_the_node() -> None:
