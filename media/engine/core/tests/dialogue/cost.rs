@@ -18,6 +18,7 @@ fn cost_of_one_forwarded_packet() {
     scene.add_track(1000, 1, Kind::Video, 1000, vp8());
     for id in 2..2 + VIEWERS {
         scene.join(id);
+        scene.live(1);
         scene.add_slot(2000 + id, id, Kind::Video, 10_000 + 2 * id as u32, vp8(), None);
         scene.command(Command::Assign { slot: 2000 + id, track: Some(1000) });
     }
