@@ -16,14 +16,14 @@ export const LARGE_CAMERA_BITS = 1_600_000;
 export class Publisher {
   #publish: Publish;
   #tell: (link: Link) => void;
-  #cameraBits: number;
+  #cameraBits: () => number;
   #pc: RTCPeerConnection | null = null;
   #keeper: LinkKeeper | null = null;
   #senders = new Map<Source, RTCRtpSender>();
   #tracks = new Map<Source, MediaStreamTrack>();
   #opening: Promise<void> | null = null;
 
-  constructor(publish: Publish, tell: (link: Link) => void, cameraBits: number) {
+  constructor(publish: Publish, tell: (link: Link) => void, cameraBits: () => number) {
     this.#publish = publish;
     this.#tell = tell;
     this.#cameraBits = cameraBits;
@@ -72,7 +72,7 @@ export class Publisher {
     this.#keeper.follow(pc);
     for (const source of SOURCES) {
       const kind = source === "camera" || source === "screen" ? "video" : "audio";
-      const bits = source === "camera" ? this.#cameraBits : MOST_BITS[source];
+      const bits = source === "camera" ? this.#cameraBits() : MOST_BITS[source];
       const transceiver = pc.addTransceiver(kind, { direction: "sendonly", sendEncodings: [{ maxBitrate: bits }] });
       this.#senders.set(source, transceiver.sender);
       const track = this.#tracks.get(source);

@@ -17,8 +17,8 @@ export interface Wiring {
   change(part: Partial<MediaView>): void;
   refused(code: string): void;
   device(why: ReturnType<typeof problemOf>): void;
-  /** A picture for the whole class rather than a tile. */
-  large: boolean;
+  /** Whether this person's picture is for the whole class rather than a tile. */
+  large(): boolean;
   tiles: number;
 }
 
@@ -40,7 +40,7 @@ export class MediaSession implements MediaControls {
 
   constructor(wiring: Wiring) {
     this.#wiring = wiring;
-    const bits = wiring.large ? LARGE_CAMERA_BITS : SMALL_CAMERA_BITS;
+    const bits = () => (wiring.large() ? LARGE_CAMERA_BITS : SMALL_CAMERA_BITS);
     this.#publisher = new Publisher(
       (offer) => wiring.request({ type: "media_publish", ...offer }),
       (publish) => wiring.change({ publish }),
@@ -103,7 +103,7 @@ export class MediaSession implements MediaControls {
   setMicrophone = (on: boolean): Promise<void> =>
     on ? this.#switchOn("microphone", () => openMicrophone(remembered().microphone)) : this.#off("microphone", true);
   setCamera = (on: boolean): Promise<void> =>
-    on ? this.#switchOn("camera", () => openCamera(remembered().camera, this.#wiring.large)) : this.#off("camera", true);
+    on ? this.#switchOn("camera", () => openCamera(remembered().camera, this.#wiring.large())) : this.#off("camera", true);
   setScreen = (on: boolean): Promise<void> => (on ? this.#share() : this.#off("screen", true));
 
   async useDevices(change: { camera?: string | null; microphone?: string | null; speaker?: string | null }): Promise<void> {
@@ -113,7 +113,7 @@ export class MediaSession implements MediaControls {
       const wanted = change[device];
       if (!wanted || !this.#on[device] || this.#tracks[device]?.getSettings().deviceId === wanted) continue;
       try {
-        const track = device === "camera" ? await openCamera(wanted, this.#wiring.large) : await openMicrophone(wanted);
+        const track = device === "camera" ? await openCamera(wanted, this.#wiring.large()) : await openMicrophone(wanted);
         this.#keep(device, track);
         await this.#publisher.send(device, track);
       } catch (error) {

@@ -9,7 +9,7 @@ import { tallied } from "./apply/polls";
 import { type Classroom, type ClassState, NOTHING_YET, type Notice } from "./classroom";
 import { fade, hear } from "./live";
 import { noticeOf } from "./notices";
-import { mayPublish, me } from "./select";
+import { isStaff, mayPublish, me } from "./select";
 import { Store } from "./store";
 
 export interface Intent {
@@ -40,7 +40,7 @@ class OpenClassroom implements Classroom {
   #nextKey = 1;
   #stop: (() => void)[] = [];
 
-  constructor(seat: string, intent: Intent, keeper: IntentKeeper, large: boolean) {
+  constructor(seat: string, intent: Intent, keeper: IntentKeeper) {
     this.#intent = intent;
     this.#keeper = keeper;
     this.connection = new Connection(seat, openSocket, {
@@ -58,7 +58,10 @@ class OpenClassroom implements Classroom {
       },
       refused: (code) => this.#tell({ kind: "refused", code }),
       device: (why) => this.#tell({ kind: "device", why }),
-      large,
+      large: () => {
+        const { view } = this.store.get();
+        return view !== null && isStaff(view);
+      },
       tiles: tilesHere(),
     });
     const nudge = () => document.visibilityState === "visible" && this.connection.nudge();
@@ -191,9 +194,10 @@ class OpenClassroom implements Classroom {
     const open = (["microphone", "camera"] as const).filter((device) => mayPublish(view, device).ok);
     if (open.length === 0) return;
     this.#begun = true;
+    const { microphone, camera } = this.#intent;
     const mute = view.session.settings.mute_on_join && me(view)?.role === "trainee";
-    if (this.#intent.microphone && open.includes("microphone") && !mute) void this.media.setMicrophone(true);
-    if (this.#intent.camera && open.includes("camera")) void this.media.setCamera(true);
+    if (microphone && open.includes("microphone") && !mute) void this.media.setMicrophone(true);
+    if (camera && open.includes("camera")) void this.media.setCamera(true);
   }
 
   #signals(list: Signal[]): void {
@@ -247,9 +251,9 @@ function announced(view: RoomView): Record<"microphone" | "camera" | "screen", b
   return { microphone: own?.microphone ?? false, camera: own?.camera ?? false, screen: view.screen === view.me };
 }
 
-/** Connects a seat to its class. `large`: this person's picture is for the whole class. */
-export function openClassroom(seat: string, intent: Intent, keeper: IntentKeeper, large = true): Classroom {
-  const classroom = new OpenClassroom(seat, intent, keeper, large);
+/** Connects a seat to its class. */
+export function openClassroom(seat: string, intent: Intent, keeper: IntentKeeper): Classroom {
+  const classroom = new OpenClassroom(seat, intent, keeper);
   if (new URLSearchParams(location.search).has("debug")) expose(seat, classroom);
   return classroom;
 }

@@ -4,8 +4,8 @@ import { useTranslation } from "react-i18next";
 import type { Reaction } from "../../protocol/types";
 import { isStaff, may } from "../../state/select";
 import { Icon } from "../parts/Icon";
+import { ReactionIcon } from "../parts/ReactionIcon";
 import { useClassroom, useView } from "./context";
-import { EMOJI } from "./stage/Speakers";
 
 const KINDS: readonly Reaction[] = ["thumbs_up", "clap", "heart", "laugh", "surprise", "yes", "no", "slower", "faster"];
 
@@ -39,7 +39,7 @@ export function ReactMenu() {
                 setOpen(false);
               }}
             >
-              <span aria-hidden="true">{EMOJI[kind]}</span>
+              <ReactionIcon kind={kind} />
               <small>{t(`reaction.${kind}`)}</small>
             </button>
           ))}

@@ -65,7 +65,7 @@ export function Prejoin({ info, problem, onEnter, onSit }: PrejoinProps) {
       return;
     }
     setBusy(true);
-    const intent = { camera: tracks.camera !== null, microphone: tracks.microphone !== null, listener };
+    const intent = { ...preview.usable, listener };
     void onEnter(name.trim(), intent).finally(() => setBusy(false));
   };
   const sit = async () => {
@@ -147,7 +147,7 @@ export function Prejoin({ info, problem, onEnter, onSit }: PrejoinProps) {
             <NetworkLine auto={info !== null} prepare={sit} />
           </section>
         </div>
-        <div className="col side">
+        <div className="col">
           <section className="card pad enter o2">
             {info ? (
               <div className="about">
@@ -179,7 +179,7 @@ export function Prejoin({ info, problem, onEnter, onSit }: PrejoinProps) {
                 {missing ? t("join.nameMissing") : t("join.nameHint")}
               </span>
             </label>
-            <div className="note">
+            <div className="consent">
               <Icon name="rec" className="i18" />
               <div>
                 <b>{t("join.supervised")}</b>

@@ -20,6 +20,8 @@ export interface Preview {
   wanted: Wanted;
   starting: boolean;
   problem: DeviceProblem | null;
+  /** Wanted, and nothing known against it; a device may still be opening. */
+  usable: Wanted;
   devices: DeviceList;
   chosen: Record<Kind | "speaker", string>;
   toggle(kind: Kind): void;
@@ -82,6 +84,7 @@ export function usePreview(start: Wanted): Preview {
       wanted.camera || wanted.microphone
         ? ((wanted.microphone ? problems.microphone : null) ?? (wanted.camera ? problems.camera : null))
         : null,
+    usable: { camera: wanted.camera && problems.camera === null, microphone: wanted.microphone && problems.microphone === null },
     devices,
     chosen: {
       camera: wanted.camera ? idOf("camera") : "",

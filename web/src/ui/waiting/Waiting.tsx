@@ -148,7 +148,7 @@ export function Waiting() {
               </li>
             </ul>
           </section>
-          <div className="note">
+          <div className="consent">
             <Icon name="rec" className="i18" />
             <div>
               <b>{t("join.supervised")}</b>

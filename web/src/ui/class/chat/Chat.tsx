@@ -49,7 +49,7 @@ const Line = memo(function Line({ message, mayDelete, toName }: { message: Messa
 });
 
 function Typing() {
-  const { t } = useTranslation();
+  const { t, i18n } = useTranslation();
   const names = useView(
     (view, state) =>
       state.live.typing
@@ -60,7 +60,12 @@ function Typing() {
   );
   return (
     <p className="typing xs muted">
-      {names.length > 0 ? t("chat.typing", { names: names.slice(0, 2).join("、"), count: names.length }) : ""}
+      {names.length > 0
+        ? t("chat.typing", {
+            names: new Intl.ListFormat(i18n.language, { type: "conjunction", style: "narrow" }).format(names.slice(0, 2)),
+            count: names.length,
+          })
+        : ""}
     </p>
   );
 }

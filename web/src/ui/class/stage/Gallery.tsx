@@ -2,7 +2,7 @@ import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { ParticipantView } from "../../../protocol/types";
 import { Icon } from "../../parts/Icon";
-import { useClassroom, useView } from "../context";
+import { useClass, useClassroom, useView } from "../context";
 import { Tile } from "./Tile";
 
 /** Columns that waste least of a 16:10 area for this many 16:10 tiles. */
@@ -37,7 +37,9 @@ export function usePage(
   const pages = Math.max(1, Math.ceil(people.length / size));
   const page = Math.min(wanted, pages - 1);
   const shown = people.slice(page * size, page * size + size);
-  const names = shown.filter((each) => each.camera && each.id !== me).map((each) => each.id);
+  // Who fills the large slot is received already; a second copy in a tile would only cost bandwidth.
+  const large = useClass((state) => state.media.slots.find((slot) => slot.use === "main")?.participant ?? null);
+  const names = shown.filter((each) => each.camera && each.id !== me && each.id !== large).map((each) => each.id);
   const key = names.join(" ");
   useEffect(() => {
     classroom.media.show(key === "" ? [] : key.split(" "));

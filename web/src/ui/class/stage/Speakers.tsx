@@ -2,6 +2,7 @@ import { useTranslation } from "react-i18next";
 import { isStaffRole, may, person } from "../../../state/select";
 import { shallow } from "../../../state/store";
 import { Icon } from "../../parts/Icon";
+import { ReactionIcon } from "../../parts/ReactionIcon";
 import { useClass, useClassroom, useView } from "../context";
 
 const SHOWN = 3;
@@ -54,7 +55,7 @@ export function Speakers() {
       <div className="bursts" aria-hidden="true">
         {bursts.map((burst) => (
           <span key={burst.id} className={`burst r-${burst.kind}`} style={{ "--x": (burst.id * 37) % 100 } as React.CSSProperties}>
-            {EMOJI[burst.kind]}
+            <ReactionIcon kind={burst.kind} />
             {burst.count > 1 ? <b className="num">{burst.count}</b> : null}
           </span>
         ))}
@@ -62,15 +63,3 @@ export function Speakers() {
     </>
   );
 }
-
-export const EMOJI = {
-  thumbs_up: "👍",
-  clap: "👏",
-  heart: "❤️",
-  laugh: "😄",
-  surprise: "😮",
-  yes: "✅",
-  no: "❌",
-  slower: "🐢",
-  faster: "⏩",
-} as const;

@@ -99,7 +99,7 @@ export function Stage() {
   const main = useView((view, state) => mainPerson(view, state.live.speakers));
   const beside = layout === "screen" ? people : layout === "speaker" ? people.filter((each) => each.id !== main?.id) : [];
   return (
-    <div className={`stage-area ${layout} ${beside.length > 0 ? "with-strip" : ""}`}>
+    <div className={`stage-area as-${layout} ${beside.length > 0 ? "with-strip" : ""}`}>
       <section ref={root} className={`stage ${layout === "phase" ? "calm" : ""}`} aria-label={t("class.stageRegion")}>
         {layout === "phase" ? <PhaseCard /> : null}
         {layout === "screen" ? <Screen /> : null}
