@@ -95,7 +95,7 @@ bench-signaling: $(DONE)/dev engine ## signaling load: latency, memory, CPU per 
 	$(BIN)/python -m loadtests.bench_signaling
 
 docs: $(DONE)/dev engine ## write the generated parts of PROTOCOL.md
-	$(BIN)/python -m server.docs
+	$(BIN)/python -m signaling.messages docs
 
 clean: ## remove everything built, keep var/
 	rm -rf .cache dist server/static media/_engine*.so media/engine/target web/node_modules .venv

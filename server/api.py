@@ -110,8 +110,10 @@ async def _identify(request: web.Request, route: Route, now: float) -> callers.P
         if problem.code == "unauthenticated":
             fail(request)
         raise
-    if principal.caller is not Caller.ANYBODY and not request.app[keys.CALLS].take(principal.key, time.monotonic()):
-        raise Problem("rate_limited")
+    if principal.caller is not Caller.ANYBODY:
+        buckets = request.app[keys.CALLS if principal.seat else keys.SERVICE_CALLS]
+        if not buckets.take(principal.key, time.monotonic()):
+            raise Problem("rate_limited")
     return principal
 
 

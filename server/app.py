@@ -45,7 +45,8 @@ def create_app(config: Config, *, replace: Mapping[web.AppKey[Any], Any] | None 
     app = web.Application(middlewares=[site.shield], client_max_size=config.limits.body_bytes)
     app[keys.CONFIG] = config
     app[keys.GUARD] = Guard(open_per_address=config.limits.open_per_address)
-    app[keys.CALLS] = Buckets(rate=config.limits.requests_per_minute / 60, burst=config.limits.requests_per_minute / 4)
+    app[keys.CALLS] = _calls(config.limits.requests_per_minute)
+    app[keys.SERVICE_CALLS] = _calls(config.limits.service_requests_per_minute)
     app[keys.FAILURES] = Buckets(rate=config.limits.failures_per_second, burst=config.limits.failures_per_second * 2)
     app[keys.COUNTERS] = Counters()
     app[keys.REQUESTS] = Counter()
@@ -62,6 +63,10 @@ def create_app(config: Config, *, replace: Mapping[web.AppKey[Any], Any] | None 
     app.router.add_get("/healthz", healthz)
     site.add_site(app)
     return app
+
+
+def _calls(per_minute: int) -> Buckets:
+    return Buckets(rate=per_minute / 60, burst=per_minute / 4)
 
 
 async def connect(request: web.Request) -> web.StreamResponse:

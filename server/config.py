@@ -74,7 +74,9 @@ class Limits:
     body_bytes: int = 65536
     """Largest request body."""
     requests_per_minute: int = 240
-    """API calls a seat or an API caller may make."""
+    """API calls a seat may make."""
+    service_requests_per_minute: int = 6000
+    """API calls a service or an operator may make."""
     seat_hours: int = 18
     """How long a seat (and its cookie) lives."""
 
@@ -128,7 +130,7 @@ class Config:
         """Scheme, host and port for links, e.g. http://127.0.0.1:8080; `port` replaces a configured 0."""
         if self.public_url:
             return self.public_url.rstrip("/")
-        host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104 - compared, not bound
+        host = local_addresses()[0] if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104 - compared, not bound
         return f"{'https' if self.secure else 'http'}://{f'[{host}]' if ':' in host else host}:{port or self.port}"
 
     def media_bind(self) -> str:

@@ -48,8 +48,9 @@ BOUNCER = web.AppKey("bouncer", Bouncer)
 COUNTERS = web.AppKey("counters", Counters)
 PULSE = web.AppKey("pulse", Pulse)
 GUARD = web.AppKey("guard", Guard)
-#: API calls by seat or service, and refused logins by address
+#: API calls by seat, by service or operator, and refused logins by address
 CALLS = web.AppKey("calls", Buckets)
+SERVICE_CALLS = web.AppKey("service_calls", Buckets)
 FAILURES = web.AppKey("failures", Buckets)
 #: answers by (method, route, status)
 REQUESTS: web.AppKey[Counter[tuple[str, str, int]]] = web.AppKey("requests", Counter)

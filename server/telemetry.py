@@ -69,7 +69,7 @@ class NodeCollector:
             "evicted": guard.evicted,
             "malformed": guard.malformed,
         }
-        door |= {"calls_refused": app[keys.CALLS].refused, "logins_refused": app[keys.FAILURES].refused}
+        door |= {"calls_refused": app[keys.CALLS].refused + app[keys.SERVICE_CALLS].refused, "logins_refused": app[keys.FAILURES].refused}
         yield from _of_mapping("jiangtai_http_", "HTTP: ", door, frozenset({"unproved_connections"}))
         requests = app[keys.REQUESTS]
         yield _requests(requests)

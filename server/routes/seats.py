@@ -75,6 +75,7 @@ async def redeem(call: Call) -> web.Response:
         raise Problem("bad_token") from None
     except Banned:
         raise Problem("banned") from None
+    callers.prove(call.request)
     response = api.encode(_answer(seat, described, phase), 201)
     callers.give_cookie(response, config, cookie, hours=config.limits.seat_hours)
     return response

@@ -61,7 +61,8 @@ def test_the_reference_documents_every_field_and_reads_back_as_the_defaults(tmp_
 
 def test_links_name_the_public_address_or_the_loopback() -> None:
     assert Config(port=0).origin(8123) == "http://127.0.0.1:8123"
-    assert Config(host="0.0.0.0", tls="self-signed").origin() == "https://127.0.0.1:8080"
+    everywhere = Config(host="0.0.0.0", tls="self-signed").origin()
+    assert everywhere == f"https://{config.local_addresses()[0]}:8080"
     assert Config(public_url="https://class.example/").origin(1) == "https://class.example"
     assert Config(host="::1").origin() == "http://[::1]:8080"
 
