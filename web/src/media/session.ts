@@ -148,6 +148,8 @@ export class MediaSession implements MediaControls {
   async #switchOn(device: "microphone" | "camera", open: () => Promise<MediaStreamTrack>): Promise<void> {
     if (this.#on[device]) return;
     this.#on[device] = true;
+    // Until it is open and announced, the class not knowing of it is no reason to switch it off.
+    this.#asking[device] += 1;
     this.#wiring.change({ [device]: "starting" });
     try {
       const live = this.#tracks[device];
@@ -159,6 +161,8 @@ export class MediaSession implements MediaControls {
       this.#wiring.change({ [device]: "off", problem: { what: device, why: problemOf(error) } });
       this.#wiring.device(problemOf(error));
       return;
+    } finally {
+      this.#asking[device] -= 1;
     }
     await this.#publishNow(device);
   }
@@ -166,6 +170,7 @@ export class MediaSession implements MediaControls {
   async #share(): Promise<void> {
     if (this.#on.screen) return;
     this.#on.screen = true;
+    this.#asking.screen += 1;
     this.#wiring.change({ screen: "starting" });
     try {
       const { video, audio } = await openScreen();
@@ -179,6 +184,8 @@ export class MediaSession implements MediaControls {
       // Closing the browser's picker is a choice, not a fault.
       if (problemOf(error) !== "denied") this.#wiring.device(problemOf(error));
       return;
+    } finally {
+      this.#asking.screen -= 1;
     }
     await this.#publishNow("screen");
   }
