@@ -1,11 +1,12 @@
 """The outermost wall: how many connections an address may hold before it has proved a seat, and how long a request head may take.
 
-People in one school share an address, so proved connections never count against it. An address at its limit loses its oldest
-unproved connection; a burst of newcomers younger than a second is let through up to eight times the limit, since their requests
-are still on the way. Pipelined requests are bounded by aiohttp's own queue; this module bounds connections and time.
+People in one school share an address, so proved connections never count against it. An address at its limit loses its oldest idle
+connection; where none has been idle for two seconds, newcomers are let in up to eight times the limit, since their requests are still
+on the way or being answered. Pipelined requests are bounded by aiohttp's own queue; this module bounds connections and time.
 """
 
 import asyncio
+import itertools
 import logging
 from typing import Any, Final
 
@@ -15,8 +16,10 @@ from aiohttp.web_protocol import RequestHandler
 from server import problems
 
 log = logging.getLogger("jiangtai.http")
-_YOUNG_S: Final = 1.0
+_IDLE_S: Final = 2.0
 _BURST: Final = 8
+#: how many of the oldest are looked at for one that is idle
+_LOOKED_AT: Final = 16
 
 
 class Guard:
@@ -37,17 +40,22 @@ class Guard:
     def arrive(self, handler: "GuardedHandler", address: str, now: float) -> bool:
         """Count a new connection, making room if the address is at its limit; False if it must be closed."""
         held = self._open.setdefault(address, {})
-        if len(held) >= self._limit:
-            oldest = next(iter(held))
-            if now - held[oldest] >= _YOUNG_S:
-                self.evicted += 1
-                del held[oldest]
-                oldest.force_close()
-            elif len(held) >= self._limit * _BURST:
-                self.turned_away += 1
-                return False
+        if len(held) >= self._limit and not self._evict(held, now) and len(held) >= self._limit * _BURST:
+            self.turned_away += 1
+            return False
         held[handler] = now
         return True
+
+    def _evict(self, held: "dict[GuardedHandler, float]", now: float) -> bool:
+        for handler, since in itertools.islice(held.items(), _LOOKED_AT):
+            if now - since < _IDLE_S:
+                return False
+            if handler.idle:
+                del held[handler]
+                handler.force_close()
+                self.evicted += 1
+                return True
+        return False
 
     def leave(self, handler: "GuardedHandler", address: str) -> None:
         """The connection ended or proved a seat (idempotent)."""
@@ -82,6 +90,11 @@ class GuardedHandler(RequestHandler):
         """Stop counting it."""
         self._guard.leave(self, self._address)
         super().connection_lost(exc)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is waiting or being answered."""
+        return not self._messages and not self._request_in_progress
 
     def prove(self) -> None:
         """A request on this connection proved a seat: it no longer counts."""

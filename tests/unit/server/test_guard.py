@@ -6,7 +6,9 @@ from server.guard import Guard, GuardedHandler
 class Handler:
     """Stands for a connection."""
 
-    closed = False
+    def __init__(self, *, idle: bool = True) -> None:
+        self.idle = idle
+        self.closed = False
 
     def force_close(self) -> None:
         self.closed = True
@@ -31,6 +33,18 @@ def test_a_burst_of_newcomers_is_let_in_up_to_a_bound() -> None:
     assert sum(let_in) == 16
     assert guard.turned_away == 4
     assert not any(handler.closed for handler in handlers)
+
+
+def test_a_connection_that_is_being_answered_is_not_closed_for_others() -> None:
+    guard, idle, newcomer = Guard(open_per_address=3), *made(2)
+    busy = [cast(GuardedHandler, Handler(idle=False)) for _ in range(2)]
+    for handler in (*busy, idle):
+        guard.arrive(handler, "a", 0.0)
+    assert guard.arrive(newcomer, "a", 10.0)
+    assert idle.closed
+    assert not any(cast(Any, handler).closed for handler in busy)
+    assert guard.arrive(made(1)[0], "a", 10.5)
+    assert guard.evicted == 1
 
 
 def test_addresses_do_not_share_a_limit() -> None:
