@@ -56,11 +56,12 @@ async function draw(browser, origin, picture) {
     hasTouch: picture.width === 390,
   });
   const page = await context.newPage();
+  page.setDefaultTimeout(90_000);
   const complaints = [];
   page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
   page.on("pageerror", (error) => complaints.push(String(error)));
-  await page.clock.install({ time: NOW });
-  await page.clock.pauseAt(NOW + 1000);
+  await page.clock.install({ time: NOW - 60_000 });
+  await page.clock.pauseAt(NOW);
   await page.goto(origin + picture.address);
   await page.waitForFunction(() => document.querySelector("#root > *"));
   for (let i = 0; i < 6; i++) {
@@ -76,8 +77,6 @@ async function draw(browser, origin, picture) {
     await page.clock.runFor(picture.wait);
     await page.waitForTimeout(250);
   }
-  await page.clock.setFixedTime(NOW);
-  await page.clock.runFor(50);
   const bytes = await page.screenshot({ animations: "disabled", caret: "hide" });
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   if (wide > 0) complaints.push(`page is ${wide} px wider than the window`);

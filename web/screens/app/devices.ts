@@ -42,7 +42,7 @@ export function slide(title: string, lines: string[]): MediaStream {
     context.fillText(title, 116, 150);
     context.fillStyle = "#42504b";
     context.font = "400 34px 'Noto Sans CJK SC', sans-serif";
-    lines.forEach((line, i) => context.fillText(`•  ${line}`, 116, 260 + i * 72));
+    for (const [i, line] of lines.entries()) context.fillText(`•  ${line}`, 116, 260 + i * 72);
   });
 }
 

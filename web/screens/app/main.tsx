@@ -48,7 +48,8 @@ function classState(): ClassState {
     slots.push({ mid, kind: "video", use: source === "screen" ? "screen" : "tile", participant: id, source });
     streams[mid] = stream;
   };
-  view.participants.filter((each) => each.camera).forEach((each, i) => put(each.id, "camera", portrait([165, 220, 32, 285][i % 4] ?? 165)));
+  for (const [i, each] of view.participants.filter((person) => person.camera).entries())
+    put(each.id, "camera", portrait([165, 220, 32, 285][i % 4] ?? 165));
   const screen = query.get("screen");
   if (screen) {
     view.screen = screen;
@@ -93,7 +94,7 @@ function classroom(): Classroom {
       setMicrophone: nothing,
       setCamera: nothing,
       setScreen: nothing,
-      useDevices: nothing,
+      chooseDevices: nothing,
       show: () => undefined,
       unlockSound: nothing,
       stats: async () => ({ rtt: 24, lossOut: 0, lossIn: 0.002, kbitOut: 820, kbitIn: 2340, transport: "udp" }),

@@ -106,7 +106,7 @@ export class MediaSession implements MediaControls {
     on ? this.#switchOn("camera", () => openCamera(remembered().camera, this.#wiring.large())) : this.#off("camera", true);
   setScreen = (on: boolean): Promise<void> => (on ? this.#share() : this.#off("screen", true));
 
-  async useDevices(change: { camera?: string | null; microphone?: string | null; speaker?: string | null }): Promise<void> {
+  async chooseDevices(change: { camera?: string | null; microphone?: string | null; speaker?: string | null }): Promise<void> {
     remember(change);
     if (change.speaker !== undefined) this.#player.use(change.speaker);
     for (const device of ["microphone", "camera"] as const) {

@@ -51,7 +51,7 @@ export interface MediaControls {
   setMicrophone(on: boolean): Promise<void>;
   setCamera(on: boolean): Promise<void>;
   setScreen(on: boolean): Promise<void>;
-  useDevices(change: { camera?: string | null; microphone?: string | null; speaker?: string | null }): Promise<void>;
+  chooseDevices(change: { camera?: string | null; microphone?: string | null; speaker?: string | null }): Promise<void>;
   /** Which people the visible page of the gallery shows, in order. */
   show(participants: string[]): void;
   unlockSound(): Promise<void>;

@@ -216,8 +216,10 @@ export class Connection {
 
   #lost(problem: Problem | null): void {
     if (this.#status === "closed") return;
-    if (problem && problem.retry === "never") return this.#finish(problem);
-    if (problem?.code === "unauthenticated") return this.#finish(problem);
+    if (problem && (problem.retry === "never" || problem.code === "unauthenticated")) {
+      this.#finish(problem);
+      return;
+    }
     this.#failRequests();
     this.#unwatch();
     this.#become(this.#epoch === null && this.#last === 0 ? "connecting" : "reconnecting", problem);

@@ -102,7 +102,7 @@ export function Bar() {
   const side = useDeskState((state) => state.side);
   const { microphone, camera, screen, hand } = controls;
   return (
-    <footer className="bar" aria-label={t("class.barRegion")}>
+    <footer className="bar" role="group" aria-label={t("class.barRegion")}>
       <div className="place hide-s">
         <Place />
       </div>

@@ -3,7 +3,7 @@ import { useTranslation } from "react-i18next";
 import { isStaff, may, me } from "../../state/select";
 import { shallow } from "../../state/store";
 import { type Action, ActionMenu } from "../parts/ActionMenu";
-import { togglePanel, useClassroom, useDesk, useView } from "./context";
+import { useClassroom, useDesk, useView } from "./context";
 import { useControls } from "./controls";
 import { useNarrow } from "./stage/useNarrow";
 
@@ -66,7 +66,6 @@ export function MoreMenu({ trigger }: { trigger: ReactElement }) {
   add(is.publishes, { id: "devices", label: t("more.devices"), icon: "cam", run: () => desk.set({ dialog: "devices" }) });
   add(true, { id: "look", label: t("more.appearance"), icon: "globe", run: () => desk.set({ dialog: "prefs" }) });
   add(!narrow, { id: "keys", label: t("more.shortcuts"), icon: "keys", keys: "?", run: () => desk.set({ dialog: "shortcuts" }) });
-  add(!narrow, { id: "people", label: t("bar.people"), icon: "people", keys: "P", run: () => togglePanel(desk, "people") });
   if (narrow && is.ends && is.phase !== "ended") {
     line();
     add(true, { id: "end", label: t("more.endClass"), icon: "exit", bad: true, run: () => desk.set({ dialog: "end" }) });

@@ -23,12 +23,12 @@ export function Room() {
     if (control.shown && !control.blocked && !control.busy) control.press();
   };
   useKeys({
-    M: press("microphone"),
-    V: press("camera"),
-    R: press("hand"),
-    D: press("screen"),
-    C: () => togglePanel(desk, "chat"),
-    P: () => togglePanel(desk, "people"),
+    m: press("microphone"),
+    v: press("camera"),
+    r: press("hand"),
+    d: press("screen"),
+    c: () => togglePanel(desk, "chat"),
+    p: () => togglePanel(desk, "people"),
     "?": () => desk.set({ dialog: "shortcuts" }),
   });
   useEffect(keepAwake, []);

@@ -30,7 +30,7 @@ export function useKeys(table: Readonly<Record<string, () => void>>): void {
         isTyping(event.target)
       )
         return;
-      const run = latest.current[event.key.toUpperCase()];
+      const run = latest.current[event.key.toLowerCase()];
       if (!run) return;
       event.preventDefault();
       run();

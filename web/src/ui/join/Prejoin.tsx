@@ -53,7 +53,7 @@ export function Prejoin({ info, problem, onEnter, onSit }: PrejoinProps) {
   const [busy, setBusy] = useState(false);
   const [heard, setHeard] = useState(false);
   const onHeard = useCallback(() => setHeard(true), []);
-  const { wanted, tracks } = preview;
+  const { wanted, tracks, usable } = preview;
   const listener = !wanted.camera && !wanted.microphone;
   const deviceProblem = preview.problem === "failed" || preview.problem === "cancelled" ? "busy" : preview.problem;
 
@@ -65,7 +65,7 @@ export function Prejoin({ info, problem, onEnter, onSit }: PrejoinProps) {
       return;
     }
     setBusy(true);
-    const intent = { ...preview.usable, listener };
+    const intent = { ...usable, listener };
     void onEnter(name.trim(), intent).finally(() => setBusy(false));
   };
   const sit = async () => {
@@ -98,19 +98,19 @@ export function Prejoin({ info, problem, onEnter, onSit }: PrejoinProps) {
                 <div className="round">
                   <button
                     type="button"
-                    className={wanted.microphone ? "" : "off"}
+                    className={usable.microphone ? "" : "off"}
                     aria-label={wanted.microphone ? t("join.micOff") : t("join.micOn")}
                     onClick={() => preview.toggle("microphone")}
                   >
-                    <Icon name={wanted.microphone ? "mic" : "micOff"} />
+                    <Icon name={usable.microphone ? "mic" : "micOff"} />
                   </button>
                   <button
                     type="button"
-                    className={wanted.camera ? "" : "off"}
+                    className={usable.camera ? "" : "off"}
                     aria-label={wanted.camera ? t("join.camOff") : t("join.camOn")}
                     onClick={() => preview.toggle("camera")}
                   >
-                    <Icon name={wanted.camera ? "cam" : "camOff"} />
+                    <Icon name={usable.camera ? "cam" : "camOff"} />
                   </button>
                 </div>
               ) : null}
@@ -157,7 +157,9 @@ export function Prejoin({ info, problem, onEnter, onSit }: PrejoinProps) {
                 </div>
                 <h2>{info.title}</h2>
               </div>
-            ) : null}
+            ) : (
+              <h2>{t("join.title")}</h2>
+            )}
             <label className="field">
               <span>{t("join.name")}</span>
               <input
@@ -208,19 +210,19 @@ export function Prejoin({ info, problem, onEnter, onSit }: PrejoinProps) {
             <>
               <button
                 type="button"
-                className={`btn big sq ${wanted.microphone ? "" : "off"}`}
+                className={`btn big sq ${usable.microphone ? "" : "off"}`}
                 aria-label={wanted.microphone ? t("join.micOff") : t("join.micOn")}
                 onClick={() => preview.toggle("microphone")}
               >
-                <Icon name={wanted.microphone ? "mic" : "micOff"} />
+                <Icon name={usable.microphone ? "mic" : "micOff"} />
               </button>
               <button
                 type="button"
-                className={`btn big sq ${wanted.camera ? "" : "off"}`}
+                className={`btn big sq ${usable.camera ? "" : "off"}`}
                 aria-label={wanted.camera ? t("join.camOff") : t("join.camOn")}
                 onClick={() => preview.toggle("camera")}
               >
-                <Icon name={wanted.camera ? "cam" : "camOff"} />
+                <Icon name={usable.camera ? "cam" : "camOff"} />
               </button>
             </>
           ) : null}

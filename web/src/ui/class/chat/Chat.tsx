@@ -1,6 +1,6 @@
 import { memo, useLayoutEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
-import type { MessageView } from "../../../protocol/types";
+import type { MessageView, PollView } from "../../../protocol/types";
 import { isStaffRole, may, openPoll, person } from "../../../state/select";
 import { shallow } from "../../../state/store";
 import { Avatar } from "../../parts/Avatar";
@@ -9,6 +9,7 @@ import { timeOfDay } from "../../parts/time";
 import { useClass, useDesk, useView } from "../context";
 import { Hands } from "../people/Hands";
 import { PollCard } from "../polls/PollCard";
+import { useNarrow } from "../stage/useNarrow";
 import { Compose } from "./Compose";
 import "./chat.css";
 
@@ -70,6 +71,24 @@ function Typing() {
   );
 }
 
+/** On a phone there is no room for a poll above the chat: one line leads to it. */
+function PollLink({ poll }: { poll: PollView }) {
+  const { t } = useTranslation();
+  const desk = useDesk();
+  return (
+    <button type="button" className="poll-link" onClick={() => desk.set({ panel: "polls", side: true })}>
+      <span className="ico ok">
+        <Icon name="poll" />
+      </span>
+      <span className="t">
+        <b className="ellipsis">{poll.question}</b>
+        <span>{poll.mine ? t("polls.answered") : t("polls.stateOpen")}</span>
+      </span>
+      <Icon name="right" className="i16" />
+    </button>
+  );
+}
+
 /** Messages with what asks for attention above them; keeps its place while somebody reads older ones. */
 export function Chat() {
   const { t } = useTranslation();
@@ -81,6 +100,7 @@ export function Chat() {
   const names = useView((view) => view.participants);
   const outgoing = useClass((state) => state.outgoing);
   const poll = useView(openPoll);
+  const narrow = useNarrow();
   const box = useRef<HTMLDivElement>(null);
   const atEnd = useRef(true);
   const [behind, setBehind] = useState(false);
@@ -103,12 +123,10 @@ export function Chat() {
     id === null ? null : id === me ? t("common.you") : (names.find((each) => each.id === id)?.name ?? null);
   return (
     <>
-      <Hands compact />
-      {poll && (answers || moderates) ? (
-        <div className="pinned">
-          <PollCard poll={poll} compact />
-        </div>
-      ) : null}
+      <div className="attention">
+        <Hands compact />
+        {poll && (answers || moderates) ? narrow ? <PollLink poll={poll} /> : <PollCard poll={poll} compact /> : null}
+      </div>
       <div ref={box} className="chat" onScroll={onScroll} tabIndex={0} role="log" aria-label={t("chat.log")} aria-live="off">
         {chat.length === 0 && outgoing.length === 0 ? (
           <div className="empty">

@@ -19,7 +19,7 @@ export function DevicesDialog() {
   const close = () => {
     desk.set({ dialog: null });
     const { camera, microphone, speaker } = preview.chosen;
-    void media.useDevices({ camera: camera || null, microphone: microphone || null, speaker: speaker || null });
+    void media.chooseDevices({ camera: camera || null, microphone: microphone || null, speaker: speaker || null });
   };
   const problem = preview.problem === "cancelled" ? null : preview.problem;
   return (

@@ -4,6 +4,7 @@ import { shallow } from "../../../state/store";
 import { Avatar } from "../../parts/Avatar";
 import { clock, useNow } from "../../parts/time";
 import { useClassroom, useView } from "../context";
+import { useNarrow } from "../stage/useNarrow";
 import "./people.css";
 
 const COMPACT = 2;
@@ -16,8 +17,9 @@ export function Hands({ compact = false }: { compact?: boolean }) {
   const hands = useView((view) => view.hands.map((id) => person(view, id)).filter((each) => each !== null), shallow);
   const skew = useView((_, state) => state.skew);
   const now = useNow();
+  const narrow = useNarrow();
   if (!manages || hands.length === 0) return null;
-  const shown = compact ? hands.slice(0, COMPACT) : hands;
+  const shown = compact ? hands.slice(0, narrow ? 1 : COMPACT) : hands;
   return (
     <section className="hands" aria-label={t("people.hands")}>
       <header>

@@ -1,5 +1,5 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useMemo, useRef, useState } from "react";
+import { useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { may } from "../../../state/select";
 import { Avatar } from "../../parts/Avatar";
@@ -50,6 +50,13 @@ export function People() {
   const present = useView((each, state) => state.live.present ?? each.present);
   const rows = useMemo(() => rowsOf(view, query, pages.people, i18n.language), [view, query, pages.people, i18n.language]);
   const scroller = useRef<HTMLDivElement>(null);
+  const box = useRef<HTMLDivElement>(null);
+  // The list scrolls together with what stands above it, whose height changes with waiting people and hands.
+  const [above, setAbove] = useState(0);
+  useLayoutEffect(() => {
+    const top = box.current?.offsetTop ?? 0;
+    if (top !== above) setAbove(top);
+  });
   const list = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
@@ -58,27 +65,28 @@ export function People() {
       const row = rows[i];
       return row?.kind === "person" ? row.person.id : `title-${row?.group ?? i}`;
     },
+    scrollMargin: above,
     overscan: 8,
   });
   const people = rows.filter((row) => row.kind === "person").length;
   return (
     <>
-      <WaitingList />
-      <Hands />
-      {present >= SEARCH_FROM || query ? (
-        <div className="find">
-          <Icon name="search" className="i16" />
-          <input
-            className="in"
-            type="search"
-            value={query}
-            aria-label={t("people.search")}
-            placeholder={t("people.search")}
-            onChange={(event) => setQuery(event.target.value)}
-          />
-        </div>
-      ) : null}
       <div ref={scroller} className="people" tabIndex={0} role="region" aria-label={t("people.list")}>
+        <WaitingList />
+        <Hands />
+        {present >= SEARCH_FROM || query ? (
+          <div className="find">
+            <Icon name="search" className="i16" />
+            <input
+              className="in"
+              type="search"
+              value={query}
+              aria-label={t("people.search")}
+              placeholder={t("people.search")}
+              onChange={(event) => setQuery(event.target.value)}
+            />
+          </div>
+        ) : null}
         {people === 0 ? (
           <div className="empty">
             <span className="ico">
@@ -87,7 +95,7 @@ export function People() {
             <b>{query ? t("people.none") : t("people.empty")}</b>
           </div>
         ) : (
-          <div role="list" style={{ height: list.getTotalSize(), position: "relative" }}>
+          <div ref={box} role="list" className="rows" style={{ height: list.getTotalSize() }}>
             {list.getVirtualItems().map((item) => {
               const row = rows[item.index];
               if (!row) return null;
@@ -96,7 +104,7 @@ export function People() {
                   key={item.key}
                   role="listitem"
                   className="virtual"
-                  style={{ height: item.size, transform: `translateY(${item.start}px)` }}
+                  style={{ height: item.size, transform: `translateY(${item.start - above}px)` }}
                 >
                   {row.kind === "title" ? (
                     <h3 className="group num">

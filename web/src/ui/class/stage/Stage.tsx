@@ -111,8 +111,8 @@ export function Stage() {
             <span>{t("class.emptyStageHint")}</span>
           </div>
         ) : null}
-        {layout === "phase" ? null : <Tools root={root} layout={layout} />}
-        <Speakers />
+        {layout === "phase" || (narrow && layout === "screen") ? null : <Tools root={root} layout={layout} />}
+        {layout === "phase" ? null : <Speakers />}
       </section>
       {beside.length > 0 ? <Strip people={beside} narrow={narrow} /> : null}
     </div>
