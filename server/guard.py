@@ -1,7 +1,7 @@
 """The outermost wall: how many connections an address may hold before it has proved a seat, and how long a request head may take.
 
 People in one school share an address, so proved connections never count against it. An address at its limit loses its oldest idle
-connection; where none has been idle for two seconds, newcomers are let in up to eight times the limit, since their requests are still
+connection; where none has been idle for five seconds, newcomers are let in up to eight times the limit, since their requests are still
 on the way or being answered. Pipelined requests are bounded by aiohttp's own queue; this module bounds connections and time.
 """
 
@@ -16,7 +16,7 @@ from aiohttp.web_protocol import RequestHandler
 from server import problems
 
 log = logging.getLogger("jiangtai.http")
-_IDLE_S: Final = 2.0
+_IDLE_S: Final = 5.0
 _BURST: Final = 8
 #: how many of the oldest are looked at for one that is idle
 _LOOKED_AT: Final = 16

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from server import guard, keys
 from tests.support.bystanders import bystanders
 from tests.support.house import SERVICE, House, house, spawned
 
@@ -180,23 +181,20 @@ async def test_a06_pipelined_requests_are_bounded(home: House) -> None:
         assert resident(home) - before < 10_000_000
 
 
-async def test_a07_connections_of_one_address_are_bounded_until_they_proved_a_seat(tmp_path: Path) -> None:
+async def test_a07_connections_of_one_address_are_bounded_until_they_proved_a_seat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "_IDLE_S", 0.0)
     async with house(tmp_path, **{"limits.open_per_address": 50}) as home:
         assert home.node is not None
-        from server import keys
-
-        guard = home.node.app[keys.GUARD]
-        session = await home.create()
+        watch = home.node.app[keys.GUARD]
+        session = await home.create(profile="large")
         async with contextlib.AsyncExitStack() as stack:
-            members = [await stack.enter_async_context(home.member(session, f"m{n}")) for n in range(40)]
+            members = [await stack.enter_async_context(home.member(session, f"m{n}")) for n in range(80)]
+            assert watch.unproved < 50
             idle = [await asyncio.open_connection(*address(home)) for _ in range(300)]
-            await asyncio.sleep(1.2)
-            idle += [await asyncio.open_connection(*address(home)) for _ in range(300)]
-            await asyncio.sleep(0)
-            assert guard.unproved <= 50 * 8
-            assert guard.evicted > 0 or guard.turned_away > 0
-            assert not any(member.closed.is_set() for member in members)
             assert await home.come_in(session, "newcomer")
+            assert watch.unproved <= 50
+            assert watch.evicted >= 250
+            assert not any(member.closed.is_set() for member in members)
             for _, writer in idle:
                 writer.close()
 
