@@ -92,6 +92,8 @@ class Group:
         self._floor = 0
         self._top = 0
         self._fresh: list[Entry] = []
+        #: when events were last told, and the timer that ends the window if any wait for it
+        self._flushed_at = -window_s
         self._window: asyncio.TimerHandle | None = None
         self._jobs: deque[tuple[Callable[[], Iterable[Outbound]], bytes, int | None]] = deque()
         self._writing = False
@@ -152,10 +154,13 @@ class Group:
             self._ring.append(entry)
         self._top = entries[-1].seq
         self._fresh.extend(entries)
-        if self._window is None:
+        wait = self._flushed_at + self._window_s - self._loop.time()
+        if wait <= 0:
             self.flush()
         else:
             self._counters.coalesced += len(entries)
+            if self._window is None:
+                self._window = self._loop.call_later(wait, self.flush)
 
     def flush(self) -> None:
         """Tell what waits, now."""
@@ -165,7 +170,7 @@ class Group:
         if not self._fresh:
             return
         entries, self._fresh = self._fresh, []
-        self._window = self._loop.call_later(self._window_s, self.flush)
+        self._flushed_at = self._loop.time()
         self._tell_named(entries)
         upto = entries[-1].seq
         for lane in LANES:

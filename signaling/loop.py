@@ -51,7 +51,7 @@ def settle() -> None:
 class Probe:
     """Measures how late the loop runs its timers, every `every_s` seconds."""
 
-    def __init__(self, lateness: Histogram, *, every_s: float = 0.01, tell: Callable[[float], None] | None = None) -> None:
+    def __init__(self, lateness: Histogram, *, every_s: float = 0.05, tell: Callable[[float], None] | None = None) -> None:
         self._lateness = lateness
         self._every_s = every_s
         self._tell = tell
