@@ -29,8 +29,10 @@ async def _trainer(browser: Browser, node: DemoNode) -> Seat:
 async def test_everybody_sees_and_hears_the_trainer(trainer_browser: Chromium, crome: Chromium, fox: Firefox, node: DemoNode) -> None:
     ann = await _trainer(trainer_browser, node)
     seen: list[tuple[float, bytes]] = []
+    arrived = asyncio.Event()
 
     def watch(use: str, frame: Any) -> None:
+        arrived.set()
         if use == "main" and (not seen or time.monotonic() - seen[-1][0] > 1):
             seen.append((time.monotonic(), clip.thumb(frame)))
 
@@ -40,22 +42,23 @@ async def test_everybody_sees_and_hears_the_trainer(trainer_browser: Chromium, c
         for seat in seats:
             await seat.first_picture()
         main = next(slot for slot in eve.peer.received.values() if slot.use == "main")
-        while not main.frames:
-            await asyncio.sleep(0.05)
+        async with asyncio.timeout(10):
+            await arrived.wait()
 
         start, before, eve_before = time.monotonic(), [await seat.frames() for seat in seats], main.frames
         rhythms = [asyncio.create_task(loudness(seat.energy, WATCH_S - 2)) for seat in seats]
-        pictures: dict[str, list[tuple[int, float]]] = {seat.name: [] for seat in seats}
+        grabbed: dict[str, list[bytes]] = {seat.name: [] for seat in seats}
         while time.monotonic() < start + WATCH_S:
             for seat in seats:
-                pictures[seat.name].append(clip.nearest(await seat.picture()))
+                grabbed[seat.name].append(await seat.picture())
             await asyncio.sleep(2.5)
         took = time.monotonic() - start
         rates = {seat.name: (await seat.frames() - old) / took for seat, old in zip(seats, before, strict=True)}
         rates["Eve"] = (main.frames - eve_before) / took
         heard = {seat.name: await rhythm for seat, rhythm in zip(seats, rhythms, strict=True)}
-        pictures["Eve"] = [clip.nearest(picture) for _, picture in seen[:: max(1, len(seen) // 8)]]
+        grabbed["Eve"] = [picture for _, picture in seen[:: max(1, len(seen) // 8)]]
 
+    pictures = {name: [clip.nearest(picture) for picture in found] for name, found in grabbed.items()}
     print({name: round(rate, 1) for name, rate in rates.items()}, {name: min(db for _, db in found) for name, found in pictures.items()})
     assert min(rates.values()) >= FPS, rates
     for name, found in pictures.items():

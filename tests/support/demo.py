@@ -80,6 +80,26 @@ class DemoNode:
     def close(self) -> None:
         self._log.close()
 
+    async def run(self, *arguments: str) -> str:
+        """What `jiangtai` prints for these arguments on this node."""
+        command = [sys.executable, "-m", "server.cli", *arguments, "--var", str(self.var), "--url", self.url]
+        process = await asyncio.create_subprocess_exec(
+            *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, cwd=ROOT, env=self._environment
+        )
+        async with asyncio.timeout(30):
+            out, err = await process.communicate()
+        assert process.returncode == 0, err.decode()
+        return out.decode().strip()
+
+    async def create(self, profile: str) -> str:
+        """Make a class; returns its id."""
+        return await self.run("class", "create", "--title", "Knots", "--profile", profile)
+
+    async def link(self, session: str, role: str, name: str, who: str | None = None) -> str:
+        """Path of a join link for one person (`who` in the issuer's terms), used once."""
+        printed = await self.run("token", "--class", session, "--role", role, "--sub", who or name, "--name", name)
+        return "/join" + printed.split()[-1].partition("/join")[2]
+
     async def metrics(self) -> dict[str, float]:
         """What the private listener exports, by full sample name."""
         async with aiohttp.ClientSession() as http, http.get(f"{self.private_url}/metrics") as answer:

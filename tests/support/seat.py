@@ -3,6 +3,7 @@
 What is measured comes from the browser itself (getStats, the pixels of <video>), through hooks put in place before the page's own scripts.
 """
 
+import json
 import time
 
 from tests.support import clip
@@ -50,14 +51,40 @@ class Seat:
     # What people do.
 
     async def press(self, label: str, *, limit: float = 10) -> None:
-        """Click the button with this name."""
-        await self.page.click("button, [role=menuitem], [role=menuitemradio]", label, limit=limit)
+        """Click the button, tab or menu entry with this name."""
+        await self.page.click("button, [role=menuitem], [role=tab]", label, limit=limit)
 
     async def say(self, text: str) -> None:
-        """Write in the chat."""
+        """Write to everybody in the chat."""
         await self.page.click("#tab-chat")
-        await self.page.fill("[aria-label='Message'], textarea, form input[maxlength]", text)
-        await self.page.press("Enter")
+        await self.page.fill("form.compose textarea", text)
+        await self.press("Send")
+
+    async def manage(self, name: str, action: str) -> None:
+        """Choose an action from a person's menu in the people list; confirms if asked."""
+        await self.page.click("#tab-people")
+        await self.press(f"Manage {name}")
+        await self.page.click("[role=menuitem]", action)
+
+    async def confirm(self, label: str) -> None:
+        """Press the button of the open dialog."""
+        await self.page.click("[role=dialog] button, [role=alertdialog] button", label)
+
+    async def setting(self, name: str) -> None:
+        """Touch one switch of the class settings."""
+        await self.press("More")
+        await self.page.click("[role=menuitem]", "Class settings")
+        await self.page.click("[role=dialog] label", name)
+        await self.page.press("Escape")
+        await self.page.miss("[role=dialog]")
+
+    async def see(self, text: str, *, limit: float = 10) -> None:
+        """Wait until this is on the page."""
+        await self.page.until(f"document.body.innerText.includes({json.dumps(text)})", limit=limit)
+
+    async def miss(self, text: str, *, limit: float = 10) -> None:
+        """Wait until this is not on the page."""
+        await self.page.until(f"!document.body.innerText.includes({json.dumps(text)})", limit=limit)
 
     # What is measured.
 
@@ -79,7 +106,7 @@ class Seat:
         found = await self.page.until("rtc.seen().length && rtc.grab(rtc.seen()[0])")
         return clip.grabbed(found)
 
-    async def pictures_of_others(self) -> int:
+    async def people_seen(self) -> int:
         """How many others are seen moving."""
         return int(await self.page.run("() => rtc.seen().length"))
 
@@ -88,11 +115,15 @@ class Seat:
         return set(await self.page.run("() => rtc.ways()"))
 
 
+#: everybody who came in during this test; looked at when it fails
+ENTERED: list[Seat] = []
+
+
 async def enter(
     browser: Browser,
     node: DemoNode,
-    role: str,
-    name: str,
+    link: str,
+    name: str = "",
     *,
     microphone: bool = False,
     camera: bool = False,
@@ -100,12 +131,17 @@ async def enter(
     height: int = 800,
     preload: str = "",
 ) -> Seat:
-    """Open the role's link in a fresh profile and go in through the join page, in English."""
+    """Open a link (a path, or the role whose demo link it is) in a fresh profile and go in through the join page.
+
+    A name is asked for where the link does not say who it is.
+    """
     page = await browser.page(width, height, HOOKS + preload)
-    await page.goto(node.url + node.links[role])
     seat = Seat(page, name)
-    await page.see("input[autocomplete=name]")
-    await page.fill("input[autocomplete=name]", name)
+    ENTERED.append(seat)
+    await page.goto(node.url + node.links.get(link, link))
+    await page.see("button[type=submit]", "Enter class")
+    if link in node.links:
+        await page.fill("input[autocomplete=name]", name)
     for kind, wanted in (("microphone", microphone), ("camera", camera)):
         on, off = (f"button[aria-label='Turn {kind} {state}']" for state in ("on", "off"))
         await page.see(f"{on}, {off}")
