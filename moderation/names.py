@@ -26,6 +26,8 @@ _VIRAMA: Final = 9
 _PAIRS: Final = (("rn", "m"), ("vv", "w"))
 #: characters of everyday writing that look like a letter
 _LOOKS: Final = {"0": "o", "1": "i", "l": "i", "|": "i", "5": "s", "$": "s", "@": "a"}
+#: Greek, Cyrillic and small capital letters that the Unicode data keeps apart from Latin ones, but that pass for them in a name
+_PASSES: Final = dict(zip("πηɴĸʜʙʍτμωшχͷ", "nnnkhbmtuwwxu", strict=True))
 
 
 class BadName(ValueError):
@@ -52,7 +54,7 @@ def likeness(name: str) -> str:
     Two names of equal likeness can be mistaken for each other. At most 256 characters.
     """
     bare = [c for c in unicodedata.normalize("NFKD", name) if c.isalnum() or c in _LOOKS]
-    folded = "".join(_LOOKS.get(c, c) for c in "".join(map(_prototype, bare)).casefold())
+    folded = "".join(_LOOKS.get(c) or _PASSES.get(c, c) for c in "".join(map(_prototype, bare)).casefold())
     for pair, letter in _PAIRS:
         folded = folded.replace(pair, letter)
     return "".join(c for c in folded if c.isalnum())[:256]

@@ -82,6 +82,8 @@ def test_every_accepted_name_is_short_visible_and_stable(name: str) -> None:
     ("staff", "imitation"),
     [
         ("Trainer", "Тrаiner"),  # Cyrillic Т and а
+        ("Trainer", "Тгаіпег"),  # Cyrillic throughout
+        ("Norton", "Νοгτοп"),  # Greek and Cyrillic
         ("Trainer", "T r a i n e r"),
         ("Trainer", "TRAINER"),
         ("Trainer", "Tra1ner"),
