@@ -338,7 +338,8 @@ class Gateway:
                 if code is not None:
                     cast(Client, viewer).dismiss(code, event.reason)
                 else:
-                    cast(Client, viewer).leave(event.reason, packets.encode_disconnect())
+                    # Once the answers of this turn are out: who asked to leave is told that it is done.
+                    self.loop.call_soon(cast(Client, viewer).leave, event.reason, packets.encode_disconnect())
 
     def _dismiss(self, viewers: Sequence[Viewer], code: str) -> None:
         for viewer in viewers[:_DISMISS]:
