@@ -17,6 +17,8 @@ function Pages({ classroom }: { classroom: Classroom }) {
   const { t } = useTranslation();
   const status = useStore(classroom.store, (state) => state.status);
   const code = useStore(classroom.store, (state) => (state.status === "closed" ? (state.problem?.code ?? "internal") : null));
+  // Not in yet, and told why: the connection keeps knocking, so that this page goes in by itself once it may.
+  const shut = useStore(classroom.store, (state) => (state.status === "connecting" ? (state.problem?.code ?? null) : null));
   const phase = useStore(classroom.store, (state) => state.view?.session.phase ?? null);
   const seat = useStore(classroom.store, (state) => (state.view ? (me(state.view)?.seat ?? null) : null));
   if (phase === "ended" || code === "class_ended") return <Ended />;
@@ -35,6 +37,7 @@ function Pages({ classroom }: { classroom: Classroom }) {
     );
   }
   if (code) return <Refusal code={code} />;
+  if (seat === null && (shut === "class_locked" || shut === "class_full")) return <Refusal code={shut} />;
   if (seat === null) return <Loading text={status === "reconnecting" ? t("class.reconnecting") : t("class.connecting")} />;
   return seat === "waiting" ? <Waiting /> : <Room />;
 }
