@@ -119,6 +119,17 @@ class Seat:
 ENTERED: list[Seat] = []
 
 
+async def arrive(
+    browser: Browser, node: DemoNode, link: str, name: str, *, width: int = 1280, height: int = 800, preload: str = ""
+) -> Seat:
+    """Open a link (a path, or the role whose demo link it is) in a fresh profile."""
+    page = await browser.page(width, height, HOOKS + preload)
+    seat = Seat(page, name)
+    ENTERED.append(seat)
+    await page.goto(node.url + node.links.get(link, link))
+    return seat
+
+
 async def enter(
     browser: Browser,
     node: DemoNode,
@@ -131,14 +142,9 @@ async def enter(
     height: int = 800,
     preload: str = "",
 ) -> Seat:
-    """Open a link (a path, or the role whose demo link it is) in a fresh profile and go in through the join page.
-
-    A name is asked for where the link does not say who it is.
-    """
-    page = await browser.page(width, height, HOOKS + preload)
-    seat = Seat(page, name)
-    ENTERED.append(seat)
-    await page.goto(node.url + node.links.get(link, link))
+    """Open a link and go in through the join page; a name is asked for where the link does not say who it is."""
+    seat = await arrive(browser, node, link, name, width=width, height=height, preload=preload)
+    page = seat.page
     await page.see("button[type=submit]", "Enter class")
     if link in node.links:
         await page.fill("input[autocomplete=name]", name)
