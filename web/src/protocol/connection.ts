@@ -70,6 +70,7 @@ export class Connection {
   #requests = new Set<(error: Refused) => void>();
   #status: Status = "connecting";
   #epoch: string | null = null;
+  #connection: string | null = null;
   #last = 0;
   #attempt = 0;
   #gaps = 0;
@@ -160,7 +161,9 @@ export class Connection {
     this.#epoch = message.epoch;
     if (message.snapshot) this.#last = message.snapshot.seq;
     this.#attempt = 0;
-    this.#sentOn.clear();
+    // A second welcome on the same connection (another lane) leaves what was sent on its way.
+    if (message.connection !== this.#connection) this.#sentOn.clear();
+    this.#connection = message.connection;
     this.#listener.welcome(message);
     this.#become("online", null);
     this.#sendWaiting();
