@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import pytest_asyncio
 
 from server import guard, keys
 from tests.support.bystanders import bystanders
@@ -17,9 +18,13 @@ from tests.support.house import SERVICE, House, house, spawned
 HEAD_S = 9
 
 
-@pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[House]:
-    async with spawned(tmp_path) as home:
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def home(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    """One node for all attacks, one after the other."""
+    async with spawned(tmp_path_factory.mktemp("var"), LIMITS_REQUESTS_PER_MINUTE="100000") as home:
         yield home
 
 
@@ -52,8 +57,10 @@ async def ask(home: House, raw: bytes, limit: float = 10.0) -> bytes:
     return answer
 
 
-def request(home: House, line: str, *headers: str) -> bytes:
-    return "\r\n".join([line, f"Host: {urlsplit(home.url).netloc}", *headers, "", ""]).encode()
+def request(home: House, line: str, *headers: str, last: bool = True) -> bytes:
+    """A request head; `last` asks the node to close the connection afterwards."""
+    more = ("Connection: close",) if last else ()
+    return "\r\n".join([line, f"Host: {urlsplit(home.url).netloc}", *headers, *more, "", ""]).encode()
 
 
 async def test_a01_a_head_that_never_ends_is_cut_in_time(home: House) -> None:
@@ -87,7 +94,7 @@ async def test_a01_a_head_that_never_ends_is_cut_in_time(home: House) -> None:
 
 async def test_a01_a_second_slow_head_on_a_used_connection_is_cut_as_well(home: House) -> None:
     reader, writer = await asyncio.open_connection(*address(home))
-    writer.write(request(home, "GET /healthz HTTP/1.1"))
+    writer.write(request(home, "GET /healthz HTTP/1.1", last=False))
     assert b"200" in await reader.readuntil(b"}")
     started = time.monotonic()
     writer.write(b"GET / HTT")
@@ -166,11 +173,11 @@ async def test_a05_a_compressed_body_is_not_inflated(home: House) -> None:
 
 
 async def test_a06_pipelined_requests_are_bounded(home: House) -> None:
-    await ask(home, request(home, "GET /healthz HTTP/1.1") * 10, limit=1)
+    await ask(home, request(home, "GET /healthz HTTP/1.1", last=False) * 10, limit=1)
     async with bystanders(home):
         before = resident(home)
         reader, writer = await asyncio.open_connection(*address(home))
-        writer.write(request(home, "GET /healthz HTTP/1.1") * 10_000)
+        writer.write(request(home, "GET /healthz HTTP/1.1", last=False) * 10_000)
         answers = 0
         with contextlib.suppress(TimeoutError, ConnectionError):
             async with asyncio.timeout(20):

@@ -103,7 +103,8 @@ async def test_e01_nobody_acts_as_another_or_in_another_class(home: House) -> No
     boss_of_two = await home.come_in(two, "boss2", Role.TRAINER)
     async with home.member(one, "boss", Role.TRAINER) as boss, home.join(boss_of_two) as other, home.member(one, "u1") as pupil:
         await boss.command("start_class")
-        await other.command("start_class")
+        started = (await other.command("start_class"))["seq"]
+        await other.until(lambda: other.last >= started)
         before = (boss.last, other.last)
         for field in ("session", "room", "actor", "by", "participant_id", "connection"):
             for value in (two, boss_of_two.participant):

@@ -11,6 +11,8 @@ from tests.support.member import Member
 
 COUNT = 20
 P99_S = 0.25
+#: on a machine that is busy with something else, as many times what they waited before the attack
+_BUSY = 4
 _PACE_S = 0.2
 #: answers each must have had for the figure to mean something
 _FEWEST = 3
@@ -30,6 +32,11 @@ class Watch:
         if len(self.waits) >= self._fewest:
             self.enough.set()
 
+    def again(self) -> None:
+        """Forget what was seen so far."""
+        self.waits.clear()
+        self.enough.clear()
+
     def p99(self) -> float:
         """99th percentile of the time to an answer, in seconds."""
         ordered = sorted(self.waits)
@@ -47,14 +54,20 @@ async def bystanders(home: House, count: int = COUNT) -> AsyncIterator[Watch]:
         members = [await stack.enter_async_context(home.member(session, f"member-{n}")) for n in range(count)]
         tasks = [asyncio.create_task(_carry_on(member, watch, stop, n / count)) for n, member in enumerate(members)]
         try:
+            await asyncio.wait_for(watch.enough.wait(), 30)
+            limit = max(P99_S, _BUSY * watch.p99())
+            watch.again()
             yield watch
-            await asyncio.wait_for(watch.enough.wait(), 10)
+            await asyncio.wait_for(watch.enough.wait(), 30)
         finally:
             stop.set()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+        assert not failures, f"bystanders failed: {failures}"
         gone = [member.byes for member in members if member.closed.is_set()]
         assert not gone, f"bystanders lost their connection: {gone}"
-        assert watch.p99() < P99_S, f"bystanders waited {watch.p99():.3f} s at the 99th percentile of {len(watch.waits)}"
+        waited = watch.p99()
+        assert waited < limit, f"bystanders waited {waited:.3f} s (limit {limit:.3f}) at the 99th percentile of {len(watch.waits)}"
 
 
 async def _carry_on(member: Member, watch: Watch, stop: asyncio.Event, phase: float) -> None:
