@@ -1,7 +1,7 @@
 """What every Journal and Directory must do, whatever stores it. A new adapter adds itself to `STORES`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import pytest
 from server.adapters.sqlite import Database
 from server.adapters.sqlite_journal import SqliteDirectory, SqliteJournal
 from signaling.ports import Directory, DuplicateOperation, Fenced, Journal, Record
+from tests.support.journal import MemoryDirectory, MemoryJournal
 
 
 @asynccontextmanager
@@ -23,17 +24,25 @@ async def sqlite(folder: Path) -> AsyncIterator[tuple[Journal, Directory]]:
         await database.close()
 
 
-STORES: dict[str, Any] = {"sqlite": sqlite}
+def memory() -> Callable[[Path], AbstractAsyncContextManager[tuple[Journal, Directory]]]:
+    """What unit tests use; it must keep the same promises (but for durability)."""
+    journal, directory = MemoryJournal(), MemoryDirectory()
+
+    @asynccontextmanager
+    async def open_(folder: Path) -> AsyncIterator[tuple[Journal, Directory]]:
+        yield journal, directory
+
+    return open_
+
+
+STORES: dict[str, Callable[[], Any]] = {"sqlite": lambda: sqlite, "memory": memory}
 
 
 @pytest.fixture(params=STORES)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     """Opens the store; calling it again opens the same data anew."""
-
-    def open_() -> AbstractAsyncContextManager[tuple[Journal, Directory]]:
-        return STORES[request.param](tmp_path)  # type: ignore[no-any-return]
-
-    return open_
+    opener = STORES[request.param]()
+    return lambda: opener(tmp_path)
 
 
 def records(first: int, count: int, by: str | None = None, op: str | None = None) -> Sequence[Record]:
