@@ -82,11 +82,12 @@ rust-test:
 	$(CARGO) test $(ENGINE) --workspace --quiet
 
 integration: $(DONE)/dev engine web
-	$(PYTEST) -m "not prove" tests/stateful tests/contract
+	$(PYTEST) -m "not prove" tests/stateful tests/contract tests/interop
 	$(PYTEST) -m "not prove" tests/integration tests/hostile
 
-e2e: setup ## classes in real browsers
+e2e: setup ## classes in real browsers, and every page against its picture
 	$(PYTEST) -m "not prove" tests/e2e
+	cd web && npm run --silent screens
 
 prove: setup ## the long proofs: crashes, storms, soaks; prints figures
 	$(PYTEST) -s -m prove tests
