@@ -139,23 +139,24 @@ class Bot:
         return answer
 
 
-@asynccontextmanager
-async def bot(node: DemoNode, role: str, name: str, watch: Watch | None = None) -> AsyncIterator[Bot]:
-    """Somebody who came in by the role's link and is connected."""
-    async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(
-            aiohttp.ClientSession(node.url, headers={"Origin": node.url}, cookie_jar=aiohttp.DummyCookieJar())
-        )
-        invite = node.links[role].partition("#invite=")[2]
+async def take_seat(node: DemoNode, role: str, name: str) -> tuple[dict[str, Any], str]:
+    """Come in by the role's link; returns (seat, cookie)."""
+    invite = node.links[role].partition("#invite=")[2]
+    async with aiohttp.ClientSession(node.url, headers={"Origin": node.url}, cookie_jar=aiohttp.DummyCookieJar()) as http:
         async with http.post("/api/v1/invitations", json={"invite": invite, "name": name}) as answer:
             assert answer.status == 201, await answer.text()
             token = (await answer.json())["token"]
         async with http.post("/api/v1/seats", json={"token": token}) as answer:
             assert answer.status == 201, await answer.text()
-            seat = await answer.json()
-            cookies = "; ".join(f"{key}={morsel.value}" for key, morsel in answer.cookies.items())
-        ws = await stack.enter_async_context(member.socket(node, {"Cookie": cookies}))
-        signaling = Member(ws)
+            return await answer.json(), "; ".join(f"{key}={morsel.value}" for key, morsel in answer.cookies.items())
+
+
+@asynccontextmanager
+async def bot(node: DemoNode, role: str, name: str, watch: Watch | None = None) -> AsyncIterator[Bot]:
+    """Somebody who came in by the role's link and is connected."""
+    seat, cookie = await take_seat(node, role, name)
+    async with AsyncExitStack() as stack:
+        signaling = Member(await stack.enter_async_context(member.socket(node, {"Cookie": cookie})))
         await signaling.connect({"seat": seat["seat"], "tab": f"bot-{name}"})
         found = Bot(seat, signaling)
         found.peer.watch = watch

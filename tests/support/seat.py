@@ -30,6 +30,10 @@ rtc.rows = async (type) => {
 // Total of a figure over everything received of a kind.
 rtc.total = async (kind, name) =>
   (await rtc.rows("inbound-rtp")).filter((row) => row.kind === kind).reduce((sum, row) => sum + (row[name] ?? 0), 0);
+// Pictures decoded over connections made since there were this many.
+rtc.fresh = async (known) => (await Promise.all(rtc.connections.slice(known).map((pc) => pc.getStats())))
+  .flatMap((report) => [...report.values()]).filter((row) => row.type === "inbound-rtp" && row.kind === "video")
+  .reduce((sum, row) => sum + (row.framesDecoded ?? 0), 0);
 rtc.ways = async () => (await rtc.rows("candidate-pair"))
   .filter((row) => row.nominated && row.state === "succeeded" && row.bytesSent + row.bytesReceived > 0).map((row) => row.protocol);
 // <video> elements that show somebody else, largest first.
