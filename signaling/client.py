@@ -195,14 +195,17 @@ class Client:
         name, argument, answer = packets.event(packet)
         if name != "command" or answer is None:
             raise Malformed("only acknowledged commands")
-        try:
-            ref, said = messages.decode_command(bytes(argument))
-        except Rejected as refusal:
-            self._reject(answer, messages.reference(bytes(argument)), refusal.code)
+        payload = bytes(argument)
+        if not self._may_send():  # before the message costs anything
+            self._limit(answer, messages.reference(payload))
             return
-        if not self._allowed(said):
-            self._gateway.counters.rate_limited += 1
-            self._reject(answer, ref, "rate_limited")
+        try:
+            ref, said = messages.decode_command(payload)
+        except Rejected as refusal:
+            self._reject(answer, messages.reference(payload), refusal.code)
+            return
+        if not self._may_say(said):
+            self._limit(answer, ref)
         elif len(self._fifo) >= FIFO:
             self._gateway.counters.queue_full += 1
             self._reject(answer, ref, "overloaded")
@@ -216,14 +219,21 @@ class Client:
             raise Malformed(code)
         self.out.send(packets.encode_ack(answer, messages.refused(ref, code)))
 
-    def _allowed(self, said: Command | messages.Request) -> bool:
+    def _limit(self, answer: int, ref: OperationId | None) -> None:
+        self._gateway.counters.rate_limited += 1
+        self._reject(answer, ref, "rate_limited")
+
+    def _may_send(self) -> bool:
         now = self._gateway.loop.time()
-        allowed = self._commands.take(now) and self._allowance.commands.take(now)
+        return self._commands.take(now) and self._allowance.commands.take(now)
+
+    def _may_say(self, said: Command | messages.Request) -> bool:
+        now = self._gateway.loop.time()
         if isinstance(said, PostChat):
-            return allowed and self._allowance.chat.take(now)
+            return self._allowance.chat.take(now)
         if isinstance(said, React):
-            return allowed and self._allowance.reactions.take(now)
-        return allowed
+            return self._allowance.reactions.take(now)
+        return True
 
     def _next(self) -> None:
         while self._fifo and not self._busy and self.state is State.IN:

@@ -2,9 +2,9 @@
 
 One source for decoding, documentation (`python -m signaling.messages docs`), TypeScript (`... typescript`) and JSON Schema (`... schema`).
 
-Decoding is strict: unknown fields, wrong types, keys that come twice, nesting beyond 16, non-finite numbers, bad UTF-8, lone surrogates
-and U+0000 are refused with a code (bad_message, unknown_type, too_large) before anything else looks at the message. Connect and Disconnect
-are said by the node alone and have no wire form. Events leave without the author's operation id.
+Decoding is strict: unknown fields, wrong types, keys that come twice, nesting beyond 16, more than 512 values, non-finite numbers, bad
+UTF-8, lone surrogates and U+0000 are refused with a code (bad_message, unknown_type, too_large) before anything else looks at the message.
+Connect and Disconnect are said by the node alone and have no wire form. Events leave without the author's operation id.
 """
 
 import sys
@@ -24,6 +24,8 @@ from signaling.classroom.view import ParticipantView, RoomView
 VERSION: Final = 1
 MAX_BYTES: Final = 65_536
 MAX_DEPTH: Final = 16
+#: values in one message, at any depth; the largest honest one names 200 people
+MAX_VALUES: Final = 512
 
 Sdp: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=60_000)]
 Source: TypeAlias = Literal["microphone", "camera", "screen", "screen_audio"]
@@ -214,6 +216,12 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     error: Problem | None = None
 
 
+class _Reference(msgspec.Struct, frozen=True, gc=False):
+    """What of a command is needed to refuse it."""
+
+    ref: OperationId | None = None
+
+
 # ---- unions ----
 
 #: the classroom's commands a client may send
@@ -228,6 +236,7 @@ _event_decoder: Final = msgspec.msgpack.Decoder(_event_union)
 _room_decoder: Final = msgspec.msgpack.Decoder(Room)
 _map_decoder: Final = msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
 _list_decoder: Final = msgspec.msgpack.Decoder(list[msgspec.Raw])
+_reference_decoder: Final = msgspec.msgpack.Decoder(_Reference)
 _value_decoder: Final = msgspec.msgpack.Decoder(dict[str, Any])
 _encoder: Final = msgspec.msgpack.Encoder()
 _id: Any = Id
@@ -254,11 +263,12 @@ def decode_command(payload: Mapping[str, Any] | bytes | bytearray | memoryview) 
 
 
 def reference(payload: Mapping[str, Any] | bytes | bytearray | memoryview) -> OperationId | None:
-    """The operation id of a message that may be bad otherwise, to answer it by; None if it has none."""
+    """The operation id of a message that may be bad otherwise, to answer it by; None if it has none. Looks at nothing else."""
     try:
-        fields = _fields(payload) if isinstance(payload, bytes | bytearray | memoryview) else payload
-        return cast(OperationId, msgspec.convert(fields.get("ref"), _id))
-    except (Rejected, msgspec.ValidationError, UnicodeError):
+        if isinstance(payload, Mapping):
+            return cast(OperationId, msgspec.convert(payload.get("ref"), _id))
+        return _reference_decoder.decode(payload).ref if len(payload) <= MAX_BYTES else None
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
 
 
@@ -266,31 +276,34 @@ def _fields(payload: bytes | bytearray | memoryview) -> dict[str, Any]:
     if len(payload) > MAX_BYTES:
         raise Rejected("too_large")
     try:
-        _check_keys(payload, MAX_DEPTH)
+        _check_keys(payload, MAX_DEPTH, MAX_VALUES)
         return _value_decoder.decode(payload)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise Rejected("bad_message") from None
 
 
-def _check_keys(raw: bytes | bytearray | memoryview, depth: int) -> None:
-    """Refuse maps with a key that comes twice, and nesting beyond `depth`."""
+def _check_keys(raw: bytes | bytearray | memoryview, depth: int, left: int) -> int:
+    """Refuse maps with a key that comes twice, nesting beyond `depth`, and more than `left` values; returns how many more may come."""
     head = memoryview(raw)[0] if len(raw) else 0
     is_map, is_list = 0x80 <= head <= 0x8F or head in (0xDE, 0xDF), 0x90 <= head <= 0x9F or head in (0xDC, 0xDD)
     if not is_map and not is_list:
-        return
-    if depth <= 0:
+        return left
+    width = {0xDC: 2, 0xDD: 4, 0xDE: 2, 0xDF: 4}.get(head, 0)
+    count = int.from_bytes(memoryview(raw)[1 : 1 + width], "big") if width else head & 0x0F
+    left -= count
+    if depth <= 0 or left < 0:
         raise Rejected("bad_message")
     inner: list[msgspec.Raw] = []
     if is_map:
         pairs = _map_decoder.decode(raw)
-        width = {0xDE: 2, 0xDF: 4}.get(head, 0)
-        if len(pairs) != (int.from_bytes(memoryview(raw)[1 : 1 + width], "big") if width else head & 0x0F):
+        if len(pairs) != count:
             raise Rejected("bad_message")
         inner = list(pairs.values())
     else:
         inner = _list_decoder.decode(raw)
     for value in inner:
-        _check_keys(memoryview(value), depth - 1)
+        left = _check_keys(memoryview(value), depth - 1, left)
+    return left
 
 
 def _check_strings(value: Any, depth: int) -> None:

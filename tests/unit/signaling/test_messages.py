@@ -1,5 +1,6 @@
 """Decoding of what clients send, and encoding of what they are told."""
 
+import time
 from typing import Any
 
 import msgpack
@@ -114,6 +115,28 @@ def test_deep_nesting_is_refused_when_already_decoded() -> None:
     for _ in range(40):
         deep = [deep]
     assert refusal(POST | {"text": deep}) == "bad_message"
+
+
+@pytest.mark.parametrize(
+    ("values", "code"),
+    [
+        (["a"] * 300, None),
+        (["a"] * 600, "bad_message"),
+        ([["a"] * 60] * 9, "bad_message"),
+        ([1] * 60_000, "bad_message"),
+        ([[]] * 60_000, "bad_message"),
+        ([{"a": 1}] * 15_000, "bad_message"),
+        ({str(n): n for n in range(6_000)}, "bad_message"),
+    ],
+    ids=["300", "600", "540 in lists", "60,000", "60,000 lists", "15,000 maps", "6,000 pairs"],
+)
+def test_a_message_of_very_many_values_is_refused_soon(values: Any, code: str | None) -> None:
+    message = msgpack.packb({"v": 1, "ref": "r", "type": "nothing", "values": values})
+    started = time.perf_counter()
+    for _ in range(20):
+        assert refusal(message) == (code or "unknown_type")
+        assert reference(message) == "r"
+    assert (time.perf_counter() - started) / 20 < 0.02
 
 
 def test_a_message_beyond_64_kib_is_too_large() -> None:
