@@ -21,6 +21,8 @@ from tests.support.process import NodeProcess, spawn
 
 PEOPLE = 20
 ACK_P99_S = 0.25
+#: on a machine that is busy with something else, as many times what they usually wait
+BUSY = 4
 _EVERY_S = 0.2
 
 
@@ -57,14 +59,26 @@ class Bystanders:
         self._acks.clear()
         self._late.clear()
 
-    async def hold(self) -> None:
-        """Assert that nobody was dropped or kept waiting since `begin`."""
+    async def usual(self) -> float:
+        """How long they wait (99th percentile) while nothing happens; a new case begins then."""
+        self.begin()
+        await self._enough()
+        waited = statistics.quantiles(self._acks, n=100)[98]
+        self.begin()
+        return waited
+
+    async def hold(self, usual: float = 0.0) -> None:
+        """Assert that nobody was dropped or kept waiting since `begin`, much longer than usual where that is known."""
+        await self._enough()
+        assert not any(member.closed.is_set() for member in self.members)
+        p99, late = statistics.quantiles(self._acks, n=100)[98], statistics.quantiles(self._late, n=100)[98]
+        limit = max(ACK_P99_S + 3 * late, BUSY * usual)
+        assert p99 < limit, f"p99 of {len(self._acks)} answers {p99 * 1000:.0f} ms; own loop late {late * 1000:.0f} ms"
+
+    async def _enough(self) -> None:
         while len(self._acks) < 2 * PEOPLE:
             assert not any(task.done() for task in self._tasks), "a bystander was dropped"
             await asyncio.sleep(0.02)
-        assert not any(member.closed.is_set() for member in self.members)
-        p99, late = statistics.quantiles(self._acks, n=100)[98], statistics.quantiles(self._late, n=100)[98]
-        assert p99 < ACK_P99_S + 3 * late, f"p99 of {len(self._acks)} answers {p99 * 1000:.0f} ms; own loop late {late * 1000:.0f} ms"
 
     async def stop(self) -> None:
         """Let them go."""

@@ -82,9 +82,9 @@ async def crowd(home: House) -> AsyncIterator[Crowd]:
         await boss.command("start_class")
         members = [await stack.enter_async_context(home.member(session, f"person-{n}")) for n in range(PEOPLE)]
         people = Bystanders(members)
-        people.begin()
         try:
+            usual = await people.usual()
             yield Crowd(home=home, session=session, owner=owner, boss=boss, people=people)
-            await people.hold()
+            await people.hold(usual)
         finally:
             await people.stop()
