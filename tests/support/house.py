@@ -137,6 +137,7 @@ class House:
         """The guest in class."""
         async with self.socket(self.proof(guest)) as ws:
             member = Member(ws)
+            member.last = said.get("resume", {}).get("seq", 0)
             await member.connect({"seat": guest.seat, **said})
             yield member
             await member.leave()
