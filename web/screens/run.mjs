@@ -20,6 +20,7 @@ const only = option("--only");
 const keep = option("--keep");
 /** Share of pixels that may differ: text antialiasing and the encoder, not a moved button. */
 const TOLERANCE = 0.004;
+const AXE = readFileSync(join(here, "../node_modules/axe-core/axe.min.js"), "utf8");
 const NOW = Date.UTC(2026, 3, 18, 2, 42, 18);
 
 const BROWSER = {
@@ -80,8 +81,30 @@ async function draw(browser, origin, picture) {
   const bytes = await page.screenshot({ animations: "disabled", caret: "hide" });
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   if (wide > 0) complaints.push(`page is ${wide} px wider than the window`);
+  complaints.push(...(await barriers(page)));
   await context.close();
   return { bytes, complaints };
+}
+
+/** Serious and critical accessibility faults as axe sees them. */
+async function barriers(page) {
+  await page.clock.resume();
+  await page.evaluate(AXE);
+  return page.evaluate(async () => {
+    const { violations } = await window.axe.run(document, {
+      resultTypes: ["violations"],
+      runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
+    });
+    return violations
+      .filter((each) => each.impact === "serious" || each.impact === "critical")
+      .map(
+        (each) =>
+          `${each.id}: ${each.nodes
+            .map((node) => `${node.target.join(" ")} ${node.any[0]?.data?.contrastRatio ?? ""}`)
+            .slice(0, 3)
+            .join("; ")}`,
+      );
+  });
 }
 
 async function compare(bytes, file) {

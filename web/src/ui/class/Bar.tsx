@@ -29,7 +29,7 @@ function Key({ control, icon, offIcon, label, name, tone = "toggle" }: KeyProps)
       type="button"
       className={`c ${state}`}
       aria-label={name}
-      aria-pressed={control.on}
+      aria-pressed={name === label ? undefined : control.on}
       aria-disabled={control.blocked !== null || control.busy}
       title={control.blocked ?? name}
       onClick={() => {
@@ -111,7 +111,7 @@ export function Bar() {
           control={microphone}
           icon="mic"
           offIcon="micOff"
-          label={microphone.on ? t("bar.mute") : t("bar.mic")}
+          label={microphone.on ? t("bar.mute") : t("bar.unmute")}
           name={microphone.on ? t("bar.mute") : t("bar.unmute")}
         />
         <Key

@@ -66,7 +66,6 @@ export const enClass = {
     skip: "Skip to chat",
   },
   bar: {
-    mic: "Microphone",
     mute: "Mute",
     unmute: "Unmute",
     camera: "Camera",

@@ -65,7 +65,6 @@ export const zhClass = {
     skip: "跳到聊天",
   },
   bar: {
-    mic: "麦克风",
     mute: "静音",
     unmute: "解除静音",
     camera: "摄像头",
