@@ -22,6 +22,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     people: int
     connections: int
     joins: float
+    join_ms: float
     commands: float
     loop_late_ms: float
     journal_ms: float
@@ -76,6 +77,7 @@ class Pulse:
                 people=int(figures["people"]),
                 connections=int(figures["connections"]),
                 joins=rate("joins"),
+                join_ms=mean_ms("join_seconds", "join_count"),
                 commands=rate("commands"),
                 loop_late_ms=round(self._worst * 1000, 3),
                 journal_ms=mean_ms("journal_seconds", "journal_count"),

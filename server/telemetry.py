@@ -32,6 +32,8 @@ def figures(app: web.Application) -> dict[str, float]:
         "people": float(sum(room.present for room in map(hub.room, hub.sessions()) if room is not None)),
         "connections": float(counters.connections),
         "joins": float(counters.joins),
+        "join_seconds": counters.join_seconds.total,
+        "join_count": float(counters.join_seconds.count),
         "commands": float(counters.commands),
         "journal_seconds": counters.journal_seconds.total,
         "journal_count": float(counters.journal_seconds.count),

@@ -176,6 +176,7 @@ class Gateway:
     def admit(self, client: Client, resume: packets.Resume | None) -> None:
         """A connection has been journaled: show it the class. Called between turns."""
         self.counters.joins += 1
+        self.counters.join_seconds.add(self.loop.time() - client.connected_by + self._connect_s)
         self._unconnected.pop(client, None)
         group, room = self._groups[client.session], client.runner.room
         client.lane = lane_of(room, client.participant)

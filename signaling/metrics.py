@@ -82,6 +82,8 @@ class Counters:
         self.dropped_behind = 0
         #: from the arrival of a command to its acknowledgement
         self.ack_seconds = Histogram()
+        #: from the handshake to the class being shown
+        self.join_seconds = Histogram()
         self.journal_seconds = Histogram()
         #: how late the event loop ran a timer
         self.loop_late_seconds = Histogram()

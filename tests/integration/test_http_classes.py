@@ -193,7 +193,13 @@ async def test_metrics_are_on_the_private_listener_alone_and_name_nobody(home: H
         assert name in text
     for name in ("jiangtai_media_packets_in_total", "jiangtai_media_dtls_failures_total", "jiangtai_media_nack_in_total"):
         assert name in text
-    for name in ("loop_late_seconds_bucket", "journal_seconds_bucket", "ack_seconds_bucket", "store_commit_seconds_bucket"):
+    for name in (
+        "loop_late_seconds_bucket",
+        "journal_seconds_bucket",
+        "ack_seconds_bucket",
+        "join_seconds_count 1.0",
+        "store_commit_seconds_bucket",
+    ):
         assert f"jiangtai_{name}" in text
     for secret in ("Secret title", "Visible Name", session):
         assert secret not in text

@@ -2,7 +2,10 @@ from typing import Any
 
 from server.pulse import ROWS, Pulse
 
-COUNTED = "joins commands journal_seconds journal_count packets_in packets_out bytes_in bytes_out nacks key_frame_requests queue_drops"
+COUNTED = (
+    "joins join_seconds join_count commands journal_seconds journal_count packets_in packets_out bytes_in bytes_out"
+    " nacks key_frame_requests queue_drops"
+)
 ZERO: dict[str, float] = dict.fromkeys(("classes", "people", "connections", "media_peers", *COUNTED.split()), 0.0)
 
 
