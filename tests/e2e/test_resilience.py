@@ -45,8 +45,8 @@ async def test_whoever_cannot_use_udp_takes_part_over_tcp(trainer_browser: Chrom
 async def _reload(seat: Seat) -> float:
     """Seconds from reloading the page to the first foreign picture."""
     start = time.monotonic()
-    await seat.page.run("() => { setTimeout(() => location.reload(), 0); }")
-    await seat.page.until("window.rtc && performance.now() < 30000 && rtc.seen().some((video) => video.currentTime > 0)", limit=20)
+    await seat.page.run("() => { window.former = true; location.reload(); }")
+    await seat.page.until("!window.former && rtc.seen().some((video) => video.currentTime > 0)", limit=20)
     return time.monotonic() - start
 
 
@@ -84,8 +84,8 @@ async def _crash(node: DemoNode, seats: list[Seat], people: list[Chatter]) -> tu
 
     pictures = await asyncio.gather(*(picture(seat, before) for seat, before in zip(seats, known, strict=True)))
     async with asyncio.timeout(30):
-        while any(person.welcomed[-1] < killed for person in people):
-            await asyncio.sleep(0.05)
+        for person in people:
+            await person.back(since=killed)
     return [person.welcomed[-1] - killed for person in people], list(pictures)
 
 

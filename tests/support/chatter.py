@@ -35,7 +35,14 @@ class Chatter:
     def __post_init__(self) -> None:
         self._resume: dict[str, Any] | None = None
         self._count = 0
+        self._news = asyncio.Event()
         self._open: tuple[str, str] | None = None
+
+    async def back(self, since: float) -> None:
+        """Wait until this person was welcomed after that moment."""
+        while not self.welcomed or self.welcomed[-1] < since:
+            self._news.clear()
+            await self._news.wait()
 
     async def live(self) -> None:
         """Talk until cancelled."""
@@ -53,6 +60,7 @@ class Chatter:
         try:
             await line.connect(auth)
             self.welcomed.append(time.monotonic())
+            self._news.set()
             while not line.closed.is_set():
                 await self._say(line)
                 self._keep(line)
@@ -91,8 +99,8 @@ async def chatters(node: DemoNode, count: int) -> AsyncIterator[list[Chatter]]:
     tasks = [asyncio.create_task(person.live()) for person in people]
     try:
         async with asyncio.timeout(30):
-            while not all(person.welcomed for person in people):
-                await asyncio.sleep(0.05)
+            for person in people:
+                await person.back(since=0)
         yield people
     finally:
         for task in tasks:

@@ -31,7 +31,8 @@ rtc.rows = async (type) => {
 rtc.total = async (kind, name) =>
   (await rtc.rows("inbound-rtp")).filter((row) => row.kind === kind).reduce((sum, row) => sum + (row[name] ?? 0), 0);
 // Pictures decoded over connections made since there were this many.
-rtc.fresh = async (known) => (await Promise.all(rtc.connections.slice(known).map((pc) => pc.getStats())))
+rtc.fresh = async (known) => (await Promise.all(
+  rtc.connections.slice(known).filter((pc) => pc.connectionState !== "closed").map((pc) => pc.getStats())))
   .flatMap((report) => [...report.values()]).filter((row) => row.type === "inbound-rtp" && row.kind === "video")
   .reduce((sum, row) => sum + (row.framesDecoded ?? 0), 0);
 rtc.ways = async () => (await rtc.rows("candidate-pair"))
