@@ -1,20 +1,24 @@
 """The event loop a node runs on: fair under thousands of simultaneous events, and watched.
 
 A selector may report every socket of a node at once (a switch fails, a class ends). Handling them all before the next timer would make the
-loop late by 100 us each; `FairSelector` hands over at most `BATCH` per turn, the kernel keeps the rest and rotates them.
+loop late by 100 us each; `FairSelector` hands over at most `BATCH` per turn, the kernel keeps the rest and rotates them. The same goes for
+connections to be accepted: create_server(backlog=BATCH), then `widen_backlog`.
 """
 
 import asyncio
 import gc
 import math
+import os
 import select
 import selectors
+import socket
 from collections.abc import Callable
 from typing import Final
 
 from signaling.metrics import Histogram
 
 BATCH: Final = 64
+BACKLOG: Final = 4_096
 
 
 class FairSelector(selectors.EpollSelector):
@@ -27,13 +31,21 @@ class FairSelector(selectors.EpollSelector):
             polled = self._selector.poll(wait, BATCH)  # type: ignore[attr-defined]
         except InterruptedError:
             return []
-        known = self.get_map()
+        keys: dict[int, selectors.SelectorKey] = self._fd_to_key  # type: ignore[attr-defined]
         ready = []
         for fd, event in polled:
             events = (selectors.EVENT_WRITE if event & ~select.EPOLLIN else 0) | (selectors.EVENT_READ if event & ~select.EPOLLOUT else 0)
-            if fd in known:
-                ready.append((known[fd], events & known[fd].events))
+            key = keys.get(fd)
+            if key is not None:
+                ready.append((key, events & key.events))
         return ready
+
+
+def widen_backlog(server: asyncio.Server, backlog: int = BACKLOG) -> None:
+    """Let the kernel hold a storm of connections; asyncio itself accepts as many per turn as create_server's own `backlog` says (BATCH)."""
+    for listener in server.sockets:
+        with socket.socket(fileno=os.dup(listener.fileno())) as same:
+            same.listen(backlog)
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:

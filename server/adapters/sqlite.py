@@ -145,7 +145,7 @@ class Database:
         with self.commit_seconds.time():
             try:
                 connection.execute("BEGIN IMMEDIATE")
-                outcomes = [_in_savepoint(connection, job) for job, _ in batch]
+                outcomes = [_in_savepoint(connection, job) for job, _ in batch] if len(batch) > 1 else [_alone(connection, batch[0][0])]
                 connection.execute("COMMIT")
             except sqlite3.Error as error:
                 _undo(connection)
@@ -175,6 +175,19 @@ def _in_savepoint(connection: sqlite3.Connection, job: Job[Any]) -> Any:
         return outcome
     connection.execute("ROLLBACK TO job")
     connection.execute("RELEASE job")
+    return outcome
+
+
+def _alone(connection: sqlite3.Connection, job: Job[Any]) -> Any:
+    """As in a savepoint, for the only job of a commit."""
+    try:
+        return job(connection)
+    except sqlite3.Error as error:
+        outcome: Exception = Unavailable(str(error))
+    except Exception as error:
+        outcome = error
+    _undo(connection)
+    connection.execute("BEGIN")
     return outcome
 
 

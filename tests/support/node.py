@@ -8,7 +8,6 @@ import asyncio
 import os
 import resource
 import signal
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -24,7 +23,7 @@ from signaling.classroom.roles import Role
 from signaling.classroom.settings import Profile
 from signaling.gateway import Gateway
 from signaling.hub import Hub
-from signaling.loop import new_event_loop, settle
+from signaling.loop import BATCH, new_event_loop, settle, widen_backlog
 from signaling.metrics import Counters, Histogram
 from signaling.ports import Fields, SeatGrant, SendMany
 
@@ -149,12 +148,14 @@ async def serve(
     app.router.add_post("/classes/{session}/{profile}", create)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
     await runner.setup()
-    listener = socket.create_server(("127.0.0.1", port), backlog=4096)
-    await web.SockSite(runner, listener, backlog=4096).start()
-    node.port = listener.getsockname()[1]
+    assert runner.server is not None
+    server = await asyncio.get_running_loop().create_server(runner.server, "127.0.0.1", port, backlog=BATCH)
+    widen_backlog(server)
+    node.port = server.sockets[0].getsockname()[1]
     try:
         yield node
     finally:
+        server.close()
         await hub.drain()
         await gateway.stop()
         await runner.cleanup()
