@@ -263,13 +263,21 @@ impl Engine {
         if shard.is_some_and(|shard| shard >= self.mailboxes.len()) {
             return Err(Refused::NoSuchShard);
         }
+        let leaving = match command {
+            Command::ClosePeer { peer } => Some(peer),
+            _ => None,
+        };
         match self.directory.route(&command, shard) {
-            Some(shard) => self.mailboxes[shard].send(Input::Command(command)).map_err(|refused| {
-                if let Input::Command(Command::OpenPeer(open)) = refused {
-                    self.directory.forget(open.peer);
-                }
-                Refused::Full
-            }),
+            Some(shard) => {
+                let result = self.mailboxes[shard].send(Input::Command(command));
+                let gone = match &result {
+                    Ok(()) => leaving,
+                    Err(Input::Command(Command::OpenPeer(open))) => Some(open.peer),
+                    Err(_) => None,
+                };
+                gone.into_iter().for_each(|peer| self.directory.forget(peer));
+                result.map_err(|_| Refused::Full)
+            }
             None => self.mailboxes.iter().try_for_each(|m| m.send(Input::Command(command.clone())).map_err(|_| Refused::Full)),
         }
     }

@@ -45,6 +45,7 @@ pub struct Client {
     pub rtcp: Vec<Vec<u8>>,
     pub stun: Vec<Vec<u8>>,
     pub closed: bool,
+    pub too_late: usize,
     pub twcc: u16,
     transaction: u32,
 }
@@ -73,6 +74,7 @@ impl Client {
             rtcp: Vec::new(),
             stun: Vec::new(),
             closed: false,
+            too_late: 0,
             twcc: 0,
             transaction: 0,
         }
@@ -154,7 +156,12 @@ impl Client {
             self.rtcp.push(packet);
             return;
         }
-        let len = opener.open_rtp(&mut packet).expect("authentic RTP");
+        let len = match opener.open_rtp(&mut packet) {
+            Ok(len) => len,
+            // Later than this opener's window; authentic all the same.
+            Err(srtp::Error::Replay) => return self.too_late += 1,
+            Err(error) => panic!("RTP that is not authentic: {error:?}"),
+        };
         let view = rtp::Packet::parse(&packet[..len]).unwrap();
         self.rtp.push(Received {
             ssrc: view.ssrc(),

@@ -2,6 +2,7 @@
 
 mod client;
 mod cost;
+mod damage;
 mod hostile;
 mod media;
 mod scene;

@@ -31,6 +31,7 @@ fn a_viewer_gets_every_frame_rewritten_into_its_slot() {
     let numbers: Vec<u16> = got.iter().map(|p| p.twcc.unwrap()).collect();
     assert!(numbers.windows(2).all(|w| w[1] == w[0].wrapping_add(1)));
     assert_eq!(got[7].payload[8..], frame(false, 0, 7)[8..]);
+    assert_eq!(scene.client(2).too_late, 0, "nothing is sent twice");
 }
 
 #[test]
