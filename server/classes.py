@@ -83,8 +83,8 @@ async def end(app: web.Application, session: SessionId) -> None:
 
 
 def disconnect_seat(app: web.Application, seat: Seat) -> None:
-    """Close what a person has open."""
-    app[keys.GATEWAY].revoke(seat.session, seat.participant)
+    """Close what hangs on this seat; the person's other devices stay."""
+    app[keys.GATEWAY].revoke(seat.session, seat.participant, seat=seat.id)
 
 
 def _info(app: web.Application, found: object) -> ClassInfo:

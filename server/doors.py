@@ -39,7 +39,14 @@ class Doors:
         seat = await self._seats.find(seat_id, int(time.time() * 1000)) if cookie else None
         if seat is None or not seat.owned_by(cookie):
             return None
-        return SeatGrant(session=seat.session, participant=seat.participant, name=seat.name, role=seat.role, likeness=likeness(seat.name))
+        return SeatGrant(
+            session=seat.session,
+            participant=seat.participant,
+            name=seat.name,
+            role=seat.role,
+            likeness=likeness(seat.name),
+            seat=seat.id,
+        )
 
 
 class LateSignals:

@@ -318,9 +318,12 @@ class Gateway:
         group = self._groups.get(session)
         return group.viewers(participant) if group is not None else []
 
-    def revoke(self, session: SessionId, participant: ParticipantId, code: str = "unauthenticated") -> None:
-        """A seat was taken away: end the person's connections in this class now."""
-        self._dismiss(self.viewers(session, participant), code)
+    def revoke(self, session: SessionId, participant: ParticipantId, code: str = "unauthenticated", *, seat: str | None = None) -> None:
+        """A person's seats, or this one, were taken away: end their connections in this class now."""
+        group = self._groups.get(session)
+        if group is not None:
+            viewers = group.viewers(participant)
+            self._dismiss([one for one in viewers if seat is None or cast(Client, one).grant.seat == seat], code)
 
     def _relocate(self, group: Group, room: Room, participant: ParticipantId) -> None:
         lane = lane_of(room, participant)

@@ -119,6 +119,8 @@ class SeatGrant(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
     #: moderation.names.likeness of the name
     likeness: str = ""
+    #: which of the person's seats it is
+    seat: str = ""
 
 
 class Seats(Protocol):

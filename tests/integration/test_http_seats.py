@@ -89,6 +89,15 @@ async def test_a_seat_given_up_is_gone(home: House) -> None:
     assert (await home.call("GET", f"/seats/{guest.seat}", cookie=guest.cookie)).status == 401
 
 
+async def test_a_seat_given_up_on_one_device_leaves_the_other_in_class(home: House) -> None:
+    session = await home.create()
+    one, two = await home.come_in(session, "u1"), await home.come_in(session, "u1")
+    async with home.join(one) as leaves, home.join(two) as stays:
+        assert (await home.call("DELETE", f"/seats/{one.seat}", cookie=one.cookie)).status == 204
+        await asyncio.wait_for(leaves.closed.wait(), 2)
+        assert "error" not in await stays.command("typing")
+
+
 async def test_a_class_that_is_not_there_or_over_takes_nobody(home: House) -> None:
     assert (await home.call("POST", "/seats", {"token": home.token("nowhere", "u1")})).code == "bad_token"
     session = await home.create()
