@@ -18,7 +18,7 @@ async def _class(crome: Chromium, fox: Firefox, node: DemoNode) -> tuple[Seat, S
     ann, bo, cy = await asyncio.gather(
         enter(crome, node, "trainer", "Ann"), enter(crome, node, "trainee", "Bo"), enter(fox, node, "trainee", "Cy")
     )
-    await ann.press("Start class")
+    await ann.start_class()
     for trainee in (bo, cy):
         await trainee.see("Live")
     return ann, bo, cy
@@ -90,7 +90,7 @@ async def test_the_waiting_room_holds_people_until_they_are_admitted(crome: Chro
 
 async def test_a_muted_person_is_silent_within_two_seconds(trainer_browser: Chromium, crome: Chromium, node: DemoNode) -> None:
     ann = await enter(crome, node, "trainer", "Ann")
-    await ann.press("Start class")
+    await ann.start_class()
     bo = await enter(trainer_browser, node, "trainee", "Bo", microphone=True)
     cy = await enter(crome, node, "trainee", "Cy")
     await cy.page.until("rtc.total('audio', 'packetsReceived').then((n) => n > 100)", limit=20)
@@ -105,7 +105,7 @@ async def test_a_muted_person_is_silent_within_two_seconds(trainer_browser: Chro
 async def test_a_removed_person_is_out_and_a_barred_one_stays_out_in_a_new_browser(crome: Chromium, fox: Firefox, node: DemoNode) -> None:
     session = await node.create("small")
     ann = await enter(crome, node, await node.link(session, "trainer", "Ann"), "Ann")
-    await ann.press("Start class")
+    await ann.start_class()
     bo = await enter(crome, node, await node.link(session, "trainee", "Bo", "bo@school"), "Bo", microphone=True)
     await bo.see("Live")
     await ann.manage("Bo", "Remove and bar")
@@ -165,7 +165,7 @@ async def test_a_raised_hand_comes_on_stage_seen_and_heard_by_all(
 ) -> None:
     session = await node.create("large")
     ann = await enter(crome, node, await node.link(session, "trainer", "Ann"), "Ann")
-    await ann.press("Start class")
+    await ann.start_class()
     bo = await enter(trainer_browser, node, await node.link(session, "trainee", "Bo"), "Bo", microphone=True, camera=True)
     cy = await enter(crome, node, await node.link(session, "trainee", "Cy"), "Cy")
     dee = await enter(fox, node, await node.link(session, "trainee", "Dee"), "Dee")

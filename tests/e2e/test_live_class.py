@@ -22,7 +22,7 @@ FPS = 15.0
 
 async def _trainer(browser: Browser, node: DemoNode) -> Seat:
     ann = await enter(browser, node, "trainer", "Ann", microphone=True, camera=True)
-    await ann.press("Start class")
+    await ann.start_class()
     return ann
 
 

@@ -25,7 +25,7 @@ RTCPeerConnection.prototype.setRemoteDescription = function (description) {
 
 async def _teach(browser: Chromium, node: DemoNode) -> Seat:
     ann = await enter(browser, node, "trainer", "Ann", microphone=True, camera=True)
-    await ann.press("Start class")
+    await ann.start_class()
     return ann
 
 

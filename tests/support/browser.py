@@ -21,7 +21,7 @@ from media.addresses import local_addresses
 
 CHROMIUM = "/usr/bin/chromium"
 FIREFOX = "/usr/bin/firefox-esr"
-LIMIT = 30.0
+LIMIT = 40.0
 
 #: Finds the first visible element by CSS selector and, optionally, exact or contained text or accessible name.
 _FIND = """

@@ -59,6 +59,11 @@ class Seat:
         """Click the button, tab or menu entry with this name."""
         await self.page.click("button, [role=menuitem], [role=tab]", label, limit=limit)
 
+    async def start_class(self) -> None:
+        """Press Start in the bar (the card on stage gives way to the first picture) and wait until the class is live."""
+        await self.page.click("footer button", "Start class")
+        await self.see("Live")
+
     async def say(self, text: str) -> None:
         """Write to everybody in the chat."""
         await self.page.click("#tab-chat")
