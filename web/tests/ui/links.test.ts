@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { isTyping } from "../../src/ui/class/keys";
-import { columnsFor } from "../../src/ui/class/stage/Gallery";
+import { columnsFor, placesIn } from "../../src/ui/class/stage/Gallery";
 import { classAddress } from "../../src/ui/home/link";
 import { bitrate } from "../../src/ui/operator/overview";
 import { initial } from "../../src/ui/parts/Avatar";
@@ -62,7 +62,14 @@ describe("figures", () => {
     expect(initial("")).toBe("·");
   });
   it("make a gallery that wastes little", () => {
-    expect([1, 2, 3, 4, 5, 9, 16].map((count) => columnsFor(count, false))).toEqual([1, 2, 2, 2, 3, 3, 4]);
-    expect(columnsFor(5, true)).toBe(2);
+    const wide = { width: 1040, height: 640 };
+    expect([1, 2, 3, 4, 5, 9, 16].map((count) => columnsFor(count, wide))).toEqual([1, 2, 2, 2, 3, 3, 4]);
+    expect(columnsFor(6, { width: 380, height: 330 })).toBe(2);
+    expect(columnsFor(3, { width: 400, height: 900 })).toBe(1);
+  });
+  it("turn the page before faces become too small", () => {
+    expect(placesIn({ width: 1040, height: 640 })).toBe(16);
+    expect(placesIn({ width: 420, height: 760 })).toBeLessThan(16);
+    expect(placesIn({ width: 100, height: 60 })).toBe(1);
   });
 });

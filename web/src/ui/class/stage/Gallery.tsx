@@ -1,12 +1,62 @@
-import { useEffect, useState } from "react";
+import { useEffect, useLayoutEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { ParticipantView } from "../../../protocol/types";
 import { Icon } from "../../parts/Icon";
 import { useClass, useClassroom, useView } from "../context";
 import { Tile } from "./Tile";
 
-/** Columns that waste least of a 16:10 area for this many 16:10 tiles. */
-export const columnsFor = (count: number, narrow: boolean): number => (narrow ? (count <= 2 ? 1 : 2) : Math.ceil(Math.sqrt(count)));
+export interface Area {
+  width: number;
+  height: number;
+}
+
+const RATIO = 1.6;
+const GAP = 8;
+const SMALLEST_PX = 148;
+const MOST = 16;
+
+/** Width of the tiles when this many stand in so many columns. */
+function tileWidth(count: number, columns: number, area: Area): number {
+  const rows = Math.ceil(count / columns);
+  const across = (area.width - (columns - 1) * GAP) / columns;
+  const down = ((area.height - (rows - 1) * GAP) / rows) * RATIO;
+  return Math.max(0, Math.min(across, down));
+}
+
+/** The number of columns that gives the largest tiles. */
+export function columnsFor(count: number, area: Area): number {
+  let best = 1;
+  for (let columns = 2; columns <= count; columns++) {
+    if (tileWidth(count, columns, area) > tileWidth(count, best, area)) best = columns;
+  }
+  return best;
+}
+
+/** How many tiles fit before they become too small to see a face. */
+export function placesIn(area: Area, most = MOST): number {
+  let count = most;
+  while (count > 1 && tileWidth(count, columnsFor(count, area), area) < SMALLEST_PX) count--;
+  return count;
+}
+
+/** Size of an element, followed. */
+function useArea(): { box: React.RefObject<HTMLDivElement | null>; area: Area } {
+  const box = useRef<HTMLDivElement>(null);
+  const [area, setArea] = useState<Area>({ width: 960, height: 600 });
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (!element) return;
+    const read = () => {
+      const { width, height } = element.getBoundingClientRect();
+      if (width > 0 && height > 0) setArea((now) => (now.width === width && now.height === height ? now : { width, height }));
+    };
+    read();
+    const observer = new ResizeObserver(read);
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+  return { box, area };
+}
 
 export function Pager({ page, pages, turn }: { page: number; pages: number; turn: (page: number) => void }) {
   const { t } = useTranslation();
@@ -50,14 +100,18 @@ export function usePage(
 /** Everybody on stage in equal tiles, page by page. */
 export function Gallery({ people, narrow }: { people: ParticipantView[]; narrow: boolean }) {
   const hands = useView((view) => view.hands);
-  const { shown, page, pages, turn } = usePage(people, narrow ? 6 : 16);
-  const columns = columnsFor(shown.length, narrow);
+  const { box, area } = useArea();
+  const { shown, page, pages, turn } = usePage(people, narrow ? 6 : placesIn(area));
+  const columns = columnsFor(shown.length, area);
+  const width = Math.floor(tileWidth(shown.length, columns, area));
   return (
     <div className="gallery">
-      <div className="gallery-grid" style={{ "--columns": columns, "--rows": Math.ceil(shown.length / columns) } as React.CSSProperties}>
-        {shown.map((person) => (
-          <Tile key={person.id} person={person} hand={hands.indexOf(person.id) + 1} />
-        ))}
+      <div ref={box} className="gallery-grid">
+        <div style={{ "--w": `${width}px`, maxWidth: width * columns + GAP * (columns - 1) + 1 } as React.CSSProperties}>
+          {shown.map((person) => (
+            <Tile key={person.id} person={person} hand={hands.indexOf(person.id) + 1} />
+          ))}
+        </div>
       </div>
       <Pager page={page} pages={pages} turn={turn} />
     </div>
