@@ -22,12 +22,11 @@ from server.app import create_app
 from server.config import Config
 from server.guard import GuardedRunner
 from server.keyring import KeyProblem
-from signaling.loop import new_event_loop, settle
+from signaling.loop import BATCH, new_event_loop, settle, widen_backlog
 
 log = logging.getLogger("jiangtai.node")
 #: how long requests under way may take once the node stops
 _STOP_S: Final = 5.0
-_BACKLOG: Final = 1024
 _LOOK_S: Final = 0.5
 
 
@@ -53,8 +52,9 @@ async def running(config: Config, *, replace: Mapping[web.AppKey[Any], Any] | No
         loop = asyncio.get_running_loop()
         handshake_s = float(config.limits.head_seconds) if context else None
         server = await loop.create_server(
-            runner.guarded, config.host, config.port, ssl=context, backlog=_BACKLOG, ssl_handshake_timeout=handshake_s
+            runner.guarded, config.host, config.port, ssl=context, backlog=BATCH, ssl_handshake_timeout=handshake_s
         )
+        widen_backlog(server)
         servers.append(server)
         port = server.sockets[0].getsockname()[1]
         async with _private(app, config) as private_port:
