@@ -35,7 +35,7 @@ async def test_another_publishers_source_and_mid_are_not_stolen() -> None:
         engine = good.stage.engine
         sender = next(s for s in good.teacher.pc.getSenders() if s.kind == "video")
         leg = await good.stage.publish({"camera": Picture()}, allowed=False)
-        await until(lambda: good.stage.told("connected", leg.peer))
+        await until(lambda: leg.pc.connectionState == "connected")
         mid = negotiated(leg, "sdes:mid")
         pupils_before = good.pupil.frames["main"]
         for n in range(200):
