@@ -173,7 +173,9 @@ class OpenClassroom implements Classroom {
     }
     this.store.set({ view: { ...view, seq: upto } });
     this.#release(upto);
-    this.#after();
+    // The node switched our tracks off because it had lost us, not because anybody wished it.
+    if (wasLost(view.me, entries)) void this.media.announceAgain(announced(view)).then(() => this.#after());
+    else this.#after();
   }
 
   /** After every change of the view: tracks follow what is announced, and what was chosen before the class begins when it may. */
@@ -245,6 +247,15 @@ class OpenClassroom implements Classroom {
     if (this.connection.status !== "closed") this.#keeper.keep(next);
   }
 }
+
+/** Whether these events tell of our own last connection's end, and of nobody else touching our tracks. */
+function wasLost(mine: string, entries: Entry[]): boolean {
+  const about = entries.filter(({ event }) => "participant" in event && event.participant === mine);
+  const gone = about.some(({ event }) => event.type === "connection_closed" && event.last === true);
+  return gone && !about.some(({ event, by }) => TRACKS.has(event.type) && by !== undefined && by !== mine);
+}
+
+const TRACKS: ReadonlySet<string> = new Set(["microphone_changed", "camera_changed", "screen_stopped", "permissions_changed", "stage_left"]);
 
 function announced(view: RoomView): Record<"microphone" | "camera" | "screen", boolean> {
   const own = me(view);
