@@ -92,11 +92,15 @@ export class MediaSession implements MediaControls {
     }
   }
 
-  /** After a new snapshot: announces again what this page still has switched on. */
+  /** After the class lost this page: announces again what is still switched on here. */
   async announceAgain(announced: Record<Device, boolean>): Promise<void> {
-    for (const device of ["microphone", "camera", "screen"] as const) {
-      if (!this.#on[device] || announced[device]) continue;
-      if (!(await this.#announce(device, true, false))) await this.#off(device, false);
+    const again = (["microphone", "camera", "screen"] as const).filter((device) => this.#on[device] && !announced[device]);
+    // All of them are being asked for: an answer about one must not switch off the next.
+    for (const device of again) this.#asking[device] += 1;
+    for (const device of again) {
+      const granted = await this.#announce(device, true, false);
+      this.#asking[device] -= 1;
+      if (!granted) await this.#off(device, false);
     }
   }
 
