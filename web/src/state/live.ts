@@ -37,6 +37,18 @@ export const NO_SIGNALS: Live = {
 };
 
 const SHOWN_BURSTS = 12;
+/** Every reaction this page has a picture for; a later server may know more. */
+const DRAWN: Record<Reaction, true> = {
+  thumbs_up: true,
+  clap: true,
+  heart: true,
+  laugh: true,
+  surprise: true,
+  yes: true,
+  no: true,
+  slower: true,
+  faster: true,
+};
 const sameList = (a: readonly unknown[], b: readonly unknown[]) => a.length === b.length && a.every((each, i) => each === b[i]);
 
 export function hear(live: Live, signal: Signal): Live {
@@ -54,11 +66,9 @@ export function hear(live: Live, signal: Signal): Live {
     case "typing":
       return { ...live, typing: signal.participants };
     case "reactions": {
-      const fresh = Object.entries(signal.counts).map(([kind, count], i) => ({
-        id: live.nextBurst + i,
-        kind: kind as Reaction,
-        count: count ?? 0,
-      }));
+      const known = Object.entries(signal.counts).filter(([kind, count]) => Object.hasOwn(DRAWN, kind) && Number(count) > 0);
+      if (known.length === 0) return live;
+      const fresh = known.map(([kind, count], i) => ({ id: live.nextBurst + i, kind: kind as Reaction, count: Number(count) }));
       return { ...live, bursts: [...live.bursts, ...fresh].slice(-SHOWN_BURSTS), nextBurst: live.nextBurst + fresh.length };
     }
     default:

@@ -10,6 +10,13 @@ it("reactions rise as bursts with numbers of their own, the oldest leaving first
   expect(fade(live, live.bursts[3]?.id ?? 0).bursts).toHaveLength(8);
 });
 
+it("reactions nobody drew and counts that are none are passed over", () => {
+  const counts = { unheard_of: 3, constructor: 2, toString: 1, heart: 0, laugh: "many", yes: 2, ["__proto__"]: 9 };
+  const live = hear(NO_SIGNALS, { type: "reactions", counts: counts as never });
+  expect(live.bursts).toEqual([{ id: 1, kind: "yes", count: 2 }]);
+  expect(hear(live, { type: "reactions", counts: { other: 1 } as never })).toBe(live);
+});
+
 it("the same speakers in the same order change nothing, so that nothing is drawn again", () => {
   const live = hear(NO_SIGNALS, { type: "speakers", speakers: [{ participant: "a", level: 9 }] });
   expect(hear(live, { type: "speakers", speakers: [{ participant: "a", level: 40 }] })).toBe(live);
