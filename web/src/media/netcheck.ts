@@ -26,6 +26,12 @@ export function grade(transport: "udp" | "tcp" | null, rtt: number | null, loss:
   return "good";
 }
 
+const ENOUGH_CHECKS = 8;
+/** Share of checks without an answer; null when too few were sent to tell. One is always still on its way and does not count. */
+export function lossOf(sent: number, answered: number): number | null {
+  return sent < ENOUGH_CHECKS ? null : Math.max(0, (sent - 1 - answered) / (sent - 1));
+}
+
 const LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 /** Transport, round trip (5 ms steps) and loss (permille) as 4+2 letters of a 32-letter alphabet. */
 export function supportCode(transport: "udp" | "tcp" | null, rtt: number | null, loss: number | null): string {
@@ -90,14 +96,17 @@ async function attempt(exchange: (sdp: string) => Promise<string>, force: "tcp" 
     await pc.setRemoteDescription({ type: "answer", sdp: force ? tcpOnly(answer) : answer });
     if (!(await up)) return null;
     const trips: number[] = [];
-    let last: Pair | null = null;
+    // Checks sent before the node knew of us went unanswered by design: only those after this moment count.
+    const first = await selected(pc);
+    let last: Pair | null = first;
     for (let i = 0; i < SAMPLES; i++) {
       await new Promise((done) => setTimeout(done, SAMPLE_MS));
       last = (await selected(pc)) ?? last;
       if (last?.rtt != null) trips.push(last.rtt);
     }
     trips.sort((a, b) => a - b);
-    return last && { ...last, rtt: trips[Math.floor(trips.length / 2)] ?? null };
+    const rtt = trips[Math.floor(trips.length / 2)] ?? null;
+    return last && { ...last, rtt, sent: last.sent - (first?.sent ?? 0), answered: last.answered - (first?.answered ?? 0) };
   } finally {
     pc.close();
   }
@@ -108,7 +117,6 @@ export async function checkNetwork(exchange: (sdp: string) => Promise<string>): 
   const pair = (await attempt(exchange, null)) ?? (await attempt(exchange, "tcp"));
   const transport = pair?.transport ?? null;
   const rtt = pair?.rtt ?? null;
-  // One request is always on its way; counting it as lost would make a perfect path look bad.
-  const loss = pair && pair.sent > 1 ? Math.max(0, (pair.sent - 1 - pair.answered) / (pair.sent - 1)) : null;
+  const loss = pair ? lossOf(pair.sent, pair.answered) : null;
   return { grade: grade(transport, rtt, loss), transport, rtt, loss, code: supportCode(transport, rtt, loss) };
 }

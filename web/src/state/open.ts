@@ -255,7 +255,13 @@ function wasLost(mine: string, entries: Entry[]): boolean {
   return gone && !about.some(({ event, by }) => TRACKS.has(event.type) && by !== undefined && by !== mine);
 }
 
-const TRACKS: ReadonlySet<string> = new Set(["microphone_changed", "camera_changed", "screen_stopped", "permissions_changed", "stage_left"]);
+const TRACKS: ReadonlySet<string> = new Set([
+  "microphone_changed",
+  "camera_changed",
+  "screen_stopped",
+  "permissions_changed",
+  "stage_left",
+]);
 
 function announced(view: RoomView): Record<"microphone" | "camera" | "screen", boolean> {
   const own = me(view);

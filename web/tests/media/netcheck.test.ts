@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { loudness } from "../../src/media/level";
-import { grade, supportCode, tcpOnly } from "../../src/media/netcheck";
+import { grade, lossOf, supportCode, tcpOnly } from "../../src/media/netcheck";
 
 describe("the verdict", () => {
   it("is good over UDP with short trips and no loss", () => expect(grade("udp", 24, 0)).toBe("good"));
@@ -15,6 +15,12 @@ describe("the verdict", () => {
   });
   it("is failed without a transport", () => expect(grade(null, null, null)).toBe("failed"));
   it("does not hold missing figures against a path that works", () => expect(grade("udp", null, null)).toBe("good"));
+});
+
+describe("loss", () => {
+  it("is not told from a handful of checks", () => expect(lossOf(5, 1)).toBeNull());
+  it("does not count the check that is still on its way", () => expect(lossOf(11, 10)).toBe(0));
+  it("is the share that went unanswered", () => expect(lossOf(21, 15)).toBeCloseTo(0.25));
 });
 
 describe("the support code", () => {

@@ -20,7 +20,7 @@ from signaling.classroom.errors import Rejected
 from signaling.classroom.roles import Role
 from signaling.classroom.settings import ChatMode, Profile, Settings
 
-STEPS: Final = 220
+STEPS: Final = 170
 EVERY: Final = 73
 VIEWERS: Final = ("trainer", "assistant", "t1", "t2", "inspector")
 STAFF: Final = {"trainer": Role.TRAINER, "assistant": Role.ASSISTANT, "inspector": Role.INSPECTOR}

@@ -205,7 +205,7 @@ function Classes({ list, count }: { list: ClassRow[]; count: number }) {
           <span>{t("operator.noneHint")}</span>
         </div>
       ) : (
-        <div className="tw">
+        <div className="tw" role="region" tabIndex={0} aria-label={t("operator.classTable")}>
           <table className="num">
             <thead>
               <tr>

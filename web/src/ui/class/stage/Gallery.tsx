@@ -23,11 +23,14 @@ function tileWidth(count: number, columns: number, area: Area): number {
   return Math.max(0, Math.min(across, down));
 }
 
+/** Faces side by side read better than stacked ones, at the price of slightly smaller tiles. */
+const SIDE_BY_SIDE = 1.08;
+
 /** The number of columns that gives the largest tiles. */
 export function columnsFor(count: number, area: Area): number {
   let best = 1;
   for (let columns = 2; columns <= count; columns++) {
-    if (tileWidth(count, columns, area) > tileWidth(count, best, area)) best = columns;
+    if (tileWidth(count, columns, area) * SIDE_BY_SIDE > tileWidth(count, best, area)) best = columns;
   }
   return best;
 }
