@@ -179,6 +179,8 @@ class Director:
             if track is None:
                 continue
             owners.add(track.participant)
+            if track.allowed and track.source != "microphone":
+                self._outdate()
             key = (track.participant, track.source)
             if self._current.get(key) == id:
                 del self._current[key]

@@ -302,6 +302,19 @@ def test_the_loudest_takes_the_automatic_main_place_but_not_too_often() -> None:
     assert stage.sees("ann", "main") == ["dee"]
 
 
+def test_a_device_that_hangs_up_leaves_no_picture_behind() -> None:
+    stage = Stage()
+    stage.lesson.join("bo")
+    stage.watch("bo")
+    stage.publish("ann", "camera")
+    stage.do("ann", SetCamera(on=True))
+    assert stage.sees("bo", "main") == ["ann"]
+    stage.gone("ann")
+    stage.refresh()
+    assert stage.playing[stage.slots["bo"]["main"][0]] is None
+    assert stage.told["bo"]["5"] is None
+
+
 def test_chat_and_hands_outdate_no_viewer() -> None:
     stage = Stage()
     stage.watch("ann")
@@ -313,7 +326,7 @@ def test_chat_and_hands_outdate_no_viewer() -> None:
 PEOPLE = ["ann", "bo", "cy", "dee"]
 
 
-@settings(max_examples=60, stateful_step_count=40, deadline=None)
+@settings(max_examples=50, stateful_step_count=30, deadline=None)
 class Anything(RuleBasedStateMachine):
     """Whatever happens, nobody gets what is not theirs."""
 
