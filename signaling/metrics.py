@@ -75,6 +75,8 @@ class Counters:
         self.frames_out = 0
         self.delivered = 0
         self.bytes_out = 0
+        #: CPU time of the loop's thread spent writing frames to many
+        self.fanout_cpu_seconds = 0.0
         self.coalesced = 0
         self.partial_sends = 0
         self.replayed = 0

@@ -1,7 +1,7 @@
 """A signaling node without accounts: the cookie `person=<session>.<participant>.<role>` is the seat. For tests and benches, on loopback.
 
-Everything behind the door is real: gateway, hub, SQLite journal, classroom. `python -m tests.support.node <database> [port]` serves until
-SIGTERM (or stdin ends) and prints `READY <port>`; `GET /figures` tells counters, CPU and memory as JSON.
+Everything behind the door is real: gateway, hub, SQLite journal, classroom. `python -m tests.support.node <database> [port [window]]`
+serves until SIGTERM and prints `READY <port>`; `GET /figures` tells counters, CPU and memory as JSON.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from server.adapters.sqlite import Database
 from server.adapters.sqlite_journal import SqliteDirectory, SqliteJournal
 from signaling.classroom.roles import Role
 from signaling.classroom.settings import Profile
+from signaling.fanout import WINDOW_S
 from signaling.gateway import Gateway
 from signaling.hub import Hub
 from signaling.loop import BATCH, new_event_loop, settle, widen_backlog
@@ -186,11 +187,11 @@ async def figures(request: web.Request) -> web.Response:
     return web.json_response(values)
 
 
-async def _main(path: str, port: int) -> None:
+async def _main(path: str, port: int, window_s: float) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    async with serve(path, port=port) as node:
+    async with serve(path, port=port, window_s=window_s) as node:
         settle()
         sys.stdout.write(f"READY {node.port}\n")
         sys.stdout.flush()
@@ -203,7 +204,8 @@ def main() -> None:
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(_main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 0))
+        path, port, window_s = [*sys.argv[1:], *("", "0", str(WINDOW_S))[len(sys.argv) - 1 :]]
+        runner.run(_main(path, int(port), float(window_s)))
 
 
 if __name__ == "__main__":

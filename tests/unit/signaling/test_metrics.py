@@ -26,4 +26,4 @@ def test_timing_a_block_counts_it_even_if_it_fails() -> None:
 
 
 def test_counters_are_plain_numbers_and_histograms() -> None:
-    assert {type(value) for value in vars(Counters()).values()} == {int, Histogram}
+    assert {type(value) for value in vars(Counters()).values()} == {int, float, Histogram}
