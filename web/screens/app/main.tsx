@@ -1,5 +1,6 @@
 import "../../src/ui/styles/tokens.css";
 import "../../src/ui/styles/base.css";
+import "../../src/ui/styles/parts.css";
 import { lazy, type ReactNode, Suspense } from "react";
 import { createRoot } from "react-dom/client";
 import type { Role } from "../../src/protocol/types";

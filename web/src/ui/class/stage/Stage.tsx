@@ -14,6 +14,7 @@ import { Strip } from "./Strip";
 import { Tile } from "./Tile";
 import { useNarrow } from "./useNarrow";
 import { Video } from "./Video";
+import "./tile.css";
 import "./stage.css";
 
 export type Layout = "screen" | "speaker" | "gallery" | "empty" | "phase";
