@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from media.director import Director
+from media.director import Director, Viewer
 from media.negotiation import SlotOffer, TrackPlan, Use
 from media.quality import Report
 from media.transport import RemoteTransport, ServerTransport
@@ -48,6 +48,8 @@ class Device:
     publish: Transport | None = None
     subscribe: Transport | None = None
     pending: Pending | None = None
+    #: places of a receiving transport that is not connected yet: filled once it is, so that key frames do not come too early
+    waiting: Viewer | None = None
     reports: dict[str, Report] = field(default_factory=dict)
     graded_at: Millis = 0
 

@@ -193,7 +193,7 @@ class Director:
         """A device receives; its places are filled by the next refresh."""
         self.viewers[viewer.connection] = viewer
         self._stale[viewer.connection] = None
-        return [self._own(viewer)]
+        return [self.own_of(viewer)]
 
     def remove_viewer(self, connection: str) -> None:
         self.viewers.pop(connection, None)
@@ -284,9 +284,10 @@ class Director:
 
     def own(self, participant: ParticipantId) -> list[Directive]:
         """Which microphones this person's devices must not play; to be told whenever one was added."""
-        return [self._own(viewer) for viewer in self.viewers.values() if viewer.participant == participant]
+        return [self.own_of(viewer) for viewer in self.viewers.values() if viewer.participant == participant]
 
-    def _own(self, viewer: Viewer) -> Own:
+    def own_of(self, viewer: Viewer) -> Own:
+        """Which microphones this one device must not play."""
         mine = (t.id for t in self.tracks.values() if t.participant == viewer.participant and t.source == "microphone")
         return Own(peer=viewer.peer, tracks=tuple(mine))
 

@@ -120,7 +120,7 @@ class Peer:
 
 
 def _candidates_everywhere(sdp: str) -> str:
-    """The description with its candidates under every m-line: aiortc looks for them under the last of a kind, not the first of the group."""
+    """The description with its candidates under every m-line: aiortc looks under the last of a kind, not the first of the group."""
     description = parse(sdp)
     names = ("candidate", "end-of-candidates")
     found = tuple(line for section in description.sections for line in section.attributes if line[0] in names)

@@ -138,8 +138,7 @@ class NativePlane:
             case "answer":
                 self._take_answer(klass, connection, klass.devices.get(connection), read_sdp(request))
             case "show":
-                klass.director.show(connection, read_people(request))
-                self._refresh(session)
+                self._show(klass, connection, read_people(request))
             case _:
                 raise Rejected("bad_message")
         return {}
@@ -368,9 +367,28 @@ class NativePlane:
                 auto=auto,
             )
         viewer = Viewer(participant=participant, connection=connection, peer=peer, slots=slots)
+        klass.devices[connection].waiting = viewer
+        self._carry_out(klass, [klass.director.own_of(viewer)])
+        return transport
+
+    def _show(self, klass: Class, connection: str, people: list[ParticipantId] | None) -> None:
+        device = klass.devices.get(connection)
+        if device is not None and device.waiting is not None:
+            device.waiting.show = None if people is None else tuple(people)
+            return
+        klass.director.show(connection, people)
+        self._refresh(klass.room.id)
+
+    def _connected(self, peer: int) -> None:
+        """A receiving transport is up: fill its places."""
+        place = self._peers.get(peer)
+        klass = self._classes.get(place[0]) if place is not None else None
+        device = klass.devices.get(place[1]) if klass is not None and place is not None else None
+        if klass is None or device is None or device.waiting is None or device.waiting.peer != peer:
+            return
+        viewer, device.waiting = device.waiting, None
         self._carry_out(klass, klass.director.add_viewer(viewer))
         self._refresh(klass.room.id)
-        return transport
 
     # Transports.
 
@@ -474,6 +492,7 @@ class NativePlane:
             case ("connected", peer, way):
                 self._counts[f"connected_{way}"] += 1
                 self._tell_state(peer, {"type": "media", "state": "connected"})
+                self._connected(peer)
             case ("closed", peer, reason):
                 self._peer_closed(peer, reason)
             case ("speakers", room, levels):
@@ -517,7 +536,7 @@ class NativePlane:
             device.publish = None
             self._carry_out(klass, klass.director.remove_tracks(klass.room, ids))
         elif side == "subscribe" and device.subscribe is not None and device.subscribe.peer == peer:
-            device.subscribe = None
+            device.subscribe = device.waiting = None
             klass.director.remove_viewer(connection)
         if device.publish is None and device.subscribe is None and device.pending is None:
             del klass.devices[connection]
