@@ -106,6 +106,10 @@ class Member:
         finally:
             self.closed.set()
             self._changed.set()
+            for answer in self._acks.values():
+                if not answer.done():
+                    answer.set_exception(ConnectionError("closed before the answer"))
+                    answer.exception()
             if not self._connected.done():
                 self._connected.set_exception(ConnectionError("closed before CONNECT was answered"))
                 self._connected.exception()
