@@ -160,7 +160,8 @@ async def hold_a_class(var: Path, kills: int) -> None:
         middle = backs[len(backs) // 2]
         print(f"\n{kills} kills, {MEMBERS} members: back after p50 {middle:.2f} s, p95 {p95:.2f} s, worst {backs[-1]:.2f} s")
         print(f"of which the node took {max(starts):.2f} s at most to start")
-        assert p95 <= max(BACK_P95_S, _BUSY * max(starts))
+        # The long proof is run on a quiet machine and holds the promise itself; the short form allows for a busy one.
+        assert p95 <= (BACK_P95_S if kills >= 20 else max(BACK_P95_S, _BUSY * max(starts)))
 
 
 async def until_all_are_back(stage: Stage, home: House, writers: list[Writer], since: float) -> list[float]:
