@@ -110,6 +110,7 @@ class NativePlane:
         device = self._device(klass, participant, connection)
         fresh = self._mint(klass)
         sdp, plan = answer_publish(offer, tracks, fresh)
+        klass.devices[connection] = device
         old = device.publish
         if old is None or not old.remote.same_connection(plan.remote):
             device.publish = self._open_publisher(klass, participant, connection, fresh, plan)
@@ -132,7 +133,10 @@ class NativePlane:
         klass = self._admitted(session, participant)
         match request.get("action"):
             case "offer":
-                return self._offer(klass, self._device(klass, participant, connection), request)
+                device = self._device(klass, participant, connection)
+                slots, server = plan_slots(read_tiles(request)), self._mint(klass)
+                klass.devices[connection] = device
+                return self._await_answer(device, server, slots, restart=False)
             case "restart":
                 return self._offer_restart(klass, klass.devices.get(connection))
             case "answer":
@@ -235,7 +239,7 @@ class NativePlane:
         return klass
 
     def _device(self, klass: Class, participant: ParticipantId, connection: str) -> Device:
-        """The device of this connection, made if the person has less than three."""
+        """The device of this connection, or a new one, not yet kept, if the person has less than three."""
         device = klass.devices.get(connection)
         if device is not None:
             if device.participant != participant:
@@ -243,8 +247,7 @@ class NativePlane:
             return device
         if sum(other.participant == participant for other in klass.devices.values()) >= MAX_DEVICES:
             raise Rejected("too_many")
-        device = klass.devices[connection] = Device(participant=participant)
-        return device
+        return Device(participant=participant)
 
     def _mint(self, klass: Class) -> ServerTransport:
         if self._ring.busy:
@@ -310,10 +313,6 @@ class NativePlane:
         self._carry_out(klass, klass.director.remove_tracks(klass.room, ids))
 
     # Receiving.
-
-    def _offer(self, klass: Class, device: Device, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        slots = plan_slots(read_tiles(request))
-        return self._await_answer(device, self._mint(klass), slots, restart=False)
 
     def _offer_restart(self, klass: Class, device: Device | None) -> Mapping[str, Any]:
         if device is None or device.subscribe is None:
