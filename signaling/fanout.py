@@ -131,12 +131,12 @@ class Group:
             if not viewers:
                 del self._people[viewer.participant]
 
-    def move(self, viewer: Viewer, lane: Lane, at: int) -> None:
-        """A connection sees the class from another lane, and has been told everything up to `at`."""
+    def move(self, viewer: Viewer, lane: Lane) -> None:
+        """A connection sees the class from another lane from now on; it hears nothing more until it has been shown the class anew."""
         self._lanes[viewer.lane].pop(viewer.out, None)
         viewer.lane = lane
         self._lanes[lane][viewer.out] = None
-        viewer.out.position = at
+        viewer.out.fall_behind(-1)
 
     # ---- numbered events ----
 

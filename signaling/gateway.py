@@ -94,7 +94,7 @@ class Gateway:
         """Begin the heartbeats; on the loop that will serve."""
         self.loop = asyncio.get_running_loop()
         self._laggards = Laggards(self.counters, stalled_s=self._stalled_s, behind_s=self._behind_s)
-        self._laggards.catch_up = self._catch_up
+        self._laggards.ask = self._catch_up
         self._laggards.give_up = lambda out: self._clients[cast(Connection, out)].dismiss("overloaded", "lost")
         self._wheel = Wheel(lambda alive, frame: self._writer.write(alive, frame, None), interval_s=self._ping_s)
         self._wheel.start()
@@ -184,16 +184,14 @@ class Gateway:
         if resume is not None and resume.epoch == client.runner.epoch and can_resume(room, client.participant, resume.seq):
             missed = group.replay(client, resume.seq)
         if missed is None:
-            self._show(client, room)
+            client.out.send(self._welcome(client, room), room.seq)
         else:
             self.counters.resumed += 1
             client.out.send(self._welcome(client, None))
             client.out.send(missed, group.top)
         group.enter(client, room.seq)
         self._inside[client.id] = client
-        standing = group.board.standing(client.lane)
-        if standing:
-            client.out.send_latest(packets.encode_event("signals", standing))
+        self._tell_standing(group, client)
         self._take_tab(client)
 
     def allowance(self, client: Client) -> Allowance:
@@ -240,6 +238,11 @@ class Gateway:
         """Log a defect."""
         log.exception("%s failed", what, extra={"session": session})
 
+    def _tell_standing(self, group: Group, client: Client) -> None:
+        standing = group.board.standing(client.lane)
+        if standing:
+            client.out.send(packets.encode_event("signals", standing))
+
     def _take_tab(self, client: Client) -> None:
         if client.tab is not None:
             former = self._tabs.get((client.session, client.participant, client.tab))
@@ -254,24 +257,24 @@ class Gateway:
         welcome = Welcome(epoch=client.runner.epoch, connection=client.id, now=self._clock(), snapshot=snapshot, resumed=snapshot is None)
         return packets.encode_event("welcome", welcome)
 
-    def _show(self, client: Client, room: Room) -> None:
-        client.out.send(self._welcome(client, room), room.seq)
-
     def _catch_up(self, out: Outbound) -> None:
-        """A reader that was behind has drained: send what it missed, or the class anew."""
+        """A connection that is behind has drained: send what it missed, or the class anew."""
         client = self._clients.get(cast(Connection, out))
         if client is None or client.state is not State.IN:
             return
         group = self._groups[client.session]
         missed = group.replay(client, out.position)
         if missed is not None:
-            out.send(missed, group.top)
+            out.catch_up(missed, group.top)
         else:
             client.runner.submit(None, None, None, lambda reply: self._show_again(client))
 
     def _show_again(self, client: Client) -> None:
-        if client.state is State.IN:
-            self._show(client, client.runner.room)
+        """Called between turns, a few at a time."""
+        group = self._groups.get(client.session)
+        if client.state is State.IN and group is not None:
+            client.out.catch_up(self._welcome(client, client.runner.room), client.runner.room.seq)
+            self._tell_standing(group, client)
 
     # ---- runner.Follower ----
 
@@ -282,7 +285,7 @@ class Gateway:
             group = self._groups[runner.session] = Group(self._writer, self.counters, window_s=self._window_s)
         group.seed(recent, runner.room.seq)
         for viewer in group.viewers():
-            self._show(cast(Client, viewer), runner.room)
+            viewer.out.fall_behind(-1)
         group.board.present(runner.room)
 
     def published(self, runner: Runner, entries: Sequence[Entry]) -> None:
@@ -332,8 +335,7 @@ class Gateway:
             if lane == "out":
                 client.dismiss(_shut_out(room, participant))
             else:
-                group.move(client, lane, room.seq)
-                self._show(client, room)
+                group.move(client, lane)
 
     def _closed_by_class(self, group: Group, event: ConnectionClosed) -> None:
         for viewer in group.viewers(event.participant):

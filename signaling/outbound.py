@@ -40,6 +40,7 @@ class Outbound:
         "_queue",
         "_queued_bytes",
         "behind_since",
+        "catching_up",
         "closing_until",
         "fast",
         "fd",
@@ -63,6 +64,8 @@ class Outbound:
         #: journal number up to which this connection has been sent everything it may see
         self.position = 0
         self.behind_since: float | None = None
+        #: its owner was asked for what it missed and has not answered yet
+        self.catching_up = False
         self.closing_until: float | None = None
         self._queue: deque[_Queued] = deque()
         self._queued_bytes = 0
@@ -92,7 +95,7 @@ class Outbound:
             self._queue.append(_Queued(frame, upto))
             self._queued_bytes += len(frame)
             if (self._queued_bytes > QUEUE_BYTES and len(self._queue) > 1) or len(self._queue) > QUEUE_FRAMES:
-                self._fall_behind()
+                self._overflow()
 
     def send_latest(self, frame: bytes) -> None:
         """Send a frame that a slow reader can do without."""
@@ -145,17 +148,29 @@ class Outbound:
             self.moved_at = self._laggards.loop.time()
             self._laggards.add(self)
 
-    def _fall_behind(self) -> None:
-        """Drop the numbered frames (they are replayed later) and step back to what was really handed over."""
-        first = next((queued.upto for queued in self._queue if queued.upto is not None), None)
-        if first is None:  # only answers fill the queue: the peer asks without reading
-            self._laggards.counters.dropped_behind += 1
-            self.transport.abort()
+    def fall_behind(self, position: int | None = None) -> None:
+        """Send no numbered frames until the owner has caught up from `position` (None: from what was really handed over; -1: anew)."""
+        if self.closing_until is not None:
             return
+        self._lag()
+        if position is not None:
+            self.position = position
         if self.behind_since is None:
             self.behind_since = self._laggards.loop.time()
         self._queue = deque(queued for queued in self._queue if queued.upto is None)
         self._queued_bytes = sum(len(queued.frame) for queued in self._queue)
+
+    def catch_up(self, frame: bytes, upto: int) -> None:
+        """Send everything that was missed, up to this number; numbered frames may follow again."""
+        self.behind_since, self.catching_up = None, False
+        self.send(frame, upto)
+
+    def _overflow(self) -> None:
+        if all(queued.upto is None for queued in self._queue):  # only answers fill the queue: the peer asks without reading
+            self._laggards.counters.dropped_behind += 1
+            self.transport.abort()
+        else:
+            self.fall_behind()
 
     def drain(self) -> bool:
         """Hand over queued frames while the transport's buffer is empty; True when nothing is left."""
@@ -187,8 +202,8 @@ class Laggards:
         self._stalled_s = stalled_s
         self._behind_s = behind_s
         self._limit = limit
-        #: what to do for a connection that was behind and has drained: send what it missed since `position`
-        self.catch_up: Callable[[Outbound], None] = lambda outbound: outbound.transport.abort()
+        #: what to do for a connection that is behind and has drained: find what it missed since `position`, then call its `catch_up`
+        self.ask: Callable[[Outbound], None] = lambda outbound: outbound.transport.abort()
         #: what to do for a connection that stays behind too long
         self.give_up: Callable[[Outbound], None] = lambda outbound: outbound.transport.abort()
 
@@ -226,11 +241,11 @@ class Laggards:
         pending = outbound.transport.get_write_buffer_size()
         if pending < outbound.pending or not pending:
             outbound.moved_at = now
-        if outbound.drain() and outbound.behind_since is not None:
-            outbound.behind_since = None
-            self.catch_up(outbound)
+        if outbound.drain() and outbound.behind_since is not None and not outbound.catching_up:
+            outbound.catching_up = True
+            self.ask(outbound)
         outbound.pending = outbound.transport.get_write_buffer_size()
-        if outbound.drain():
+        if outbound.behind_since is None and outbound.drain():
             outbound.lagging = False
             outbound.fast = not outbound.tls
             self._members.pop(outbound, None)

@@ -168,9 +168,15 @@ async def test_moving_to_another_lane_changes_what_comes_next() -> None:
     ann = Seat("ann", "trainee", laggards)
     group.enter(ann, 0)
     group.publish([entry(1, {"staff"})])
-    group.move(ann, "staff", 1)
+    group.move(ann, "staff")
     group.publish([entry(2, {"staff"})])
-    assert ann.numbers(1) == [2]
+    assert ann.said() == [], "first it must be shown the class anew"
+    assert ann.out.behind
+    assert group.replay(ann, ann.out.position) is None
+    ann.out.catch_up(b"", 2)
+    group.publish([entry(3, {"staff"})])
+    await asyncio.sleep(0.05)
+    assert ann.numbers(2) == [3]
     assert ann.lane == "staff"
     group.leave(ann)
     assert (len(group), group.viewers("ann")) == (0, [])

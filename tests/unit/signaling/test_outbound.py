@@ -50,7 +50,7 @@ def make(clock: Clock) -> Laggards:
     laggards.loop = clock  # type: ignore[assignment]
     laggards._members, laggards._timer = {}, None
     laggards._stalled_s, laggards._behind_s, laggards._limit = STALLED_S, BEHIND_S, 2
-    laggards.catch_up = lambda out: out.send(b"<caught up>", 1_000)
+    laggards.ask = lambda out: out.catch_up(b"<caught up>", 1_000)
     laggards.give_up = lambda out: out.transport.abort()
     return laggards
 
@@ -108,6 +108,26 @@ def test_over_its_bound_it_is_behind_then_caught_up_from_what_it_has(laggards: L
     clock.sweep()
     assert out.transport.received.endswith(b"b" * size + b"<answer><caught up>")  # type: ignore[attr-defined]
     assert (out.behind, out.lagging, out.position) == (False, False, 1_000)
+
+
+def test_told_to_fall_behind_it_waits_for_its_owner(laggards: Laggards, clock: Clock) -> None:
+    asked: list[Outbound] = []
+    laggards.ask = asked.append
+    out = Outbound(transport(), laggards)
+    out.send(b"a", 1)
+    out.fall_behind(-1)
+    out.send(b"numbered", 2)
+    out.send(b"<answer>")
+    clock.sweep()
+    clock.sweep()
+    assert asked == [out], "asked once"
+    out.send(b"numbered", 3)
+    assert (out.behind, out.lagging, out.position) == (True, True, -1)
+    out.catch_up(b"<anew>", 3)
+    out.send(b"b", 4)
+    clock.sweep()
+    assert out.transport.received == b"a<answer><anew>b"  # type: ignore[attr-defined]
+    assert (out.behind, out.lagging, out.position, len(laggards)) == (False, False, 4, 0)
 
 
 def test_reader_without_progress_is_cut(laggards: Laggards, clock: Clock) -> None:
