@@ -6,7 +6,9 @@ page without any protection, where the same texts must bite.
 """
 
 import asyncio
+import contextlib
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest_asyncio
 
 from moderation.names import BadName, normalise
 from moderation.screening import WordScreen
+from server import auth
 from signaling.classroom.roles import Role
 from tests.hostile.crowd import Place, place
 from tests.hostile.markup import corpus
@@ -71,6 +74,8 @@ async def verdict(page: Page) -> dict[str, list[str]]:
     return seen
 
 
+#: classes as the operator's page lists them: title, and number of elements in it
+TITLES = "() => [...document.querySelectorAll('tbody tr b:first-child')].map((b) => [b.textContent, b.childElementCount])"
 CLEAN: dict[str, list[str]] = {"ran": [], "dialogs": [], "policy": [], "errors": []}
 
 
@@ -203,12 +208,24 @@ def poll_of(boss: Member) -> str:
 
 
 async def test_f01_as_titles_texts_are_text(node: Place, browser: Chromium) -> None:
-    """On the page before the class, in the class, and on the operator's page, where every class is listed."""
+    """In the class itself, and on the operator's page, which lists the five classes with most people."""
     home = node.home
     titles = [text for text in TEXTS if text.strip() and len(text) <= 120][::12]
-    sessions = [await home.create(title) for title in titles]
-    for title, session in list(zip(titles, sessions, strict=True))[:3]:
-        page = await watch(browser, Links(home, session), "trainee", "Bo")
+    operator = await browser.page(preload=JUDGE)
+    login = auth.issue(auth.Kind.OPERATOR, home.ring, audience="jiangtai", now=time.time(), sub="operator")
+    await operator.goto(f"{home.url}/operator#login={login}")
+    for start in range(0, len(titles), 5):
+        wanted = titles[start : start + 5]
+        async with contextlib.AsyncExitStack() as stack:
+            for session in [await home.create(title) for title in wanted]:
+                await stack.enter_async_context(home.member(session, "boss", Role.TRAINER))
+            listed = f"({TITLES})()"
+            await operator.until(f"{json.dumps(wanted)}.every((title) => {listed}.some((row) => row[0] === title))", limit=15)
+            assert not any(elements for _, elements in await operator.run(TITLES))
+    assert await verdict(operator) == CLEAN
+    await operator.close()
+    for title in titles[::9]:
+        page = await watch(browser, Links(home, await home.create(title)), "trainee", "Bo")
         await page.until(f"document.querySelector('.class-top h1').textContent === {json.dumps(title)}")
         assert await page.run("() => document.querySelector('.class-top h1').childElementCount") == 0
         assert await verdict(page) == CLEAN
