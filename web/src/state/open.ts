@@ -193,6 +193,12 @@ class OpenClassroom implements Classroom {
   #begin(): void {
     const { view } = this.store.get();
     if (this.#begun || !view || this.#intent.listener) return;
+    const own = me(view);
+    // Who enters as audience goes on stage by somebody else's decision, perhaps much later: devices then stay off until asked for.
+    if (own?.role === "trainee" && !own.on_stage && view.session.phase === "live") {
+      this.#begun = true;
+      return;
+    }
     const open = (["microphone", "camera"] as const).filter((device) => mayPublish(view, device).ok);
     if (open.length === 0) return;
     this.#begun = true;
