@@ -29,7 +29,7 @@ class Engine:
     def __init__(
         self,
         *,
-        bind: str = "0.0.0.0",
+        bind: str = "0.0.0.0",  # noqa: S104  media is offered on every address
         udp_ports: Sequence[int] = (0,),
         tcp_port: int | None = 0,
         queue: int = 8192,
@@ -125,7 +125,11 @@ class Engine:
         """All events since the last call, oldest first; a full queue drops quality/speakers first and counts them."""
 
     def metrics(self) -> dict[str, int]:
-        """Monotonic counters and gauges: packets_in, packets_out, bytes_in, bytes_out, nack_in, nack_out, rtx_out, pli_in, pli_out, dropped_<why>, peers, tracks, slots, joins, dtls_failures, ..."""
+        """Monotonic counters and gauges.
+
+        packets_in, packets_out, bytes_in, bytes_out, nack_in, nack_out, rtx_out, pli_in, pli_out, dropped_<why>, peers, tracks, slots,
+        joins, dtls_failures and more.
+        """
 
     def close(self) -> None:
         """Stop the threads and close the sockets (idempotent)."""
