@@ -102,9 +102,7 @@ class Hub:
             raise Rejected("draining")
         await self._directory.create(session_id, title, profile.value, starts_at)
 
-    async def dispatch(
-        self, session: SessionId, actor: ParticipantId | None, command: Command, op: OperationId | None = None
-    ) -> Reply:
+    async def dispatch(self, session: SessionId, actor: ParticipantId | None, command: Command, op: OperationId | None = None) -> Reply:
         """Do a command for a participant, or for the node itself (None), and wait until it is durable. Raises Rejected, Unavailable."""
         runner = await self.runner(session)
         answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
@@ -227,5 +225,3 @@ class Hub:
             self._empty_since.pop(session, None)
             self.counters.runners = len(self._runners)
             self.media.close(session)
-
-

@@ -122,5 +122,3 @@ def encode_disconnect() -> bytes:
 def raw(value: Any) -> msgspec.Raw:
     """Encode once, embed in many."""
     return msgspec.Raw(_encoder.encode(value))
-
-

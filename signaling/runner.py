@@ -126,9 +126,7 @@ class Runner:
                 self.submit(person.id, Disconnect(connection=connection, reason="recovered"), None, _ignore)
         self._task = asyncio.create_task(self._run(), name=f"class {self.session}")
 
-    def submit(
-        self, actor: ParticipantId | None, command: Command | None, op: OperationId | None, done: Callable[[Reply], None]
-    ) -> None:
+    def submit(self, actor: ParticipantId | None, command: Command | None, op: OperationId | None, done: Callable[[Reply], None]) -> None:
         """Queue a command; None asks for nothing but a call of `done` between turns, when the room is exactly the journal."""
         if self._stopping or not self.alive:
             done(Reply(error="draining"))
