@@ -55,7 +55,7 @@ export function TopBar() {
         </span>
       ) : null}
       {facts.frozen ? (
-        <span className="chip signal">
+        <span className="chip signal hide-s">
           <Icon name="snow" className="i14" />
           {t("class.frozen")}
         </span>
