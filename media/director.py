@@ -249,7 +249,7 @@ class Director:
         """Whether refresh has something to do."""
         return bool(self._stale)
 
-    def refresh(self, room: Room, limit: int = 200) -> list[Directive]:
+    def refresh(self, room: Room, limit: int = 50) -> list[Directive]:
         """Fill the places of at most `limit` viewers that are out of date."""
         if self._scene is None:
             self._scene = self._set(room)
