@@ -14,15 +14,15 @@ import asyncio
 import time
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final, Protocol
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple, Protocol
 
 from signaling.classroom.audience import LANES, Lane
 from signaling.classroom.ids import ConnectionId, ParticipantId
 from signaling.entries import RING, Entry
 from signaling.messages import Batch
 from signaling.metrics import Counters
-from signaling.outbound import Outbound
+from signaling.outbound import Laggards, Outbound
 from signaling.packets import encode_event
 from signaling.ports import SendMany
 from signaling.signals import Board, Signal
@@ -30,6 +30,8 @@ from signaling.signals import Board, Signal
 WINDOW_S: Final = 0.05
 #: sockets written before the event loop gets its turn: 3 to 8 ms
 SLICE: Final = 1_000
+#: a lane that sees nothing of what happens is told how far the class is at most this often
+_POSITION_S: Final = 10.0
 
 
 class Viewer(Protocol):
@@ -45,35 +47,84 @@ class Viewer(Protocol):
     def out(self) -> Outbound: ...
 
 
+class Readers(NamedTuple):
+    """Connections sorted by how they are written to: natively (with their descriptors), or each through its own way out."""
+
+    fast: Sequence[Outbound]
+    descriptors: "array[int]"
+    others: Sequence[Outbound]
+
+
 class Writer:
     """Writes one frame to many connections: the ready ones natively, the rest through their own way out."""
 
-    def __init__(self, counters: Counters, send_many: SendMany | None) -> None:
+    def __init__(self, counters: Counters, send_many: SendMany | None, laggards: Laggards) -> None:
+        self.laggards = laggards
         self._counters = counters
         self._send_many = send_many
 
-    def write(self, outs: Sequence[Outbound], frame: bytes, upto: int | None) -> None:
-        """upto is the journal number the frame brings its readers to; None: a frame slow readers do without."""
-        self._counters.delivered += len(outs)
-        self._counters.bytes_out += len(frame) * len(outs)
+    def sort(self, outs: Sequence[Outbound]) -> Readers:
+        """Good until `laggards.changes` changes."""
         if self._send_many is None:
-            fast: list[Outbound] = []
+            return Readers((), array("i"), outs)
+        fast = [out for out in outs if out.fast]
+        others = [out for out in outs if not out.fast] if len(fast) < len(outs) else ()
+        return Readers(fast, array("i", [out.fd for out in fast]), others)
+
+    def write(self, readers: Readers, frame: bytes, upto: int | None) -> None:
+        """upto is the journal number the frame brings its readers to; None: a frame slow readers do without."""
+        fast, descriptors, others = readers
+        count = len(fast) + len(others)
+        self._counters.delivered += count
+        self._counters.bytes_out += len(frame) * count
+        if upto is None:
+            for out in others:
+                out.send_latest(frame)
         else:
-            fast = [out for out in outs if out.fast]
-        if len(fast) < len(outs):
-            known = set(fast)
-            for out in outs:
-                if out not in known:
-                    if upto is None:
-                        out.send_latest(frame)
-                    else:
-                        out.send(frame, upto)
+            for out in others:
+                out.send(frame, upto)
+            for out in fast:
+                out.position = upto
         if fast and self._send_many is not None:
-            if upto is not None:
-                for out in fast:
-                    out.position = upto
-            for index, sent in self._send_many(array("i", [out.fd for out in fast]), frame):
+            for index, sent in self._send_many(descriptors, frame):
                 fast[index].sent_short(frame, sent)
+
+
+class _Lane:
+    """Viewers who are told the same."""
+
+    __slots__ = ("_changes", "_sorted", "members", "told", "told_at")
+
+    def __init__(self) -> None:
+        self.members: dict[Outbound, None] = {}
+        #: journal number told up to
+        self.told = 0
+        self.told_at = -_POSITION_S
+        self._sorted: Readers | None = None
+        self._changes = -1
+
+    def add(self, out: Outbound) -> None:
+        self.members[out] = None
+        self._sorted = None
+
+    def discard(self, out: Outbound) -> None:
+        self.members.pop(out, None)
+        self._sorted = None
+
+    def readers(self, writer: Writer) -> Readers:
+        """Everybody, sorted anew only if somebody came, went, slowed down or recovered."""
+        if self._sorted is None or self._changes != writer.laggards.changes:
+            self._sorted = writer.sort(list(self.members))
+            self._changes = writer.laggards.changes
+        return self._sorted
+
+
+class _Job(NamedTuple):
+    """A frame on its way: to a lane as it is when its turn comes, or to these connections."""
+
+    to: _Lane | Sequence[Outbound]
+    frame: bytes
+    upto: int | None
 
 
 class Group:
@@ -84,9 +135,7 @@ class Group:
         self._counters = counters
         self._window_s = window_s
         self._loop = asyncio.get_running_loop()
-        self._lanes: dict[Lane, dict[Outbound, None]] = {lane: {} for lane in LANES}
-        #: journal number each lane has been told up to
-        self._told: dict[Lane, int] = dict.fromkeys(LANES, 0)
+        self._lanes: dict[Lane, _Lane] = {lane: _Lane() for lane in LANES}
         self._people: dict[ParticipantId, dict[ConnectionId, Viewer]] = {}
         self._ring: deque[Entry] = deque(maxlen=RING)
         #: everything after this number is in the ring
@@ -96,12 +145,12 @@ class Group:
         #: when events were last told, and the timer that ends the window if any wait for it
         self._flushed_at = -window_s
         self._window: asyncio.TimerHandle | None = None
-        self._jobs: deque[tuple[Callable[[], Iterable[Outbound]], bytes, int | None]] = deque()
+        self._jobs: deque[_Job] = deque()
         self._writing = False
         self.board = Board(self._tell_lane, self._loop)
 
     def __len__(self) -> int:
-        return sum(len(members) for members in self._lanes.values())
+        return sum(len(lane.members) for lane in self._lanes.values())
 
     @property
     def top(self) -> int:
@@ -119,12 +168,12 @@ class Group:
     def enter(self, viewer: Viewer, at: int) -> None:
         """A connection that has been told everything up to `at`."""
         viewer.out.position = at
-        self._lanes[viewer.lane][viewer.out] = None
+        self._lanes[viewer.lane].add(viewer.out)
         self._people.setdefault(viewer.participant, {})[viewer.id] = viewer
 
     def leave(self, viewer: Viewer) -> None:
         """A connection is gone."""
-        self._lanes[viewer.lane].pop(viewer.out, None)
+        self._lanes[viewer.lane].discard(viewer.out)
         viewers = self._people.get(viewer.participant)
         if viewers is not None:
             viewers.pop(viewer.id, None)
@@ -133,9 +182,9 @@ class Group:
 
     def move(self, viewer: Viewer, lane: Lane) -> None:
         """A connection sees the class from another lane from now on; it hears nothing more until it has been shown the class anew."""
-        self._lanes[viewer.lane].pop(viewer.out, None)
+        self._lanes[viewer.lane].discard(viewer.out)
         viewer.lane = lane
-        self._lanes[lane][viewer.out] = None
+        self._lanes[lane].add(viewer.out)
         viewer.out.fall_behind(-1)
 
     # ---- numbered events ----
@@ -145,7 +194,8 @@ class Group:
         self._ring = deque(recent, maxlen=RING)
         self._top = top
         self._floor = recent[0].seq - 1 if recent else top
-        self._told = dict.fromkeys(LANES, top)
+        for lane in self._lanes.values():
+            lane.told = top
 
     def publish(self, entries: Sequence[Entry]) -> None:
         """Tell everybody who may see these entries; numbers continue from `top`."""
@@ -174,14 +224,15 @@ class Group:
         self._flushed_at = self._loop.time()
         self._tell_named(entries)
         upto = entries[-1].seq
-        for lane in LANES:
-            told = [entry.told[lane] for entry in entries if lane in entry.audience.lanes]
-            if not self._lanes[lane]:
-                self._told[lane] = upto
-            elif told or upto - self._told[lane] > RING // 2:
-                frame = encode_event("events", Batch(after=self._told[lane], upto=upto, events=told))
-                self._told[lane] = upto
-                self._enqueue(lambda lane=lane: self._lanes[lane], frame, upto)  # type: ignore[misc]
+        for name, lane in self._lanes.items():
+            if not lane.members:
+                lane.told = upto
+                continue
+            told = [entry.told[name] for entry in entries if name in entry.audience.lanes]
+            if told or (upto - lane.told > RING // 2 and self._flushed_at - lane.told_at > _POSITION_S):
+                frame = encode_event("events", Batch(after=lane.told, upto=upto, events=told))
+                lane.told, lane.told_at = upto, self._flushed_at
+                self._enqueue(lane, frame, upto)
         self._work()
 
     def replay(self, viewer: Viewer, after: int) -> bytes | None:
@@ -212,8 +263,7 @@ class Group:
                     continue
                 if viewer.lane not in frames:
                     frames[viewer.lane] = self._for_one(entries, participant, viewer.lane)
-                out = viewer.out
-                self._enqueue(lambda out=out: (out,), frames[viewer.lane], upto)  # type: ignore[misc]
+                self._enqueue((viewer.out,), frames[viewer.lane], upto)
 
     def _for_one(self, entries: list[Entry], participant: ParticipantId, lane: Lane) -> bytes:
         told = [
@@ -221,20 +271,20 @@ class Group:
             for entry in entries
             if lane in entry.told and (lane in entry.audience.lanes or participant in entry.audience.participants)
         ]
-        return encode_event("events", Batch(after=self._told[lane], upto=entries[-1].seq, events=told))
+        return encode_event("events", Batch(after=self._lanes[lane].told, upto=entries[-1].seq, events=told))
 
     # ---- unnumbered signals ----
 
     def _tell_lane(self, lane: Lane, signals: list[Signal]) -> None:
-        if self._lanes[lane]:
-            self._enqueue(lambda: self._lanes[lane], encode_event("signals", signals), None)
+        if self._lanes[lane].members:
+            self._enqueue(self._lanes[lane], encode_event("signals", signals), None)
             self._work()
 
     # ---- writing ----
 
-    def _enqueue(self, readers: Callable[[], Iterable[Outbound]], frame: bytes, upto: int | None) -> None:
+    def _enqueue(self, to: _Lane | Sequence[Outbound], frame: bytes, upto: int | None) -> None:
         self._counters.frames_out += 1
-        self._jobs.append((readers, frame, upto))
+        self._jobs.append(_Job(to, frame, upto))
 
     def _work(self) -> None:
         """Write queued frames, SLICE sockets at a time."""
@@ -243,13 +293,17 @@ class Group:
         begun = time.thread_time()
         budget = SLICE
         while self._jobs and budget > 0:
-            readers, frame, upto = self._jobs.popleft()
-            outs = list(readers())
-            self._writer.write(outs[:budget], frame, upto)
-            if len(outs) > budget:
-                rest = outs[budget:]
-                self._jobs.appendleft((lambda rest=rest: rest, frame, upto))  # type: ignore[misc]
-            budget -= len(outs)
+            to, frame, upto = self._jobs.popleft()
+            count = len(to.members) if isinstance(to, _Lane) else len(to)
+            if isinstance(to, _Lane) and count <= budget:
+                readers = to.readers(self._writer)
+            else:
+                outs = list(to.members) if isinstance(to, _Lane) else to
+                readers = self._writer.sort(outs[:budget])
+                if count > budget:
+                    self._jobs.appendleft(_Job(outs[budget:], frame, upto))
+            self._writer.write(readers, frame, upto)
+            budget -= count
         self._counters.fanout_cpu_seconds += time.thread_time() - begun
         if self._jobs:
             self._writing = True

@@ -85,7 +85,7 @@ class Gateway:
         self._tabs: dict[tuple[SessionId, ParticipantId, str], Client] = {}
         self._allowances: dict[tuple[SessionId, ParticipantId], Allowance] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._writer = Writer(self.counters, send_many)
+        self._send_many = send_many
         self._timer: asyncio.TimerHandle | None = None
         self.media_places = asyncio.Semaphore(MEDIA_AT_ONCE)
         hub.follower = self
@@ -96,7 +96,8 @@ class Gateway:
         self._laggards = Laggards(self.counters, stalled_s=self._stalled_s, behind_s=self._behind_s)
         self._laggards.ask = self._catch_up
         self._laggards.give_up = lambda out: self._clients[cast(Connection, out)].dismiss("overloaded", "lost")
-        self._wheel = Wheel(lambda alive, frame: self._writer.write(alive, frame, None), interval_s=self._ping_s)
+        self._writer = Writer(self.counters, self._send_many, self._laggards)
+        self._wheel = Wheel(lambda alive, frame: self._writer.write(self._writer.sort(alive), frame, None), interval_s=self._ping_s)
         self._wheel.start()
         self._probe = Probe(self.counters.loop_late_seconds)
         self._sweep()

@@ -58,7 +58,7 @@ class Outbound:
         self.fd: int = socket.fileno() if socket is not None else -1
         self.tls = transport.get_extra_info("ssl_object") is not None or self.fd < 0
         self._laggards = laggards
-        #: nothing buffered and not closing: the native fan-out may write
+        #: nothing buffered and not closing: the native fan-out may write. Changed by `set_fast` alone
         self.fast = not self.tls
         self.lagging = False
         #: journal number up to which this connection has been sent everything it may see
@@ -107,7 +107,7 @@ class Outbound:
         self._laggards.counters.partial_sends += 1
         if sent < 0 and -sent not in _AGAIN:
             self.transport.abort()
-            self.fast = False
+            self.set_fast(False)
         elif self.closing_until is None:
             self._write(memoryview(frame)[max(sent, 0) :])
 
@@ -115,7 +115,7 @@ class Outbound:
         """Send the last frame as soon as possible, then end the connection within LINGER_S, whatever the reader does."""
         if self.closing_until is not None:
             return
-        self.fast = False
+        self.set_fast(False)
         self._queue.clear()
         self._queued_bytes = 0
         self.closing_until = self._laggards.loop.time() + LINGER_S
@@ -129,11 +129,17 @@ class Outbound:
 
     def gone(self) -> None:
         """The transport has ended; forget everything."""
-        self.fast = False
+        self.set_fast(False)
         if self.closing_until is None:
             self.closing_until = 0.0
         self._queue.clear()
         self._laggards.discard(self)
+
+    def set_fast(self, fast: bool) -> None:
+        """Whether the native fan-out may write; whoever has sorted connections by it must sort them again."""
+        if fast is not self.fast:
+            self.fast = fast
+            self._laggards.changes += 1
 
     def _write(self, frame: bytes | memoryview) -> None:
         self.transport.write(frame)
@@ -143,7 +149,7 @@ class Outbound:
     def _lag(self) -> None:
         if not self.lagging:
             self.lagging = True
-            self.fast = False
+            self.set_fast(False)
             self.pending = self.transport.get_write_buffer_size()
             self.moved_at = self._laggards.loop.time()
             self._laggards.add(self)
@@ -197,6 +203,8 @@ class Laggards:
     def __init__(self, counters: Counters, *, stalled_s: float = STALLED_S, behind_s: float = BEHIND_S, limit: int = MAX_LAGGARDS) -> None:
         self.counters = counters
         self.loop = asyncio.get_running_loop()
+        #: goes up whenever any connection becomes fast or stops being it
+        self.changes = 0
         self._members: dict[Outbound, None] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._stalled_s = stalled_s
@@ -247,7 +255,7 @@ class Laggards:
         outbound.pending = outbound.transport.get_write_buffer_size()
         if outbound.behind_since is None and outbound.drain():
             outbound.lagging = False
-            outbound.fast = not outbound.tls
+            outbound.set_fast(not outbound.tls)
             self._members.pop(outbound, None)
             return
         if now - outbound.moved_at >= self._stalled_s:

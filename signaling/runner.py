@@ -31,7 +31,7 @@ from signaling.ports import Clock, DuplicateOperation, Fenced, Journal, MediaPla
 
 log = logging.getLogger("jiangtai.runner")
 
-TURN: Final = 128
+TURN: Final = 64
 QUEUE: Final = 20_000
 SNAPSHOT_EVERY: Final = 500
 #: the longest the answers of one turn may hold the event loop

@@ -90,8 +90,9 @@ class Connection(Outbound):
         if not self.ended.done():
             self.gone()
             self.ended.set_result(None)
-            if self.owner is not None:
-                self.owner.ended()
+            owner, self.owner = self.owner, None  # no cycle is left for the garbage collector
+            if owner is not None:
+                owner.ended()
 
     def end(self, code: int = 1000, words: bytes = b"") -> None:
         """Close on purpose after these last frames; what is not queued comes through if the peer reads within a second."""

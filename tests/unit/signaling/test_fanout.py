@@ -62,7 +62,8 @@ def entry(seq: int, lanes: set[Lane], *named: str) -> Entry:
 
 def group_of(window_s: float = 0.0) -> tuple[Group, Laggards]:
     counters = Counters()
-    return Group(Writer(counters, None), counters, window_s=window_s), Laggards(counters)
+    laggards = Laggards(counters)
+    return Group(Writer(counters, None, laggards), counters, window_s=window_s), laggards
 
 
 async def test_each_lane_gets_its_own_batch_and_silent_ones_none() -> None:

@@ -48,7 +48,7 @@ def make(clock: Clock) -> Laggards:
     laggards = Laggards.__new__(Laggards)
     laggards.counters = Counters()
     laggards.loop = clock  # type: ignore[assignment]
-    laggards._members, laggards._timer = {}, None
+    laggards._members, laggards._timer, laggards.changes = {}, None, 0
     laggards._stalled_s, laggards._behind_s, laggards._limit = STALLED_S, BEHIND_S, 2
     laggards.ask = lambda out: out.catch_up(b"<caught up>", 1_000)
     laggards.give_up = lambda out: out.transport.abort()

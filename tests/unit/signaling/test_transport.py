@@ -68,12 +68,12 @@ async def test_engine_close_ends_the_connection() -> None:
 @pytest.mark.parametrize(
     ("data", "code"),
     [
-        (frame(1, b"42[]"), 1003),
-        (frame(1, b"3"), 1003),
-        (frame(2, b""), 1008),
-        (frame(2, bytes(1_001)), 1009),
-        (frame(10, b"") * 21, 1008),
-        (frame(2, b"x", masked=False), 1002),
+        pytest.param(frame(1, b"42[]"), 1003, id="text"),
+        pytest.param(frame(1, b"3"), 1003, id="pong without ping"),
+        pytest.param(frame(2, b""), 1008, id="empty"),
+        pytest.param(frame(2, bytes(1_001)), 1009, id="long"),
+        pytest.param(frame(10, b"") * 21, 1008, id="flood"),
+        pytest.param(frame(2, b"x", masked=False), 1002, id="unmasked"),
     ],
 )
 async def test_breach_is_told_and_closed_and_reading_stops(data: bytes, code: int) -> None:
