@@ -103,7 +103,7 @@ class NativePlane:
         self, session: SessionId, participant: ParticipantId, connection: str, request: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """Answer a publisher's offer: first, changed (same connection of the browser) or after an ICE restart."""
-        klass = self._admitted(session, participant)
+        klass = self._admitted(session, participant, connection)
         if not may_publish(klass.room, participant):
             raise Rejected("not_allowed")
         offer, tracks = read_sdp(request), read_tracks(request)
@@ -130,7 +130,7 @@ class NativePlane:
         self, session: SessionId, participant: ParticipantId, connection: str, request: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """Offer, take the answer, renew, or choose who is shown."""
-        klass = self._admitted(session, participant)
+        klass = self._admitted(session, participant, connection)
         match request.get("action"):
             case "offer":
                 device = self._device(klass, participant, connection)
@@ -230,11 +230,12 @@ class NativePlane:
 
     # Rights and bounds.
 
-    def _admitted(self, session: SessionId, participant: ParticipantId) -> Class:
+    def _admitted(self, session: SessionId, participant: ParticipantId, connection: str) -> Class:
+        """The class, if this person may have media in it on this connection, which must still be open: a request may outlive it."""
         klass = self._classes.get(session)
         if klass is None or self._closed:
             raise Rejected("media_unavailable")
-        if not may_receive(klass.room, participant):
+        if not may_receive(klass.room, participant) or connection not in klass.room.participants[participant].connections:
             raise Rejected("not_admitted")
         return klass
 
@@ -242,8 +243,6 @@ class NativePlane:
         """The device of this connection, or a new one, not yet kept, if the person has less than three."""
         device = klass.devices.get(connection)
         if device is not None:
-            if device.participant != participant:
-                raise Rejected("not_allowed")
             return device
         if sum(other.participant == participant for other in klass.devices.values()) >= MAX_DEVICES:
             raise Rejected("too_many")

@@ -104,7 +104,7 @@ async def test_a_ticket_is_of_no_use_to_another_connection() -> None:
         node.lesson.join("bo")
         offer = await subscribe(node, "ann")
         await refused("media_unavailable", subscribe(node, "bo", {"action": "answer", "sdp": answered(offer["sdp"])}))
-        await refused("not_allowed", publish(node, "bo", connection="ann"))
+        await refused("not_admitted", publish(node, "bo", connection="ann"))
 
 
 async def test_tickets_are_random_and_long() -> None:
@@ -120,10 +120,21 @@ async def test_tickets_are_random_and_long() -> None:
 async def test_a_person_has_at_most_three_devices_with_media() -> None:
     async with bare_node() as node:
         for index in range(MAX_DEVICES):
+            node.lesson.join("ann", Role.TRAINER, f"device-{index}")
             await subscribe(node, "ann", connection=f"device-{index}")
+        node.lesson.join("ann", Role.TRAINER, "one-more")
         await refused("too_many", subscribe(node, "ann", connection="one-more"))
-        node.plane.drop(node.lesson.room.id, "device-0")
+        node.lesson.leave("ann", "device-0")
         assert "sdp" in await subscribe(node, "ann", connection="one-more")
+
+
+async def test_a_request_that_outlives_its_connection_gets_nothing() -> None:
+    async with bare_node() as node:
+        node.lesson.join("ann", Role.TRAINER, "phone")
+        node.lesson.leave("ann", "phone")
+        for call in (publish(node, "ann", "phone"), subscribe(node, "ann", connection="phone")):
+            await refused("not_admitted", call)
+        assert node.plane.metrics()["devices"] == 0
 
 
 async def test_a_refused_request_leaves_nothing_behind() -> None:
