@@ -251,16 +251,15 @@ class Group:
 
     def _tell_named(self, entries: list[Entry]) -> None:
         upto = entries[-1].seq
-        #: per person, the lanes that are told of every event naming that person anyway
-        named: dict[ParticipantId, frozenset[Lane]] = {}
+        named: dict[ParticipantId, list[Entry]] = {}
         for entry in entries:
             for participant in entry.audience.participants:
-                named[participant] = named.get(participant, entry.audience.lanes) & entry.audience.lanes
-        for participant, lanes in named.items():
+                named.setdefault(participant, []).append(entry)
+        for participant, mine in named.items():
             frames: dict[Lane, bytes] = {}
             for viewer in self.viewers(participant):
-                if viewer.lane in lanes:
-                    continue
+                if all(viewer.lane in entry.audience.lanes or entry.seq <= viewer.out.position for entry in mine):
+                    continue  # the lane's batch tells it, or a snapshot did
                 if viewer.lane not in frames:
                     frames[viewer.lane] = self._for_one(entries, participant, viewer.lane)
                 self._enqueue((viewer.out,), frames[viewer.lane], upto)

@@ -94,6 +94,18 @@ async def test_named_people_get_what_their_lane_does_not() -> None:
     assert len(ann.batches()) == sent + 1, "the lane's batch says it all"
 
 
+async def test_newcomer_is_not_told_again_what_its_snapshot_told() -> None:
+    group, laggards = group_of(window_s=3_600)
+    group.publish([entry(1, {"trainee"})])
+    group.publish([entry(2, {"staff"}, "ann")])
+    ann = Seat("ann", "trainee", laggards)
+    group.enter(ann, 2)
+    group.publish([entry(3, {"trainee"})])
+    group.flush()
+    assert [(b["after"], b["upto"], len(b["events"])) for b in ann.batches()] == [(1, 3, 1)]
+    group.stop()
+
+
 async def test_first_event_goes_at_once_and_the_next_ones_together() -> None:
     group, laggards = group_of(window_s=0.03)
     ann = Seat("ann", "trainee", laggards)
