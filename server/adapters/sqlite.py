@@ -114,6 +114,8 @@ class Database:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
+        # The same few pages change with every commit: a longer log (16 MiB) writes them back four times less often.
+        connection.execute("PRAGMA wal_autocheckpoint=4000")
         if read_only:
             connection.execute("PRAGMA query_only=ON")
         return connection
