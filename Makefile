@@ -16,7 +16,7 @@ WEB_SOURCES := $(shell find web/src web/public web/scripts -type f) web/index.ht
 CARGO := cargo
 ENGINE := --manifest-path media/engine/Cargo.toml
 
-.PHONY: help run setup venv engine web check lint types unit rust-check web-check test rust-test integration e2e prove bench-signaling docs clean
+.PHONY: screens help run setup venv engine web check lint types unit rust-check web-check test rust-test integration e2e prove bench-signaling docs clean
 
 help: ## what there is to call
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 20
@@ -91,6 +91,9 @@ e2e: setup ## classes in real browsers, and every page against its picture
 
 prove: setup ## the long proofs: crashes, storms, soaks; prints figures
 	$(PYTEST) -s -m prove tests
+
+screens: web ## every page at three widths in both languages against the baseline, with axe
+	cd web && npm run --silent screens
 
 bench-signaling: $(DONE)/dev engine ## signaling load: latency, memory, CPU per delivered frame against a raw send
 	$(BIN)/python -m loadtests.bench_signaling
