@@ -8,6 +8,7 @@ connection; it runs outside the event loop and must not block on anything but th
 import asyncio
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -60,6 +61,8 @@ class Database:
         self.commits = 0
         self.writes = 0
         self.refused = 0
+        #: CPU time of the writer thread
+        self.cpu_seconds = 0.0
         #: seconds from BEGIN to the end of COMMIT
         self.commit_seconds = Histogram()
 
@@ -140,6 +143,7 @@ class Database:
                     break
             outcomes = self._commit(connection, batch)
             self._answer(batch, outcomes)
+            self.cpu_seconds = time.thread_time()
         connection.close()
 
     def _commit(self, connection: sqlite3.Connection, batch: list[Waiting]) -> list[Any]:

@@ -181,7 +181,12 @@ async def figures(request: web.Request) -> web.Response:
         for name, value in vars(counters).items()
     }
     resident = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-    values |= {"cpu": usage.ru_utime + usage.ru_stime, "user": usage.ru_utime, "resident": resident, "native": native is not None}
+    values |= {
+        "cpu": usage.ru_utime + usage.ru_stime,
+        "journal_cpu": request.app[NODE].database.cpu_seconds,
+        "resident": resident,
+        "native": native is not None,
+    }
     if "reset" in request.query:
         counters.loop_late_seconds.__init__()  # type: ignore[misc]
     return web.json_response(values)
