@@ -122,7 +122,11 @@ class Outbound:
         if not self.transport.is_closing():
             self.transport.write(last)
             if self.transport.can_write_eof():
-                self.transport.write_eof()
+                # The peer may have gone since: the kernel then refuses to half-close what is no longer connected.
+                try:
+                    self.transport.write_eof()
+                except OSError:
+                    self.transport.abort()
             else:
                 self.transport.close()
         self._laggards.add(self)
