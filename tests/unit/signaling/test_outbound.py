@@ -216,3 +216,14 @@ def test_bytes_leave_in_order_however_the_reader_reads(steps: list[tuple[str, in
     out.transport.read(10**9)  # type: ignore[attr-defined]
     clock.sweep()
     assert out.transport.received == sent  # type: ignore[attr-defined]
+
+
+def test_closing_towards_a_reader_already_gone_cuts_it(laggards: Laggards, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = Outbound(transport(), laggards)
+
+    def not_connected() -> None:
+        raise OSError(107, "Transport endpoint is not connected")
+
+    monkeypatch.setattr(out.transport, "write_eof", not_connected)
+    out.close(b"bye")
+    assert out.transport.aborted  # type: ignore[attr-defined]
