@@ -98,6 +98,7 @@ impl Shard {
             Some(128..=191) => self.for_pair(from, |shard, peer| shard.receive_srtp(now, peer, datagram)),
             Some(_) => self.metrics.dropped_unknown_kind.inc(),
         }
+        self.bury(now);
     }
 
     /// A TCP connection is gone.

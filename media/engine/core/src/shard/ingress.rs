@@ -264,8 +264,5 @@ impl Shard {
                 self.schedule(owner, now);
             }
         }
-        if !self.doomed.is_empty() {
-            self.bury(now);
-        }
     }
 }
