@@ -245,23 +245,22 @@ impl Checker {
             wrong = Some((Break::Start, format!("frame {} is not a key frame", arrival.timestamp)));
         }
         let before = self.previous.as_ref().and_then(|p| p.origin);
-        let (mut origin, mut piece) = (None, None);
+        let (mut found, mut piece) = (None, None);
         if let Some(Piece::Video { layer, frame, part }) = arrival.piece {
             let parts = clips.video[usize::from(layer)][frame as usize].parts.len() as u32;
             piece = Some((layer, frame, part, parts));
-            origin = sent.origin(self.room, layer, frame, arrival.at, before);
-            let follows = |o: Origin, b: Origin| (o.publisher, o.layer, o.number) == (b.publisher, b.layer, b.number.wrapping_add(1));
+            found = sent.origin(self.room, layer, frame, arrival.at, before);
             if part != 0 {
                 wrong = wrong.or_else(|| Some((Break::Form, format!("frame {} begins with part {part}", arrival.timestamp))));
-            } else if !look.key && origin.zip(before).is_some_and(|(o, b)| !follows(o, b)) {
-                wrong = wrong.or_else(|| Some((Break::Reference, format!("{origin:?} after {before:?}"))));
+            } else if !look.key && found.is_some_and(|(origin, before)| before.is_some_and(|b| !origin.follows(&b))) {
+                wrong = wrong.or_else(|| Some((Break::Reference, format!("{found:?}"))));
             }
         }
         if let Some((what, how)) = wrong {
             self.broken(what, || how);
             return false;
         }
-        self.current = Some(Frame { timestamp: arrival.timestamp, picture: look.picture, key: look.key, origin, piece });
+        self.current = Some(Frame { timestamp: arrival.timestamp, picture: look.picture, key: look.key, origin: found.map(|f| f.0), piece });
         true
     }
 

@@ -242,7 +242,7 @@ fn drain(dest: IpAddr, receivers: usize, tick: Duration) -> std::io::Result<()> 
     let epoll = Epoll::new()?;
     let sockets = (0..receivers).map(|_| open((dest, 0).into(), true, BUFFER)).collect::<Result<Vec<_>, _>>()?;
     for (i, socket) in sockets.iter().enumerate() {
-        epoll.add(socket.as_raw_fd(), i as u64, false)?;
+        epoll.add(socket.as_raw_fd(), i as u64)?;
     }
     let ports = sockets.iter().map(|s| s.local_addr().map(|a| a.port().to_string())).collect::<Result<Vec<_>, _>>()?;
     println!("{}", ports.join(" "));

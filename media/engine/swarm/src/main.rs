@@ -4,8 +4,30 @@
 //! Protocol files (`srtp`, `rtcp`, `sdp`, `packetise`, `check`) are pure; the kernel is behind `net`, `http` and `server`.
 
 mod args;
+mod check;
+mod clip;
+mod door;
 mod floor;
+mod http;
+mod janus;
+mod keys;
+mod light;
+mod measure;
+mod member;
 mod net;
+mod packetise;
+mod peer;
+mod plan;
+mod publisher;
+mod report;
+mod rtcp;
+mod rtp;
+mod sdp;
+mod sent;
+mod server;
+mod srtp;
+mod swarm;
+mod viewer;
 
 use std::process::ExitCode;
 
@@ -15,17 +37,21 @@ fn main() -> ExitCode {
     let args = args::Args::new(words);
     net::raise_file_limit();
     let done = match command.as_str() {
-        "floor" => floor::run(args).map(Some),
+        "floor" => floor::run(args).map(|report| Some((report, false))),
         "floor-sink" => floor::sink(args).map(|()| None),
+        "run" => plan::Plan::read(args).and_then(|plan| {
+            let (report, failures) = swarm::run(&plan)?;
+            Ok(Some((report, failures > plan.tolerate)))
+        }),
         _ => {
             print!("{}", include_str!("../README.md"));
             return if matches!(command.as_str(), "--help" | "help") { ExitCode::SUCCESS } else { ExitCode::from(2) };
         }
     };
     match done {
-        Ok(Some(report)) => {
+        Ok(Some((report, failed))) => {
             println!("{report}");
-            ExitCode::SUCCESS
+            ExitCode::from(u8::from(failed))
         }
         Ok(None) => ExitCode::SUCCESS,
         Err(why) => {

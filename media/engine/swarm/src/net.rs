@@ -35,20 +35,11 @@ impl Epoll {
         Ok(Epoll(unsafe { OwnedFd::from_raw_fd(fd) }))
     }
 
-    fn control(&self, operation: libc::c_int, fd: RawFd, token: u64, interest: libc::c_int) -> io::Result<()> {
-        let mut event = libc::epoll_event { events: interest as u32, u64: token };
+    /// Tells when `fd` can be read, until it is closed.
+    pub fn add(&self, fd: RawFd, token: u64) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: token };
         // SAFETY: `event` outlives the call; bad descriptors are reported as errors.
-        check(unsafe { libc::epoll_ctl(self.0.as_raw_fd(), operation, fd, &mut event) }).map(|_| ())
-    }
-
-    /// Tells when `fd` can be read; with `writable` also when it can be written.
-    pub fn add(&self, fd: RawFd, token: u64, writable: bool) -> io::Result<()> {
-        self.control(libc::EPOLL_CTL_ADD, fd, token, libc::EPOLLIN | libc::EPOLLRDHUP | if writable { libc::EPOLLOUT } else { 0 })
-    }
-
-    /// No longer tells when `fd` can be written.
-    pub fn only_readable(&self, fd: RawFd, token: u64) -> io::Result<()> {
-        self.control(libc::EPOLL_CTL_MOD, fd, token, libc::EPOLLIN | libc::EPOLLRDHUP)
+        check(unsafe { libc::epoll_ctl(self.0.as_raw_fd(), libc::EPOLL_CTL_ADD, fd, &mut event) }).map(|_| ())
     }
 
     /// Puts the tokens of all ready descriptors into `ready`, without waiting.
@@ -352,7 +343,7 @@ mod tests {
     fn a_readable_socket_is_ready_until_it_is_read() {
         let (a, b) = pair("127.0.0.1:0");
         let epoll = Epoll::new().unwrap();
-        epoll.add(b.as_raw_fd(), 7, false).unwrap();
+        epoll.add(b.as_raw_fd(), 7).unwrap();
         let mut ready = Vec::new();
         epoll.ready(&mut ready).unwrap();
         assert!(ready.is_empty());

@@ -5,7 +5,7 @@ use serde_json::{json, Value};
 /// Buckets per power of two: values are kept to about 3 %.
 const STEPS: u32 = 32;
 
-/// A histogram of microseconds that grows with the logarithm of what it holds.
+/// A histogram that grows with the logarithm of what it holds.
 #[derive(Clone, Default)]
 pub struct Spread {
     buckets: Vec<u64>,
@@ -14,14 +14,14 @@ pub struct Spread {
 }
 
 impl Spread {
-    pub fn add(&mut self, microseconds: u64) {
-        let bucket = bucket(microseconds);
+    pub fn add(&mut self, value: u64) {
+        let bucket = bucket(value);
         if self.buckets.len() <= bucket {
             self.buckets.resize(bucket + 1, 0);
         }
         self.buckets[bucket] += 1;
         self.count += 1;
-        self.max = self.max.max(microseconds);
+        self.max = self.max.max(value);
     }
 
     /// The value that so many per mille are not above.
@@ -36,11 +36,11 @@ impl Spread {
         self.max
     }
 
-    /// {"n", "p50", "p95", "p99", "max"} in milliseconds.
-    pub fn milliseconds(&self) -> Value {
-        let ms = |us: u64| us as f64 / 1000.0;
-        let [p50, p95, p99] = [500, 950, 990].map(|q| ms(self.quantile(q)));
-        json!({"n": self.count, "p50": p50, "p95": p95, "p99": p99, "max": ms(self.max)})
+    /// {"n", "p50", "p95", "p99", "max"} in thousands: microseconds as milliseconds, bit/s as kbit/s.
+    pub fn thousands(&self) -> Value {
+        let thousands = |value: u64| value as f64 / 1000.0;
+        let [p50, p95, p99] = [500, 950, 990].map(|q| thousands(self.quantile(q)));
+        json!({"n": self.count, "p50": p50, "p95": p95, "p99": p99, "max": thousands(self.max)})
     }
 }
 
@@ -75,8 +75,8 @@ mod tests {
             let found = spread.quantile(q) as f64;
             assert!((found / exact - 1.0).abs() < 0.035, "{q}: {found}");
         }
-        assert_eq!(spread.milliseconds()["max"], 100.0);
-        assert_eq!(Spread::default().milliseconds()["p99"], 0.0);
+        assert_eq!(spread.thousands()["max"], 100.0);
+        assert_eq!(Spread::default().thousands()["p99"], 0.0);
     }
 
     #[test]

@@ -129,14 +129,14 @@ impl Arrivals {
         let told = self.waiting.partition_point(|w| w.0 < base + MOST_TOLD);
         let (list, end) = (&self.waiting[..told], self.waiting[told - 1].0 + 1);
         let reference = list.iter().map(|w| w.1).min().unwrap_or(0) / REFERENCE_US;
-        let (mut symbols, mut deltas) = (vec![0u8; (end - base) as usize], Vec::new());
+        let (mut symbols, mut deltas) = (vec![0u8; (end - base) as usize], Vec::<u8>::new());
         let mut clock = reference * (REFERENCE_US / TICK_US);
         for (number, us) in list {
             let delta = (us / TICK_US) as i64 - clock as i64;
             let symbol = if (0..256).contains(&delta) { 1 } else { 2 };
             let delta = delta.clamp(i16::MIN.into(), i16::MAX.into());
             symbols[(number - base) as usize] = symbol;
-            deltas.extend(&(delta as i16).to_be_bytes()[usize::from(symbol == 1)..]);
+            deltas.extend_from_slice(&(delta as i16).to_be_bytes()[usize::from(symbol == 1)..]);
             clock = clock.saturating_add_signed(delta);
         }
         let at = head(out, 15, 205);

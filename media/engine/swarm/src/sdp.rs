@@ -10,8 +10,8 @@ use crate::rtp::Codec;
 pub struct Line {
     pub mid: String,
     pub video: bool,
-    /// Payload type to codec.
-    pub codecs: HashMap<u8, Codec>,
+    /// Payload types with their codec, as listed.
+    pub codecs: Vec<(u8, Codec)>,
     /// Payload type of retransmissions to that of what they repair.
     pub repairs: HashMap<u8, u8>,
     /// Announced sources with their retransmission's, if any.
@@ -45,7 +45,7 @@ pub fn read(sdp: &str) -> Vec<Line> {
                     _ => continue,
                 };
                 if let Ok(pt) = head.parse() {
-                    line.codecs.insert(pt, codec);
+                    line.codecs.push((pt, codec));
                 }
             }
             "fmtp" => {
@@ -82,7 +82,7 @@ pub fn read(sdp: &str) -> Vec<Line> {
 
 fn finish(line: Option<&mut Line>, apt: &mut Vec<(u8, u8)>) {
     if let Some(line) = line {
-        line.repairs = apt.iter().filter(|(_, repaired)| line.codecs.contains_key(repaired)).copied().collect();
+        line.repairs = apt.iter().filter(|(_, repaired)| line.codecs.iter().any(|(pt, _)| pt == repaired)).copied().collect();
     }
     apt.clear();
 }
@@ -124,9 +124,9 @@ mod tests {
     fn streams_of_an_answer() {
         let lines = read(ANSWER);
         assert_eq!((lines[0].mid.as_str(), lines[0].video, &lines[0].sources[..]), ("0", false, &[(7, None)][..]));
-        assert_eq!(lines[0].codecs, HashMap::from([(111, Codec::Opus)]));
+        assert_eq!(lines[0].codecs, [(111, Codec::Opus)]);
         assert_eq!((lines[1].video, &lines[1].sources[..]), (true, &[(8, Some(9))][..]));
-        assert_eq!((lines[1].codecs.clone(), lines[1].repairs.clone()), (HashMap::from([(96, Codec::Vp8)]), HashMap::from([(97, 96)])));
+        assert_eq!((lines[1].codecs.clone(), lines[1].repairs.clone()), (vec![(96, Codec::Vp8)], HashMap::from([(97, 96)])));
         assert_eq!(lines[1].extensions[TWCC], 3);
     }
 

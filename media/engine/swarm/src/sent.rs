@@ -43,9 +43,18 @@ struct Log {
 pub struct Origin {
     pub publisher: u32,
     pub layer: u8,
+    /// The frame of the clip.
+    pub frame: u32,
     /// Counts the frames of that publisher's layer.
     pub number: u32,
     pub at: u64,
+}
+
+impl Origin {
+    /// Whether a publisher sent `other` right before this.
+    pub fn follows(&self, other: &Origin) -> bool {
+        (self.publisher, self.layer, self.number) == (other.publisher, other.layer, other.number.wrapping_add(1))
+    }
 }
 
 /// What all publishers sent.
@@ -79,20 +88,29 @@ impl Sent {
         self.logs[publisher as usize].words[word as usize].add(0, at);
     }
 
-    /// The origin of a frame that arrived: the successor of `previous` if it can be that, else the latest that was sent in the room.
-    pub fn origin(&self, room: u32, layer: u8, frame: u32, arrived: u64, previous: Option<Origin>) -> Option<Origin> {
-        let found = |publisher: u32| {
+    /// The origin of a frame that arrived, and of the one that arrived before it: if any publisher of the room can have sent one right after
+    /// the other, that one, the same as before if possible; else whoever sent it last.
+    pub fn origin(&self, room: u32, layer: u8, frame: u32, arrived: u64, previous: Option<Origin>) -> Option<(Origin, Option<Origin>)> {
+        let of = |publisher: u32, frame: u32| {
             let occasions = self.logs.get(publisher as usize)?.frames.get(usize::from(layer))?.get(frame as usize)?;
-            Some(occasions.before(arrived).map(move |o| Origin { publisher, layer, number: o.number, at: o.at }))
+            Some(occasions.before(arrived).map(move |o| Origin { publisher, layer, frame, number: o.number, at: o.at }))
         };
+        let others = (0..self.logs.len() as u32).filter(|p| self.logs[*p as usize].room == room);
         if let Some(previous) = previous.filter(|p| p.layer == layer) {
-            let next = found(previous.publisher)?.find(|o| o.number == previous.number.wrapping_add(1));
-            if next.is_some() {
-                return next;
+            let here = of(previous.publisher, frame).and_then(|mut found| found.find(|o| o.follows(&previous)));
+            if let Some(origin) = here {
+                return Some((origin, Some(previous)));
+            }
+            for publisher in others.clone() {
+                for before in of(publisher, previous.frame).into_iter().flatten() {
+                    if let Some(origin) = of(publisher, frame).and_then(|mut found| found.find(|o| o.follows(&before))) {
+                        return Some((origin, Some(before)));
+                    }
+                }
             }
         }
-        let here = (0..self.logs.len() as u32).filter(|p| self.logs[*p as usize].room == room);
-        here.filter_map(|p| found(p)?.next()).max_by_key(|o| o.at)
+        let latest = others.filter_map(|publisher| of(publisher, frame)?.next()).max_by_key(|origin| origin.at)?;
+        Some((latest, previous))
     }
 
     /// When the latest word of this kind in the room was sent.
@@ -115,12 +133,29 @@ mod tests {
         sent.frame(a, 0, 3, 100 * S);
         sent.frame(b, 0, 4, 100 * S + 1);
         sent.frame(a, 0, 4, 100 * S + 2);
-        let first = sent.origin(0, 0, 3, 100 * S + 9, None).unwrap();
-        assert_eq!(first, Origin { publisher: a, layer: 0, number: 0, at: 100 * S });
+        let (first, _) = sent.origin(0, 0, 3, 100 * S + 9, None).unwrap();
+        assert_eq!(first, Origin { publisher: a, layer: 0, frame: 3, number: 0, at: 100 * S });
         sent.frame(b, 0, 5, 100 * S + 3);
         sent.frame(b, 0, 4, 100 * S + 4);
-        assert_eq!(sent.origin(0, 0, 4, 100 * S + 9, Some(first)).unwrap(), Origin { publisher: a, layer: 0, number: 1, at: 100 * S + 2 });
-        assert_eq!(sent.origin(0, 0, 4, 100 * S + 9, None).unwrap().publisher, b);
+        let second = Origin { publisher: a, layer: 0, frame: 4, number: 1, at: 100 * S + 2 };
+        assert_eq!(sent.origin(0, 0, 4, 100 * S + 9, Some(first)), Some((second, Some(first))));
+        assert_eq!(sent.origin(0, 0, 4, 100 * S + 9, None).unwrap().0.publisher, b);
+    }
+
+    #[test]
+    fn publishers_in_step_are_told_apart_once_they_part() {
+        let mut sent = Sent::default();
+        let (a, b) = (sent.add(0, &[10], 5), sent.add(0, &[10], 5));
+        sent.frame(a, 0, 1, 100 * S);
+        sent.frame(b, 0, 1, 100 * S + 1);
+        let (guess, _) = sent.origin(0, 0, 1, 100 * S + 9, None).unwrap();
+        assert_eq!(guess.publisher, b);
+        sent.frame(a, 0, 2, 100 * S + 10);
+        sent.frame(b, 0, 7, 100 * S + 11);
+        let (origin, before) = sent.origin(0, 0, 2, 100 * S + 19, Some(guess)).unwrap();
+        assert!(origin.publisher == a && origin.follows(&before.unwrap()));
+        let (origin, before) = sent.origin(0, 0, 2, 100 * S + 19, Some(Origin { frame: 5, ..guess })).unwrap();
+        assert!(!origin.follows(&before.unwrap()));
     }
 
     #[test]

@@ -88,7 +88,7 @@ fn a_whole_stream_is_whole_across_every_wrap() {
     assert_eq!((scene.breaks(), scene.checker.tally.first_break.clone()), (vec![], None));
     assert_eq!((scene.checker.tally.frames, scene.checker.tally.key_frames, scene.checker.tally.foreign), (40, 4, 0));
     assert_eq!(scene.checker.tally.layers, [40, 0, 0]);
-    let delays = scene.delays.milliseconds();
+    let delays = scene.delays.thousands();
     assert_eq!((delays["n"].as_u64(), delays["max"].as_f64()), (Some(120), Some(2.0)));
 }
 
@@ -211,7 +211,7 @@ fn audio_needs_numbers_and_time_only() {
     };
     (0..10).for_each(|n| scene.sent.word(0, n, START + u64::from(n) * 19 * MS));
     scene.receive((0..10).map(|n| word(n, 4_294_960_000u32.wrapping_add(u32::from(n) * 960))));
-    assert_eq!((scene.breaks(), scene.checker.tally.frames, scene.delays.milliseconds()["n"].as_u64()), (vec![], 10, Some(10)));
+    assert_eq!((scene.breaks(), scene.checker.tally.frames, scene.delays.thousands()["n"].as_u64()), (vec![], 10, Some(10)));
     scene.receive([word(10, 5)]);
     assert_eq!(scene.breaks(), [("timestamp", 1)]);
 }
