@@ -3,6 +3,7 @@
 
 pub mod arena;
 pub mod audio;
+pub mod bwe;
 pub mod bytes;
 pub mod clock;
 pub mod command;
@@ -14,14 +15,17 @@ pub mod h264;
 pub mod history;
 pub mod ice;
 pub mod keyframe;
+pub mod layer;
 pub mod mapping;
 pub mod media;
 pub mod metrics;
 pub mod nack;
 pub mod outbox;
 pub mod peer;
+pub mod rate;
 pub mod receive;
 pub mod red;
+pub mod relay;
 pub mod room;
 pub mod rtcp;
 pub mod rtp;
