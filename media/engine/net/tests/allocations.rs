@@ -58,7 +58,7 @@ fn a_forwarded_packet_allocates_nothing_once_warm() {
         scene.command(Command::Assign { slot: 100 + id, track: Some(10) });
     }
     let from = scene.client(1).path;
-    let mut turn = |scene: &mut Scene, count: u16| {
+    let turn = |scene: &mut Scene, count: u16| {
         let mut taken = 0;
         for n in 0..count {
             let mut payload = frame(n == 0, n, 0);
