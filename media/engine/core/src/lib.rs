@@ -3,6 +3,8 @@
 
 pub mod arena;
 pub mod audio;
+pub mod av1;
+pub mod bits;
 pub mod bytes;
 pub mod clock;
 pub mod command;
@@ -35,3 +37,4 @@ mod testing;
 pub mod track;
 pub mod twcc;
 pub mod vp8;
+pub mod vp9;
