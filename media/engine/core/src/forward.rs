@@ -12,7 +12,7 @@ use crate::peer::Peer;
 use crate::rtp::{self, Header};
 use crate::slot::{Attitude, Slot};
 use crate::srtp::MAX_OVERHEAD;
-use crate::{h264, red, vp8};
+use crate::{av1, h264, red, vp8, vp9};
 
 /// Largest RTP packet we send: header, extensions and RTX number included. Longer ones are dropped.
 pub const PACKET_LIMIT: usize = 1500;
@@ -45,12 +45,14 @@ pub struct Incoming<'a> {
 enum Picture {
     None,
     Vp8(vp8::Descriptor),
+    Vp9(vp9::Descriptor),
 }
 
 impl Picture {
     fn parse(codec: CodecName, payload: &[u8]) -> Picture {
         match codec {
             CodecName::Vp8 => vp8::Descriptor::parse(payload).map_or(Picture::None, Picture::Vp8),
+            CodecName::Vp9 => vp9::Descriptor::parse(payload).map_or(Picture::None, Picture::Vp9),
             _ => Picture::None,
         }
     }
@@ -59,6 +61,7 @@ impl Picture {
         match self {
             Picture::None => PictureIds::default(),
             Picture::Vp8(d) => PictureIds { picture_id: d.picture_id.map(|p| p.0), tl0_pic_idx: d.tl0_picture_index },
+            Picture::Vp9(d) => PictureIds { picture_id: d.picture_id.map(|p| p.0), tl0_pic_idx: d.tl0_picture_index },
         }
     }
 }
@@ -82,7 +85,9 @@ pub fn starts_key_frame(codec: CodecName, payload: &[u8]) -> bool {
     match codec {
         CodecName::Vp8 => vp8::starts_key_frame(payload),
         CodecName::H264 => h264::starts_key_frame(payload),
-        CodecName::Vp9 | CodecName::Av1 | CodecName::Opus | CodecName::Red => false,
+        CodecName::Vp9 => vp9::starts_key_frame(payload),
+        CodecName::Av1 => av1::starts_key_frame(payload),
+        CodecName::Opus | CodecName::Red => false,
     }
 }
 
@@ -295,12 +300,22 @@ fn write(
 
 /// Writes what must change at the start of a payload; returns (its new length, how much of the payload it replaces).
 ///
-/// VP8 picture numbers follow the slot's stream; the blocks of redundant audio (RFC 2198) name the slot's Opus.
+/// VP8 and VP9 picture numbers follow the slot's stream; the blocks of redundant audio (RFC 2198) name the slot's Opus.
 fn rewrite_head(out: &Outgoing<'_>, segment: &Segment, slot: &Slot, head: &mut [u8; HEAD_LIMIT]) -> Option<(usize, usize)> {
-    if let Picture::Vp8(d) = out.picture {
-        let picture_id = d.picture_id.map_or(0, |p| p.0).wrapping_add(segment.picture_id) & 0x7fff;
-        let tl0 = d.tl0_picture_index.unwrap_or(0).wrapping_add(segment.tl0_pic_idx);
-        return Some((d.write(head, picture_id, tl0).ok()?, d.len));
+    let renumbered = |id: Option<(u16, u8)>, tl0: Option<u8>| {
+        let picture_id = id.map_or(0, |p| p.0).wrapping_add(segment.picture_id) & 0x7fff;
+        (picture_id, tl0.unwrap_or(0).wrapping_add(segment.tl0_pic_idx))
+    };
+    match out.picture {
+        Picture::Vp8(d) => {
+            let (picture_id, tl0) = renumbered(d.picture_id, d.tl0_picture_index);
+            return Some((d.write(head, picture_id, tl0).ok()?, d.len));
+        }
+        Picture::Vp9(d) => {
+            let (picture_id, tl0) = renumbered(d.picture_id, d.tl0_picture_index);
+            return Some((d.write(head, picture_id, tl0).ok()?, d.head_len));
+        }
+        Picture::None => {}
     }
     let (CodecName::Red, Some((opus, _))) = (out.codec, slot.payload_type(CodecName::Opus)) else { return Some((0, 0)) };
     let mut at = 0;

@@ -3,6 +3,8 @@
 
 pub mod arena;
 pub mod audio;
+pub mod av1;
+pub mod bits;
 pub mod bwe;
 pub mod bytes;
 pub mod clock;
@@ -39,3 +41,4 @@ mod testing;
 pub mod track;
 pub mod twcc;
 pub mod vp8;
+pub mod vp9;
