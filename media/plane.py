@@ -500,7 +500,7 @@ class NativePlane:
                 if klass is not None:
                     people = [klass.director.person_of(track) for track in tracks]
                     self._signals.to_all(klass.room.id, {"type": "audio", "slots": people})
-            case ("quality", peer, rtt, loss_in, loss_out, _, _):
+            case ("quality", peer, rtt, loss_in, loss_out, *_):
                 self._grade(peer, Report(rtt_ms=rtt, loss_in=loss_in, loss_out=loss_out))
             case ("violation", _, kind, count):
                 self._counts[f"violation_{kind}"] += count
