@@ -97,7 +97,7 @@ impl Shard {
             expires,
             wake: None,
             feedback_due: None,
-            report_due: now,
+            report_due: None,
             quality_due: now,
             bandwidth: None,
             allocated: Allocation::default(),
