@@ -3,6 +3,7 @@
 
 pub mod arena;
 pub mod audio;
+pub mod bwe;
 pub mod bytes;
 pub mod clock;
 pub mod command;

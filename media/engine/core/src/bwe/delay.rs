@@ -1,0 +1,168 @@
+//! How long packets queue on their way, and whether that is our doing.
+//!
+//! A forwarder does not pace: a frame leaves as one burst and queues behind itself. That queue drains by itself and says
+//! nothing about the link's average, so of each burst only the least delayed packet counts, and of its delay only
+//!
+//! - what it was not less than in the last 300 to 600 ms (a queue that stays is nobody's burst), above
+//!   the *base*, the least of the last 10 to 20 s (clock offset and propagation; drift of 200 ppm moves it 4 ms), and
+//! - above that, what exceeds the *backlog*: the queue that what we sent builds at the rate we believe in, `MOST_EXPLAINED_US` at most.
+//!
+//! Packets are taken in the order of their numbers; a late report of an older one is not a sample.
+
+use super::history::Sent;
+use super::trend::{Trend, Usage};
+
+/// Packets sent within this time form a burst, microseconds.
+const BURST_US: u64 = 10_000;
+/// Most of a delay that our own bursts may explain, microseconds.
+const MOST_EXPLAINED_US: i64 = 200_000;
+/// The base delay is the least of this and the previous period, microseconds.
+const BASE_PERIOD_US: u64 = 10_000_000;
+/// Likewise what has not been less lately.
+const RECENT_PERIOD_US: u64 = 300_000;
+/// A one-way delay this far from the one before is another clock or another path, microseconds.
+const JUMP_US: i64 = 3_000_000;
+/// A queue that stands as high as this is over-use even if it does not grow, milliseconds.
+const STANDING_MS: f64 = 80.0;
+/// A standing queue is told this often, microseconds.
+const STANDING_EVERY_US: u64 = 700_000;
+/// Told so often and still there, it is not ours: it becomes the base.
+const STANDING_TIMES: u32 = 2;
+
+#[derive(Debug, Clone, Copy)]
+struct Burst {
+    at_us: u64,
+    /// Least one-way delay of its packets, and least after the backlog is taken off, microseconds on two clocks.
+    whole: i64,
+    unexplained: i64,
+}
+
+/// The least one-way delay of the current and the previous period.
+#[derive(Debug, Clone, Copy)]
+struct Least {
+    current: i64,
+    previous: i64,
+    since_us: u64,
+}
+
+impl Least {
+    fn new(delay: i64, at_us: u64) -> Self {
+        Self { current: delay, previous: delay, since_us: at_us }
+    }
+
+    fn update(&mut self, delay: i64, at_us: u64, period_us: u64) {
+        if at_us.saturating_sub(self.since_us) > period_us {
+            *self = Self { current: delay, previous: self.current, since_us: at_us };
+        }
+        self.current = self.current.min(delay);
+    }
+
+    fn get(&self) -> i64 {
+        self.current.min(self.previous)
+    }
+}
+
+fn ms(delay_us: i64) -> f64 {
+    delay_us as f64 / 1000.0
+}
+
+/// The delay-based half of the estimator.
+#[derive(Debug, Default)]
+pub struct Delay {
+    /// Least delays: of the path, and lately.
+    floors: Option<(Least, Least)>,
+    last_delay: i64,
+    last_number: u64,
+    last_at_us: u64,
+    backlog_us: i64,
+    burst: Option<Burst>,
+    trend: Trend,
+    queue_ms: f64,
+    standing_told_us: u64,
+    standing_times: u32,
+}
+
+/// A burst's verdict.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Verdict {
+    pub usage: Usage,
+    /// When the burst it was seen in was sent, microseconds.
+    pub sent_us: u64,
+    /// How much more is sent than the link carries; 0.1 = 10 %.
+    pub overload: f64,
+}
+
+impl Delay {
+    /// A packet arrived at `arrival_us` on the remote's clock while we believed in `believed_bps`. Some when it completes a
+    /// burst.
+    pub fn arrived(&mut self, sent: &Sent, arrival_us: i64, believed_bps: u64) -> Option<Verdict> {
+        if self.floors.is_some() && sent.number <= self.last_number {
+            return None;
+        }
+        let delay = arrival_us.saturating_sub(sent.at_us.min(i64::MAX as u64) as i64);
+        if self.floors.is_some() && delay.saturating_sub(self.last_delay).saturating_abs() > JUMP_US {
+            self.reset();
+        }
+        let fresh = Least::new(delay, sent.at_us);
+        let (base, _) = self.floors.get_or_insert((fresh, fresh));
+        base.update(delay, sent.at_us, BASE_PERIOD_US);
+        let gap_us = sent.at_us.saturating_sub(self.last_at_us).min(MOST_EXPLAINED_US as u64) as i64;
+        let own_us = u64::from(sent.bytes).saturating_mul(8_000_000).checked_div(believed_bps).unwrap_or(u64::MAX);
+        let own_us = own_us.min(MOST_EXPLAINED_US as u64) as i64;
+        self.backlog_us = self.backlog_us.saturating_sub(gap_us).max(0).saturating_add(own_us).min(MOST_EXPLAINED_US);
+        (self.last_delay, self.last_number, self.last_at_us) = (delay, sent.number, sent.at_us);
+        let packet = Burst { at_us: sent.at_us, whole: delay, unexplained: delay.saturating_sub(self.backlog_us) };
+        match &mut self.burst {
+            Some(burst) if sent.at_us.saturating_sub(burst.at_us) <= BURST_US => {
+                burst.whole = burst.whole.min(packet.whole);
+                burst.unexplained = burst.unexplained.min(packet.unexplained);
+                None
+            }
+            burst => burst.replace(packet).and_then(|whole| self.judge(whole)),
+        }
+    }
+
+    fn judge(&mut self, burst: Burst) -> Option<Verdict> {
+        let (base, recent) = self.floors.as_mut()?;
+        recent.update(burst.whole, burst.at_us, RECENT_PERIOD_US);
+        let queue = recent.get().max(burst.unexplained).saturating_sub(base.get());
+        self.queue_ms = ms(queue);
+        let mut usage = self.trend.sample(burst.at_us as f64 / 1000.0, self.queue_ms);
+        let overload = self.trend.overload();
+        if self.stands(&burst, overload) {
+            usage = Usage::Over;
+        }
+        Some(Verdict { usage, sent_us: burst.at_us, overload })
+    }
+
+    /// Is there a high queue that does not shrink? After a few complaints without effect it is taken for the path's own.
+    fn stands(&mut self, burst: &Burst, overload: f64) -> bool {
+        let Some(standing) = self.trend.standing_ms() else { return false };
+        if standing < STANDING_MS {
+            if standing < STANDING_MS / 2.0 {
+                self.standing_times = 0;
+            }
+            return false;
+        }
+        if overload < -0.05 || burst.at_us.saturating_sub(self.standing_told_us) < STANDING_EVERY_US {
+            return false;
+        }
+        self.standing_told_us = burst.at_us;
+        self.standing_times = self.standing_times.saturating_add(1);
+        if self.standing_times > STANDING_TIMES {
+            self.reset();
+            return false;
+        }
+        true
+    }
+
+    /// Forgets the path: base, trend and burst.
+    pub fn reset(&mut self) {
+        *self = Self { last_number: self.last_number, ..Self::default() };
+    }
+
+    /// Queueing delay we cannot explain, as last seen, milliseconds.
+    pub fn queue_ms(&self) -> f64 {
+        self.queue_ms
+    }
+}
