@@ -8,7 +8,7 @@
 //! |---|---|
 //! | goes down, or pauses | at once, when it does not fit |
 //! | goes up | when it would have fitted with `MARGIN` to spare all the time for its patience, and `UP_EVERY_US` after the last change |
-//! | patience | 1 s; doubles to 32 s when a step up did not last 10 s; falls back when one lasted 30 s |
+//! | patience | 1 s; doubles to 32 s when a step up did not last 30 s; falls back when one lasted 60 s |
 
 /// Layers of one source, at most.
 pub const LAYERS: usize = 3;
@@ -20,8 +20,8 @@ const OVERDRAW_PERCENT: u64 = 25;
 pub const UP_EVERY_US: u64 = 3_000_000;
 const PATIENCE_US: u64 = 1_000_000;
 const PATIENCE_MAX_US: u64 = 32_000_000;
-const FAILED_US: u64 = 10_000_000;
-const LASTED_US: u64 = 30_000_000;
+const FAILED_US: u64 = 30_000_000;
+const LASTED_US: u64 = 60_000_000;
 
 /// What a slot plays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]

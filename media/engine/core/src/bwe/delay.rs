@@ -10,6 +10,7 @@
 //! Packets are taken in the order of their numbers; a late report of an older one is not a sample.
 
 use super::history::Sent;
+use super::rate::CERTAIN;
 use super::trend::{Trend, Usage};
 
 /// Packets sent within this time form a burst, microseconds.
@@ -18,16 +19,20 @@ const BURST_US: u64 = 10_000;
 const MOST_EXPLAINED_US: i64 = 200_000;
 /// The base delay is the least of this and the previous period, microseconds.
 const BASE_PERIOD_US: u64 = 10_000_000;
+/// While the queue is higher than this the base is kept longer, or a queue that stays would become the base.
+const HIGH_MS: f64 = 40.0;
+const BASE_LONG_US: u64 = 120_000_000;
 /// Likewise what has not been less lately.
 const RECENT_PERIOD_US: u64 = 300_000;
 /// A one-way delay this far from the one before is another clock or another path, microseconds.
 const JUMP_US: i64 = 3_000_000;
 /// A queue that stands as high as this is over-use even if it does not grow, milliseconds.
-const STANDING_MS: f64 = 80.0;
+const STANDING_MS: f64 = 60.0;
 /// A standing queue is told this often, microseconds.
 const STANDING_EVERY_US: u64 = 700_000;
-/// Told so often and still there, it is not ours: it becomes the base.
+/// Told so often and still the same to within a little, it is not ours: it becomes the base.
 const STANDING_TIMES: u32 = 2;
+const FLAT_MS: f64 = 4.0;
 
 #[derive(Debug, Clone, Copy)]
 struct Burst {
@@ -80,6 +85,9 @@ pub struct Delay {
     queue_ms: f64,
     standing_told_us: u64,
     standing_times: u32,
+    standing_ms: f64,
+    /// Much is being lost: a standing queue is a full one.
+    pub lossy: bool,
 }
 
 /// A burst's verdict.
@@ -105,7 +113,8 @@ impl Delay {
         }
         let fresh = Least::new(delay, sent.at_us);
         let (base, _) = self.floors.get_or_insert((fresh, fresh));
-        base.update(delay, sent.at_us, BASE_PERIOD_US);
+        let period = if self.queue_ms > HIGH_MS { BASE_LONG_US } else { BASE_PERIOD_US };
+        base.update(delay, sent.at_us, period);
         let gap_us = sent.at_us.saturating_sub(self.last_at_us).min(MOST_EXPLAINED_US as u64) as i64;
         let own_us = u64::from(sent.bytes).saturating_mul(8_000_000).checked_div(believed_bps).unwrap_or(u64::MAX);
         let own_us = own_us.min(MOST_EXPLAINED_US as u64) as i64;
@@ -128,32 +137,36 @@ impl Delay {
         let queue = recent.get().max(burst.unexplained).saturating_sub(base.get());
         self.queue_ms = ms(queue);
         let mut usage = self.trend.sample(burst.at_us as f64 / 1000.0, self.queue_ms);
-        let overload = self.trend.overload();
-        if self.stands(&burst, overload) {
+        let mut overload = self.trend.overload();
+        if let Some(least) = self.stands(&burst, overload) {
             usage = Usage::Over;
+            overload = overload.max(least);
         }
         Some(Verdict { usage, sent_us: burst.at_us, overload })
     }
 
-    /// Is there a high queue that does not shrink? After a few complaints without effect it is taken for the path's own.
-    fn stands(&mut self, burst: &Burst, overload: f64) -> bool {
-        let Some(standing) = self.trend.standing_ms() else { return false };
+    /// Is there a high queue that does not shrink? Then at least how much is overload: none at first, a certain one if it has
+    /// grown since it was last told. After a few times without any change it is taken for the path's own.
+    fn stands(&mut self, burst: &Burst, overload: f64) -> Option<f64> {
+        let standing = self.trend.standing_ms()?;
         if standing < STANDING_MS {
             if standing < STANDING_MS / 2.0 {
-                self.standing_times = 0;
+                (self.standing_times, self.standing_ms) = (0, standing);
             }
-            return false;
+            return None;
         }
         if overload < -0.05 || burst.at_us.saturating_sub(self.standing_told_us) < STANDING_EVERY_US {
-            return false;
+            return None;
         }
+        let growth = standing - std::mem::replace(&mut self.standing_ms, standing);
+        let again = self.standing_times > 0;
         self.standing_told_us = burst.at_us;
-        self.standing_times = self.standing_times.saturating_add(1);
-        if self.standing_times > STANDING_TIMES {
+        self.standing_times = if growth.abs() < FLAT_MS { self.standing_times.saturating_add(1) } else { 1 };
+        if self.standing_times > STANDING_TIMES && !self.lossy {
             self.reset();
-            return false;
+            return None;
         }
-        true
+        Some(if again && growth >= FLAT_MS { CERTAIN } else { 0.0 })
     }
 
     /// Forgets the path: base, trend and burst.

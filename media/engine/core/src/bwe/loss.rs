@@ -12,11 +12,13 @@
 //! | trial | other rate, loss as if a link of that capacity cut it | bounded |
 //! | trial | other rate, loss as before | the loss is inherent: learned, bound lifted; free |
 //! | bounded | excess loss > 10 % | bound = what got through; trial |
-//! | bounded | excess loss < 3 % | bound grows 8 % a second; far above the traffic: free |
+//! | bounded | excess loss < 3 % | bound grows 8 % a second; free when it binds nothing |
 //!
 //! Excess loss is what exceeds the inherent loss. Loss alone never bounds below `FLOOR_BPS`: audio and a lowest layer get
 //! through, and a probe can end the trial. Only numbers of our own transport are counted, which we assign as we send: what was
 //! lost before it reached us never had one, so it cannot be blamed on this receiver.
+
+use super::MAX_BPS;
 
 /// Loss alone does not bound below this, bits/s.
 pub const FLOOR_BPS: u64 = 300_000;
@@ -27,8 +29,6 @@ const PACKETS: u32 = 20;
 const HIGH: f64 = 0.10;
 const LOW: f64 = 0.03;
 const GROWTH: f64 = 1.08;
-/// A bound this many times what is sent binds nothing.
-const FREE: f64 = 3.0;
 /// Two stories must differ by this share of the loss to be told apart.
 const DISTINCT: f64 = 0.4;
 /// Of the change that the one story foretells, less than this speaks for the other; more than that for the one.
@@ -70,6 +70,8 @@ pub struct Loss {
     /// What was sent before this is not counted.
     settled_us: u64,
     doubt: Doubt,
+    /// The queue is long: loss now is no chance.
+    pub queued: bool,
 }
 
 /// Is learned loss a policer after all? Then what gets through stays the same whatever is sent: the slope of ln(1 - loss) over
@@ -158,7 +160,7 @@ impl Loss {
         let share = (self.excess(loss) - trial.excess) / change_if_ours;
         if share > OURS {
             self.trial = None;
-        } else if share < CHANCE {
+        } else if share < CHANCE && !self.queued {
             self.trial = None;
             self.learned = ((trial.loss + loss) / 2.0).max(self.inherent).min(INHERENT_MAX);
             self.inherent = self.learned;
@@ -182,7 +184,7 @@ impl Loss {
             self.bound_bps = Some(self.bound_bps.map_or(through, |bound| bound.min(through)));
             self.trial.get_or_insert(Observation { bps, excess, loss });
         } else if excess < LOW {
-            self.bound_bps = self.bound_bps.map(|bound| bound * GROWTH.powf(seconds.min(2.0))).filter(|bound| *bound < FREE * bps);
+            self.bound_bps = self.bound_bps.map(|bound| bound * GROWTH.powf(seconds.min(2.0))).filter(|bound| *bound < MAX_BPS as f64);
         }
     }
 

@@ -9,7 +9,8 @@
 //!
 //! A train is judged by whether a queue grew while it was sent: the least one-way delay of its second half minus that of its
 //! first, so that jitter, which only ever delays, needs to hit every packet of a half to mislead. What it proves is never more than
-//! what it sent. Failures double the time to the next train, from 1 to 10 s.
+//! what it sent. Failures double the time to the next train, from 1 to 10 s;
+//! raises that over-use takes back soon after, to 30 s.
 
 use super::history::Sent;
 
@@ -28,8 +29,11 @@ const FULL: f64 = 0.5;
 const UTILISATION: f64 = 0.95;
 /// Feedback may take this long, microseconds.
 const PATIENCE_US: u64 = 1_000_000;
+/// A raise that was not taken back for this long was right, microseconds.
+const LASTED_US: u64 = 10_000_000;
 const SHORTEST_US: u64 = 1_000_000;
 const LONGEST_US: u64 = 10_000_000;
+const REFUTED_US: u64 = 30_000_000;
 
 /// Padding or retransmissions to send now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +85,8 @@ pub struct Prober {
     cluster: u32,
     next_us: u64,
     interval_us: u64,
+    /// When a train last raised the estimate.
+    raised_us: Option<u64>,
 }
 
 impl Prober {
@@ -169,19 +175,36 @@ impl Prober {
         self.train.take().map(|train| train.evaluate())
     }
 
-    /// The caller's verdict on a finding: was it worth it?
+    /// The caller's verdict on a finding: was it worth it? Then the next may follow at once.
     pub fn settle(&mut self, worthwhile: bool, now_us: u64) {
-        self.interval_us = match worthwhile {
-            true => 0,
-            false => self.interval_us.saturating_mul(2).clamp(SHORTEST_US, LONGEST_US),
-        };
+        if worthwhile {
+            // A raise that lasted clears the record.
+            if self.raised_us.is_some_and(|at| now_us.saturating_sub(at) > LASTED_US) {
+                self.interval_us = 0;
+            }
+            (self.raised_us, self.next_us) = (Some(now_us), now_us);
+        } else {
+            self.put_off(LONGEST_US, now_us);
+        }
+    }
+
+    fn put_off(&mut self, longest_us: u64, now_us: u64) {
+        self.interval_us = self.interval_us.saturating_mul(2).clamp(SHORTEST_US, longest_us.max(self.interval_us));
         self.next_us = now_us.saturating_add(self.interval_us);
     }
 
-    /// Gives a running train up, and starts none before `until_us`.
-    pub fn stop(&mut self, until_us: u64) {
+    /// A spoiled train says nothing: try again soon.
+    pub fn retry(&mut self, now_us: u64) {
+        self.next_us = now_us.saturating_add(SHORTEST_US / 2);
+    }
+
+    /// The link is full: gives a running train up and rests for `rest_us` at least; if a train has led here, for longer.
+    pub fn refuted(&mut self, rest_us: u64, now_us: u64) {
         self.train = None;
-        self.next_us = self.next_us.max(until_us);
+        if self.raised_us.take().is_some_and(|at| now_us.saturating_sub(at) < LASTED_US) {
+            self.put_off(REFUTED_US, now_us);
+        }
+        self.next_us = self.next_us.max(now_us.saturating_add(rest_us));
     }
 
     /// When `request` has something to ask for, or a train is over.

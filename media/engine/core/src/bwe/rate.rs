@@ -18,7 +18,7 @@ const BETA: f64 = 0.85;
 /// A certain decrease also makes room for the queue to drain within about a second: its seconds, at most this share.
 const DRAIN_MOST: f64 = 0.35;
 /// More overload than this is a certain one.
-const CERTAIN: f64 = 0.15;
+pub const CERTAIN: f64 = 0.15;
 /// Multiplicative growth per second, and additive growth per response time, bits/s.
 const GROWTH: f64 = 1.08;
 const STEP_BPS: f64 = 9_600.0;
@@ -102,7 +102,7 @@ impl Rate {
     fn decrease(&mut self, overload: f64, link: &Link, now_us: u64) {
         let arriving = link.arriving_bps.map(|bps| bps as f64);
         let now = link.arriving_now_bps.map(|bps| bps as f64);
-        let certain = overload > CERTAIN;
+        let certain = overload >= CERTAIN;
         let full = match (arriving, now) {
             (Some(a), Some(b)) if certain => a.min(b),
             (Some(a), _) => a,

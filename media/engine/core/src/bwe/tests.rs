@@ -204,7 +204,7 @@ fn lost_feedback_is_waited_for() {
         }
         trace("feedback", &sim);
         println!("deaf {seed}: target {} {:?}", sim.seen.target(5.0, 80.0), sim.seen.changes);
-        assert!(sim.lowest(0, 5.0, 80.0) == 2, "seed {seed}");
+        assert!(sim.lowest(0, 15.0, 80.0) == 2, "seed {seed}");
     });
 }
 
@@ -239,4 +239,60 @@ fn a_gallery_is_served_in_order_of_rank() {
         assert!((0..8).all(|slot| sim.lowest(slot, 10.0, 60.0) >= 0), "seed {seed}");
         assert!(sim.plays(7) >= sim.plays(6));
     });
+}
+
+#[test]
+fn zz_explore() {
+    let base = LINK;
+    let cases: Vec<(&str, Link, Vec<u8>)> = vec![
+        ("1M", Link { bps: 1_000_000, queue: 40_000, ..base }, vec![1]),
+        ("700k", Link { bps: 700_000, queue: 40_000, ..base }, vec![1]),
+        ("300k", Link { bps: 300_000, queue: 40_000, ..base }, vec![1]),
+        ("250k", Link { bps: 250_000, queue: 40_000, ..base }, vec![1]),
+        ("120k", Link { bps: 120_000, queue: 40_000, ..base }, vec![1]),
+        ("120k tile", Link { bps: 120_000, queue: 40_000, ..base }, vec![2]),
+        ("10M gallery", Link { bps: 10_000_000, queue: 200_000, ..base }, vec![2; 12]),
+        ("50M gallery", Link { bps: 50_000_000, queue: 500_000, ..base }, vec![2; 25]),
+        ("3M gallery", Link { ..base }, vec![2; 25]),
+        ("1.7M", Link { bps: 1_700_000, ..base }, vec![1]),
+        ("1.5M", Link { bps: 1_500_000, ..base }, vec![1]),
+        ("rtt300", Link { delay: 150_000, ..base }, vec![1]),
+        ("feedback 50", Link { feedback_every: 50_000, ..base }, vec![1]),
+        ("feedback 250", Link { feedback_every: 250_000, ..base }, vec![1]),
+        ("shallow", Link { queue: 15_000, ..base }, vec![1]),
+        ("shallow 1M", Link { bps: 1_000_000, queue: 10_000, ..base }, vec![1]),
+        ("bloat", Link { bps: 1_000_000, queue: 1_000_000, ..base }, vec![1]),
+        ("jitter 1M", Link { bps: 1_000_000, jitter: 30_000, ..base }, vec![1]),
+        ("jitter loss", Link { jitter: 30_000, loss: 100, reorders: true, ..base }, vec![1]),
+        ("jitter 100", Link { jitter: 100_000, reorders: true, ..base }, vec![1]),
+        ("others 2.5M", Link { others: 2_500_000, ..base }, vec![1]),
+        ("others 2.9M", Link { others: 2_900_000, ..base }, vec![1]),
+        ("loss 30 1M", Link { bps: 1_000_000, loss: 300, ..base }, vec![1]),
+        ("policer 300k", Link { policer: 300_000, ..base }, vec![1]),
+        ("policer 2M", Link { policer: 2_000_000, ..base }, vec![1]),
+    ];
+    for (name, link, ranks) in cases {
+        for seed in 0..4 {
+            let mut sim = Simulation::new(seed, link, &ranks);
+            sim.run(120.0);
+            if std::env::var("CASE").is_ok_and(|c| c == name) { trace(name, &sim); }
+            let f = sim.figures();
+            println!(
+                "{name:12} target {:8} arriving {:8} queue {:?} audio {:.3} plays {:?} changes {} after 20s {} dec {} trains {}/{} pad {} inh {:.2} {:?}",
+                sim.seen.target(20.0, 120.0),
+                f.arriving_bps,
+                sim.seen.queue_ms(20.0, 120.0),
+                sim.seen.audio.1 as f64 / sim.seen.audio.0 as f64,
+                (0..ranks.len()).map(|s| layer(sim.plays(s))).collect::<Vec<_>>(),
+                sim.seen.changes.len(),
+                sim.seen.changes.iter().filter(|c| c.0 > 20 * SECOND).count(),
+                f.counters.decreases,
+                f.counters.trains_worthwhile,
+                f.counters.trains,
+                f.counters.padding_bytes,
+                f.inherent_loss,
+                if ranks.len() == 1 { sim.seen.changes.iter().map(|c| format!("{:.1}:{}", c.0 as f64 / 1e6, layer(c.2))).collect() } else { vec![] },
+            );
+        }
+    }
 }

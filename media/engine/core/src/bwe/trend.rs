@@ -22,6 +22,11 @@ const PERSISTENCE_MS: f64 = 10.0;
 const STEEP_SAMPLES: u32 = 2;
 const STEEP_MS: f64 = 40.0;
 const STEEP: f64 = 0.25;
+/// Added to that bound: so many times the usual difference between two samples, learned at this rate.
+const STEEP_NOISE: f64 = 4.0;
+const NOISE_RATE: f64 = 0.02;
+/// What a millisecond of such difference adds to the threshold of the slope.
+const NOISE_SLOPE: f64 = 0.002;
 
 /// Threshold: start, bounds, how fast it moves per millisecond, and how far a slope may exceed it and still move it.
 const THRESHOLD: f64 = 0.052;
@@ -64,6 +69,7 @@ pub struct Trend {
     /// Steep samples in a row, and the last one's slope.
     steep: u32,
     steep_slope: f64,
+    noise_ms: f64,
 }
 
 impl Default for Trend {
@@ -80,6 +86,7 @@ impl Default for Trend {
             over_samples: 0,
             steep: 0,
             steep_slope: 0.0,
+            noise_ms: 0.0,
         }
     }
 }
@@ -89,7 +96,7 @@ impl Trend {
     pub fn sample(&mut self, at_ms: f64, queue_ms: f64) -> Usage {
         let step = (at_ms - self.last.at_ms).max(0.0);
         if self.len > 0 && step > PAUSE_MS {
-            *self = Self { threshold: self.threshold, ..Self::default() };
+            *self = Self { threshold: self.threshold, noise_ms: self.noise_ms, ..Self::default() };
         }
         let before = self.last;
         let smoothed_ms = if self.len == 0 { queue_ms } else { SMOOTHING * before.smoothed_ms + (1.0 - SMOOTHING) * queue_ms };
@@ -100,8 +107,10 @@ impl Trend {
         self.at = self.at.wrapping_add(1) % SAMPLES;
         self.len = self.len.saturating_add(1).min(SAMPLES);
         self.seen = (self.seen + 1.0).min(FULL_CONFIDENCE);
-        self.steep_slope = if step > 0.0 { (queue_ms - before.queue_ms) / step } else { 0.0 };
-        self.steep = if queue_ms > STEEP_MS && self.steep_slope > STEEP { self.steep.saturating_add(1) } else { 0 };
+        let rise = queue_ms - before.queue_ms;
+        self.steep_slope = if step > 0.0 { rise / step } else { 0.0 };
+        self.steep = if queue_ms > STEEP_MS + STEEP_NOISE * self.noise_ms && self.steep_slope > STEEP { self.steep.saturating_add(1) } else { 0 };
+        self.noise_ms += NOISE_RATE * (rise.abs() - self.noise_ms);
         let Some(slope) = self.fit(|s| s.smoothed_ms) else { return Usage::Normal };
         let usage = self.judge(slope * self.seen / FULL_CONFIDENCE, step);
         if self.steep >= STEEP_SAMPLES {
@@ -138,7 +147,8 @@ impl Trend {
     fn judge(&mut self, slope: f64, step_ms: f64) -> Usage {
         let before = std::mem::replace(&mut self.slope, slope);
         let mut usage = Usage::Normal;
-        if slope > self.threshold {
+        let threshold = self.threshold + NOISE_SLOPE * self.noise_ms;
+        if slope > threshold {
             self.over_ms += step_ms;
             self.over_samples = self.over_samples.saturating_add(1);
             if self.over_ms > PERSISTENCE_MS && self.over_samples > 1 && slope >= before {
@@ -147,7 +157,7 @@ impl Trend {
             }
         } else {
             (self.over_ms, self.over_samples) = (0.0, 0);
-            if slope < -self.threshold {
+            if slope < -threshold {
                 usage = Usage::Under;
             }
         }
