@@ -9,6 +9,12 @@ pub mod history;
 pub mod loss;
 pub mod probe;
 pub mod rate;
+#[cfg(test)]
+#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+mod simulation;
+#[cfg(test)]
+#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+mod tests;
 pub mod trend;
 
 pub use allocator::{allocate, Allocation, Choice, Demand, Play};

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | goes down, or pauses | at once, when it does not fit |
 //! | goes up | when it would have fitted with `MARGIN` to spare all the time for its patience, and `UP_EVERY_US` after the last change |
-//! | patience | 1 s; doubles to 64 s when a step up did not last 10 s; falls back when a layer lasted 30 s |
+//! | patience | 1 s; doubles to 32 s when a step up did not last 30 s; falls back when one lasted 60 s |
 
 /// Layers of one source, at most.
 pub const LAYERS: usize = 3;
@@ -19,12 +19,12 @@ const OVERDRAW_PERCENT: u64 = 25;
 /// Steps up of one slot are this far apart, microseconds.
 pub const UP_EVERY_US: u64 = 3_000_000;
 const PATIENCE_US: u64 = 1_000_000;
-const PATIENCE_MAX_US: u64 = 64_000_000;
-const FAILED_US: u64 = 10_000_000;
-const LASTED_US: u64 = 30_000_000;
+const PATIENCE_MAX_US: u64 = 32_000_000;
+const FAILED_US: u64 = 30_000_000;
+const LASTED_US: u64 = 60_000_000;
 
 /// What a slot plays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Play {
     /// The viewer does not look: nothing is sent.
     #[default]
@@ -62,6 +62,8 @@ pub struct Choice {
     patience_us: u64,
     /// The last change was a step up.
     rose: bool,
+    /// The first choice since the viewer looked stands: a first step up need not keep its distance.
+    fresh: bool,
 }
 
 /// One video slot's wish.
@@ -180,7 +182,7 @@ fn cap(demand: &mut Demand, now_us: u64) -> usize {
     }
     let since = *choice.fits_since_us.get_or_insert(now_us);
     let patient = now_us.saturating_sub(since) >= choice.patience_us.max(PATIENCE_US);
-    let spaced = now_us.saturating_sub(choice.changed_us) >= UP_EVERY_US;
+    let spaced = choice.fresh || now_us.saturating_sub(choice.changed_us) >= UP_EVERY_US;
     if patient && spaced {
         demand.height
     } else {
@@ -195,7 +197,7 @@ fn decide(demand: &mut Demand, now_us: u64) {
     let play = if most == 0 { Play::Hidden } else { Play::of(demand.height) };
     let lasted = now_us.saturating_sub(choice.changed_us);
     if play == choice.play {
-        if lasted >= LASTED_US {
+        if choice.rose && lasted >= LASTED_US {
             choice.patience_us = PATIENCE_US;
         }
         return;
@@ -207,6 +209,7 @@ fn decide(demand: &mut Demand, now_us: u64) {
         choice.patience_us = choice.patience_us.max(PATIENCE_US).saturating_mul(2).min(PATIENCE_MAX_US);
     }
     choice.rose = !hidden && play.height() > before.height();
+    choice.fresh = before == Play::Hidden;
     choice.play = play;
     choice.changed_us = now_us;
     choice.fits_since_us = None;

@@ -12,11 +12,13 @@
 //! | trial | other rate, loss as if a link of that capacity cut it | bounded |
 //! | trial | other rate, loss as before | the loss is inherent: learned, bound lifted; free |
 //! | bounded | excess loss > 10 % | bound = what got through; trial |
-//! | bounded | excess loss < 3 % | bound grows 8 % a second; far above the traffic: free |
+//! | bounded | excess loss < 3 % | bound grows 8 % a second; free when it binds nothing |
 //!
 //! Excess loss is what exceeds the inherent loss. Loss alone never bounds below `FLOOR_BPS`: audio and a lowest layer get
 //! through, and a probe can end the trial. Only numbers of our own transport are counted, which we assign as we send: what was
 //! lost before it reached us never had one, so it cannot be blamed on this receiver.
+
+use super::MAX_BPS;
 
 /// Loss alone does not bound below this, bits/s.
 pub const FLOOR_BPS: u64 = 300_000;
@@ -27,10 +29,15 @@ const PACKETS: u32 = 20;
 const HIGH: f64 = 0.10;
 const LOW: f64 = 0.03;
 const GROWTH: f64 = 1.08;
-/// A bound this many times what is sent binds nothing.
-const FREE: f64 = 3.0;
 /// Two stories must differ by this share of the loss to be told apart.
 const DISTINCT: f64 = 0.4;
+/// Of the change that the one story foretells, less than this speaks for the other; more than that for the one.
+const CHANCE: f64 = 0.35;
+const OURS: f64 = 0.65;
+/// What is sent this long after a trial began belongs to neither rate.
+const SETTLE_US: u64 = 700_000;
+/// Share by which the inherent loss follows what is seen, up to what was learned.
+const FOLLOWS: f64 = 0.2;
 /// More loss than this is not believed to be inherent.
 const INHERENT_MAX: f64 = 0.5;
 
@@ -54,21 +61,62 @@ struct Observation {
 #[derive(Debug, Default)]
 pub struct Loss {
     period: Period,
+    /// Loss that our rate does not cause: what was learned, and what of it is still seen.
+    learned: f64,
     inherent: f64,
     recent: f64,
     bound_bps: Option<f64>,
     trial: Option<Observation>,
+    /// What was sent before this is not counted.
+    settled_us: u64,
+    doubt: Doubt,
+    /// The queue is long: loss now is no chance.
+    pub queued: bool,
+}
+
+/// Is learned loss a policer after all? Then what gets through stays the same whatever is sent: the slope of ln(1 - loss) over
+/// ln(rate) is -1; it is 0 for loss by chance.
+#[derive(Debug, Default)]
+struct Doubt {
+    n: f64,
+    x: f64,
+    y: f64,
+    xx: f64,
+    xy: f64,
+}
+
+impl Doubt {
+    /// Notes an observation; true if chance is no longer believed.
+    fn observe(&mut self, bps: f64, loss: f64) -> bool {
+        let (x, y) = (bps.max(1.0).ln(), (1.0 - loss).max(0.01).ln());
+        let weight = (1.0 / (self.n + 1.0)).max(0.04);
+        self.n += 1.0;
+        let (dx, dy) = (x - self.x, y - self.y);
+        self.x += weight * dx;
+        self.y += weight * dy;
+        self.xx = (1.0 - weight) * (self.xx + weight * dx * dx);
+        self.xy = (1.0 - weight) * (self.xy + weight * dx * dy);
+        self.n >= 15.0 && self.xx > 0.0009 && self.xy / self.xx < -0.7
+    }
 }
 
 impl Loss {
     /// Feedback speaks of a packet for the first time.
     pub fn status(&mut self, at_us: u64, bytes: u16, lost: bool) {
+        if at_us < self.settled_us {
+            return;
+        }
         let p = &mut self.period;
         if p.packets == 0 {
             p.first_us = at_us;
         } else if at_us.saturating_sub(p.first_us) >= PERIOD_US && p.packets >= PACKETS {
+            let tried = self.trial.is_some();
             self.close();
             self.period.first_us = at_us;
+            if self.trial.is_some() != tried {
+                self.settled_us = at_us.saturating_add(SETTLE_US);
+                return;
+            }
         }
         let p = &mut self.period;
         p.last_us = p.last_us.max(at_us);
@@ -87,12 +135,13 @@ impl Loss {
         let time = p.last_us.saturating_sub(p.first_us).max(1) as f64;
         let loss = f64::from(p.lost) / f64::from(p.packets.max(1));
         self.recent = loss;
-        self.judge(p.bytes as f64 * 8e6 / time, loss, time / 1e6);
+        self.judge(p.bytes as f64 * 8e6 / time, loss, time / 1e6, f64::from(p.packets));
     }
 
     /// A probe sent at `bps` lost this share of its packets.
     pub fn probed(&mut self, bps: u64, lost: u32, packets: u32) {
-        if let Some(trial) = self.trial.filter(|_| packets >= 8) {
+        // A policer's bucket lets a short train through: only one who sends so little that less is no choice learns from it.
+        if let Some(trial) = self.trial.filter(|trial| packets >= 8 && trial.bps < 1.5 * FLOOR_BPS as f64) {
             self.compare(trial, bps as f64, f64::from(lost) / f64::from(packets));
         }
     }
@@ -103,33 +152,39 @@ impl Loss {
 
     /// Which story of the trial does an observation at another rate fit?
     fn compare(&mut self, trial: Observation, bps: f64, loss: f64) {
-        let excess = self.excess(loss);
         let through = trial.bps * (1.0 - trial.excess);
-        let if_ours = (1.0 - through / bps.max(1.0)).max(0.0);
-        if (if_ours - trial.excess).abs() < DISTINCT * trial.excess {
+        let change_if_ours = (1.0 - through / bps.max(1.0)).max(0.0) - trial.excess;
+        if change_if_ours.abs() < DISTINCT * trial.excess {
             return;
         }
-        self.trial = None;
-        if (excess - trial.excess).abs() < (excess - if_ours).abs() {
-            self.inherent = trial.loss.min(loss).max(self.inherent).min(INHERENT_MAX);
+        let share = (self.excess(loss) - trial.excess) / change_if_ours;
+        if share > OURS {
+            self.trial = None;
+        } else if share < CHANCE && !self.queued {
+            self.trial = None;
+            self.learned = ((trial.loss + loss) / 2.0).max(self.inherent).min(INHERENT_MAX);
+            self.inherent = self.learned;
             self.bound_bps = None;
+            self.doubt = Doubt::default();
         }
     }
 
-    fn judge(&mut self, bps: f64, loss: f64, seconds: f64) {
+    fn judge(&mut self, bps: f64, loss: f64, seconds: f64, packets: f64) {
         if let Some(trial) = self.trial {
             self.compare(trial, bps, loss);
         }
-        if loss < self.inherent {
-            self.inherent += 0.3 * (loss - self.inherent);
+        self.inherent = (self.inherent + FOLLOWS * (loss - self.inherent)).min(self.learned);
+        if self.inherent > HIGH && self.doubt.observe(bps, loss) {
+            (self.learned, self.inherent, self.doubt) = (0.0, 0.0, Doubt::default());
         }
         let excess = self.excess(loss);
-        if excess > HIGH {
+        // One standard deviation may be chance.
+        if excess > HIGH + (loss * (1.0 - loss) / packets).sqrt() {
             let through = (bps * (1.0 - excess)).max(FLOOR_BPS as f64);
             self.bound_bps = Some(self.bound_bps.map_or(through, |bound| bound.min(through)));
             self.trial.get_or_insert(Observation { bps, excess, loss });
         } else if excess < LOW {
-            self.bound_bps = self.bound_bps.map(|bound| bound * GROWTH.powf(seconds.min(2.0))).filter(|bound| *bound < FREE * bps);
+            self.bound_bps = self.bound_bps.map(|bound| bound * GROWTH.powf(seconds.min(2.0))).filter(|bound| *bound < MAX_BPS as f64);
         }
     }
 
@@ -208,8 +263,8 @@ mod tests {
 
     #[test]
     fn learned_loss_is_unlearned_when_the_air_clears() {
-        let (mut loss, mut at) = (Loss { inherent: 0.3, ..Loss::default() }, 0);
-        send(&mut loss, &mut at, 500_000, 12, || false);
+        let (mut loss, mut at) = (Loss { inherent: 0.3, learned: 0.3, ..Loss::default() }, 0);
+        send(&mut loss, &mut at, 500_000, 20, || false);
         assert!(loss.inherent() < 0.02, "{loss:?}");
     }
 }

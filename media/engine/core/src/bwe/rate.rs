@@ -15,8 +15,10 @@ use super::trend::Usage;
 
 /// What a decrease leaves.
 const BETA: f64 = 0.85;
+/// A certain decrease also makes room for the queue to drain within about a second: its seconds, at most this share.
+const DRAIN_MOST: f64 = 0.35;
 /// More overload than this is a certain one.
-const CERTAIN: f64 = 0.15;
+pub const CERTAIN: f64 = 0.15;
 /// Multiplicative growth per second, and additive growth per response time, bits/s.
 const GROWTH: f64 = 1.08;
 const STEP_BPS: f64 = 9_600.0;
@@ -40,6 +42,7 @@ pub struct Link {
     pub arriving_now_bps: Option<u64>,
     pub useful_bps: Option<u64>,
     pub rtt_us: u64,
+    pub queue_us: u64,
 }
 
 /// The rate and its state.
@@ -51,17 +54,19 @@ pub struct Rate {
     ceiling_bps: Option<f64>,
     updated_us: u64,
     decreased_us: Option<u64>,
+    /// The last decrease was to what arrived.
+    certain: bool,
 }
 
 impl Rate {
     pub fn new(bps: u64, now_us: u64) -> Self {
-        Self { bps: bps as f64, state: State::Hold, ceiling_bps: None, updated_us: now_us, decreased_us: None }
+        Self { bps: bps as f64, state: State::Hold, ceiling_bps: None, updated_us: now_us, decreased_us: None, certain: false }
     }
 
     /// Takes the usage that packets sent at `sent_us` saw.
     pub fn update(&mut self, usage: Usage, sent_us: u64, overload: f64, link: &Link, now_us: u64) {
         let usage = match usage {
-            Usage::Over if self.decreased_us.is_some_and(|at| sent_us < at) => Usage::Under,
+            Usage::Over if self.decreased_us.is_some_and(|at| sent_us < at) && (self.certain || overload < CERTAIN) => Usage::Under,
             usage => usage,
         };
         self.state = match (self.state, usage) {
@@ -81,7 +86,9 @@ impl Rate {
     fn increase(&mut self, link: &Link, seconds: f64) {
         let Some(useful) = link.useful_bps else { return };
         let grown = match self.ceiling_bps {
-            Some(ceiling) if NEAR.contains(&(self.bps / ceiling)) => self.bps + STEP_BPS * seconds * 1e6 / (link.rtt_us as f64 + 100_000.0),
+            Some(ceiling) if NEAR.contains(&(self.bps / ceiling)) => {
+                self.bps + STEP_BPS * seconds * 1e6 / (link.rtt_us as f64 + 100_000.0)
+            }
             ceiling => {
                 if ceiling.is_some_and(|ceiling| self.bps > ceiling) {
                     self.ceiling_bps = None;
@@ -95,17 +102,19 @@ impl Rate {
     fn decrease(&mut self, overload: f64, link: &Link, now_us: u64) {
         let arriving = link.arriving_bps.map(|bps| bps as f64);
         let now = link.arriving_now_bps.map(|bps| bps as f64);
-        let certain = overload > CERTAIN;
+        let certain = overload >= CERTAIN;
         let full = match (arriving, now) {
             (Some(a), Some(b)) if certain => a.min(b),
             (Some(a), _) => a,
             (None, b) => b.unwrap_or(self.bps),
         };
-        let bound = BETA * full;
+        // The queue has to go, too: what it holds beyond the first moment is taken off.
+        let drain = if certain { (link.queue_us as f64 / 1e6).min(DRAIN_MOST) } else { 0.0 };
+        let bound = (BETA - drain) * full;
         let lowered = if certain { bound } else { bound.max(BETA * self.bps) };
         self.ceiling_bps = Some(full);
         self.bps = self.bps.min(lowered);
-        self.decreased_us = Some(now_us);
+        (self.decreased_us, self.certain) = (Some(now_us), certain);
     }
 
     /// A probe showed that the link carries this.
@@ -114,6 +123,11 @@ impl Rate {
             self.bps = bps;
             self.ceiling_bps = self.ceiling_bps.filter(|ceiling| *ceiling > bps);
         }
+    }
+
+    /// A probe showed that the link carries no more than this; what arrives without it is believed rather.
+    pub fn lower(&mut self, bps: f64, link: &Link) {
+        self.bps = self.bps.min(bps.max(link.useful_bps.unwrap_or(0) as f64));
     }
 
     pub fn state(&self) -> State {
