@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from media.devices import Transport
 from media.quality import Report, score
 from media.receiving import Receiving
 from media.switchboard import Switchboard
@@ -22,11 +23,16 @@ class Listening:
         self._board = board
         self._receiving = receiving
         self._closed = closed
+        #: receiving transports whose layers changed and were not told yet
+        self._changed: dict[int, None] = {}
 
     def listen(self) -> None:
         """Hear everything the engine has to say."""
         for event in self._board.engine.drain():
             self._heard(event)
+        changed, self._changed = self._changed, {}
+        for peer in changed:
+            self._tell_layers(peer)
 
     def _heard(self, event: "Event") -> None:
         board = self._board
@@ -46,6 +52,8 @@ class Listening:
                     board.signals.to_all(klass.room.id, {"type": "audio", "slots": people})
             case ("quality", peer, rtt, loss_in, loss_out, *_):
                 self._grade(peer, Report(rtt_ms=rtt, loss_in=loss_in, loss_out=loss_out))
+            case ("layer", slot, layer):
+                self._layer(slot, layer)
             case ("violation", _, kind, count):
                 board.counts[f"violation_{kind}"] += count
             case ("track", *_):
@@ -56,11 +64,14 @@ class Listening:
         board.counts[f"closed_{reason}"] += 1
         self._closed(peer)
         board.tell(peer, {"type": "media", "state": "closed", "reason": reason})
-        place = board.places.pop(peer, None)
+        place = board.places.get(peer)
         klass = board.classes.get(place.session) if place is not None else None
         if place is None or klass is None:
             return
         device = klass.devices[place.connection]
+        for transport in (device.publish, device.subscribe):
+            if transport is not None and transport.peer == peer:
+                board.forget(transport)
         if device.publish is not None and device.publish.peer == peer:
             ids = [id for id, _ in device.publish.tracks.values()]
             device.publish = None
@@ -82,6 +93,26 @@ class Listening:
         speakers = [{"participant": participant, "level": level} for participant, level in heard]
         board.signals.to_all(klass.room.id, {"type": "speakers", "speakers": speakers})
         board.refresh(klass.room.id)
+
+    def _receiver(self, peer: int | None) -> Transport | None:
+        """The receiving transport of this number, if it is open."""
+        place = self._board.places.get(peer or 0)
+        klass = self._board.classes.get(place.session) if place is not None else None
+        device = klass.devices.get(place.connection) if klass is not None and place is not None else None
+        return device.subscribe if device is not None and device.subscribe is not None and device.subscribe.peer == peer else None
+
+    def _layer(self, slot: int, layer: int) -> None:
+        transport = self._receiver(self._board.slots.get(slot))
+        if transport is not None:
+            transport.layers[transport.mids[slot]] = layer
+            self._changed[transport.peer] = None
+
+    def _tell_layers(self, peer: int) -> None:
+        """All of them: a signal that is not read is replaced by the next."""
+        transport, place = self._receiver(peer), self._board.places.get(peer)
+        if transport is not None and place is not None:
+            slots = [{"mid": mid, "layer": layer} for mid, layer in transport.layers.items()]
+            self._board.signals.to_connection(place.session, place.connection, {"type": "layers", "slots": slots})
 
     def _grade(self, peer: int, report: Report) -> None:
         board = self._board

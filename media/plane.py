@@ -1,7 +1,7 @@
 """NativePlane: the forwarding engine behind the MediaPlane port. The only one to start `media._engine`.
 
-It checks rights and bounds; `director` decides who is forwarded to whom, `negotiation` speaks SDP, `publishing`, `receiving` and `listening`
-carry out over one `switchboard`.
+It checks rights and bounds; `director` decides who is forwarded to whom, `negotiation` speaks SDP; `publishing`, `receiving` and
+`listening` carry out over one `switchboard`.
 
 Media tickets. A transport is entered with its ICE credentials: a random 128-bit password and user fragment, minted per transport after
 the caller's right to the class was checked. They work once (an answered offer, one DTLS association whose certificate must have the
@@ -14,18 +14,21 @@ an offer to be answered.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from media._engine import Engine  # noqa: TID251 - this is the one place
 from media._engine import send_many as send_many  # noqa: TID251 - handed to the gateway by the server
-from media.devices import Class, Device
+from media.codecs import Kind
+from media.devices import Class, Device, Transport
 from media.director import may_publish, may_receive
+from media.fragment import read_fragment, write_fragment
 from media.listening import Listening
-from media.negotiation import answer_check
+from media.negotiation import Source, Use, answer_check, media_lines
 from media.publishing import Publishing
 from media.receiving import TICKET_MS as TICKET_MS
 from media.receiving import Receiving
-from media.requests import read_people, read_sdp, read_tiles, read_tracks
+from media.requests import read_heights, read_people, read_sdp, read_sizes, read_tiles, read_tracks
 from media.switchboard import Switchboard
 from signaling.classroom.errors import Rejected
 from signaling.classroom.ids import ParticipantId, SessionId
@@ -60,8 +63,8 @@ class NativePlane:
         self._publishing = Publishing(board)
         self._receiving = Receiving(board)
         self._checks: dict[int, asyncio.TimerHandle] = {}
-        listening = Listening(board, self._receiving, closed=self._check_closed)
-        board.loop.add_reader(self._engine.event_fd, listening.listen)
+        self._listening = Listening(board, self._receiving, closed=self._check_closed)
+        board.loop.add_reader(self._engine.event_fd, self._listening.listen)
         self._check_room = board.new_id()
         board.do(self._engine.open_room, self._check_room, 0)
 
@@ -82,13 +85,13 @@ class NativePlane:
         klass = self._admitted(session, participant, connection)
         if not may_publish(klass.room, participant):
             raise Rejected("not_allowed")
-        offer, tracks = read_sdp(request), read_tracks(request)
-        return self._publishing.answer(klass, connection, self._device(klass, participant, connection), offer, tracks)
+        offer, tracks, heights = read_sdp(request), read_tracks(request), read_heights(request)
+        return self._publishing.answer(klass, connection, self._device(klass, participant, connection), offer, tracks, heights)
 
     async def subscribe(
         self, session: SessionId, participant: ParticipantId, connection: str, request: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        """Offer, take the answer, renew, or choose who is shown."""
+        """Offer, take the answer, renew, choose who is shown, or tell how large."""
         klass = self._admitted(session, participant, connection)
         match request.get("action"):
             case "offer":
@@ -100,6 +103,8 @@ class NativePlane:
                 self._receiving.take_answer(klass, connection, klass.devices.get(connection), read_sdp(request))
             case "show":
                 self._receiving.show(klass, connection, read_people(request))
+            case "size":
+                self._receiving.size(klass, connection, read_sizes(request))
             case _:
                 raise Rejected("bad_message")
         return {}
@@ -124,6 +129,48 @@ class NativePlane:
     def close(self, session: SessionId) -> None:
         """The class is over: every transport in it ends."""
         self._board.close_class(session)
+
+    # Beside the port: WHIP and WHEP, whose clients say everything in one offer.
+
+    def ingest(self, session: SessionId, participant: ParticipantId, connection: str, offer: str, sources: Mapping[Kind, Source]) -> str:
+        """Answer an encoder's offer: at most one m-line of each kind, which carry these sources. Raises Rejected."""
+        klass = self._admitted(session, participant, connection)
+        if not may_publish(klass.room, participant):
+            raise Rejected("not_allowed")
+        tracks: dict[str, Source] = {}
+        for mid, kind in media_lines(offer, "sends"):
+            if sources[kind] in tracks.values():
+                raise Rejected("bad_sdp")
+            tracks[mid] = sources[kind]
+        device = self._device(klass, participant, connection)
+        return str(self._publishing.answer(klass, connection, device, offer, tracks, {}, lowest_first=False)["sdp"])
+
+    def play(self, session: SessionId, participant: ParticipantId, connection: str, offer: str, picture: Use) -> str:
+        """Answer a player's offer: up to three voices and one picture of this use. Raises Rejected."""
+        klass = self._admitted(session, participant, connection)
+        return self._receiving.answer(klass, connection, self._device(klass, participant, connection), offer, picture)
+
+    def restart(self, session: SessionId, participant: ParticipantId, connection: str, fragment: str) -> tuple[str, str] | None:
+        """Take an encoder's or player's ICE news: None if they are no restart, else (our new user fragment, our fragment).
+
+        Raises Rejected; the transport then goes on as it was.
+        """
+        klass = self._admitted(session, participant, connection)
+        transport = self._only_transport(klass, connection)
+        if transport is None:
+            raise Rejected("media_unavailable")
+        ufrag, pwd = read_fragment(fragment)
+        if (ufrag, pwd) == (transport.remote.ufrag, transport.remote.pwd):
+            return None
+        server = self._board.mint(transport.shard).after(transport.server)
+        self._board.restart(transport, server, replace(transport.remote, ufrag=ufrag, pwd=pwd))
+        return server.ufrag, write_fragment(server, transport.bundled)
+
+    def ice_session(self, session: SessionId, connection: str) -> str:
+        """What names the ICE session of an encoder or player now: our user fragment; empty when there is none."""
+        klass = self._board.classes.get(session)
+        transport = self._only_transport(klass, connection) if klass is not None else None
+        return transport.server.ufrag if transport is not None else ""
 
     # Beside the port.
 
@@ -185,6 +232,11 @@ class NativePlane:
         if sum(other.participant == participant for other in klass.devices.values()) >= MAX_DEVICES:
             raise Rejected("too_many")
         return Device(participant=participant)
+
+    def _only_transport(self, klass: Class, connection: str) -> Transport | None:
+        """The transport of a device that has one."""
+        device = klass.devices.get(connection)
+        return (device.publish or device.subscribe) if device is not None else None
 
     def _end_check(self, peer: int) -> None:
         if self._checks.pop(peer, None) is not None:

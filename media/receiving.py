@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from media.devices import AUDIO_SLOTS, Class, Device, Pending, Transport, plan_slots
-from media.director import Slot, Viewer
-from media.negotiation import SlotOffer, SubscribePlan, offer_subscribe, read_subscribe_answer
+from media.devices import AUDIO_SLOTS, RANK, Class, Device, Pending, Transport, plan_player, plan_slots
+from media.directives import Slot, Viewer
+from media.negotiation import SlotOffer, SubscribePlan, Use, answer_subscribe, media_lines, offer_subscribe, read_subscribe_answer
 from media.switchboard import Switchboard
 from media.transport import ServerTransport
 from signaling.classroom.errors import Rejected
@@ -23,19 +23,31 @@ class Receiving:
 
     def offer(self, klass: Class, connection: str, device: Device, tiles: int) -> Mapping[str, Any]:
         """Offer the places of a new transport."""
-        slots, server = plan_slots(tiles), self._board.mint(klass)
+        slots, shard = plan_slots(tiles), self._board.shard_for_viewer(klass)
+        server = self._board.mint(shard)
         klass.devices[connection] = device
-        return self._await_answer(device, server, slots, restart=False)
+        return self._await_answer(device, shard, server, slots, restart=False)
+
+    def answer(self, klass: Class, connection: str, device: Device, offer: str, picture: Use) -> str:
+        """Answer a player's offer (WHEP); its m-lines become voices and one place of this use. Raises Rejected("bad_sdp")."""
+        slots, shard = plan_player(media_lines(offer, "receives"), picture), self._board.shard_for_viewer(klass)
+        server = self._board.mint(shard)
+        sdp, plan = answer_subscribe(offer, slots, server)
+        klass.devices[connection] = device
+        self._replace(klass, connection, device, shard, server, slots, plan)
+        return sdp
 
     def offer_restart(self, klass: Class, device: Device | None) -> Mapping[str, Any]:
         """Offer new ICE credentials for the open transport."""
         if device is None or device.subscribe is None:
             raise Rejected("media_unavailable")
         old = device.subscribe
-        return self._await_answer(device, self._board.mint(klass).after(old.server), old.slots, restart=True)
+        return self._await_answer(device, old.shard, self._board.mint(old.shard).after(old.server), old.slots, restart=True)
 
-    def _await_answer(self, device: Device, server: ServerTransport, slots: Sequence[SlotOffer], *, restart: bool) -> Mapping[str, Any]:
-        device.pending = Pending(server=server, slots=slots, expires=self._board.clock() + TICKET_MS, restart=restart)
+    def _await_answer(
+        self, device: Device, shard: int, server: ServerTransport, slots: Sequence[SlotOffer], *, restart: bool
+    ) -> Mapping[str, Any]:
+        device.pending = Pending(shard=shard, server=server, slots=slots, expires=self._board.clock() + TICKET_MS, restart=restart)
         described = [{"mid": slot.mid, "kind": slot.kind, "use": slot.use} for slot in slots]
         return {"sdp": offer_subscribe(slots, server), "slots": described}
 
@@ -46,43 +58,60 @@ class Receiving:
         pending = device.pending
         plan = read_subscribe_answer(sdp, pending.slots)
         device.pending = None
-        old = device.subscribe
         if pending.restart:
+            old = device.subscribe
             if old is None or not old.remote.same_connection(plan.remote):
                 raise Rejected("bad_sdp")
             self._board.restart(old, pending.server, plan.remote)
             return
-        if old is not None:
-            klass.director.remove_viewer(connection)
-            self._board.close_transport(klass, old)
-        device.subscribe = self._open(klass, connection, device, pending, plan)
+        self._replace(klass, connection, device, pending.shard, pending.server, pending.slots, plan)
 
-    def _open(self, klass: Class, connection: str, device: Device, pending: Pending, plan: SubscribePlan) -> Transport:
+    def _replace(
+        self,
+        klass: Class,
+        connection: str,
+        device: Device,
+        shard: int,
+        server: ServerTransport,
+        slots: Sequence[SlotOffer],
+        plan: SubscribePlan,
+    ) -> None:
+        """Open a transport with the accepted ones of these places, instead of the one there may be."""
         board = self._board
-        peer = board.open_in_class(klass, connection, "subscribe", pending.server, plan.remote, plan.extensions)
-        transport = Transport(peer=peer, remote=plan.remote, server=pending.server, extensions=plan.extensions, slots=pending.slots)
-        slots = []
+        if device.subscribe is not None:
+            klass.director.remove_viewer(connection)
+            board.close_transport(klass, device.subscribe)
+        transport = board.open_in_class(klass, connection, "subscribe", shard, server, plan.remote, plan.extensions)
+        transport.slots = slots
+        device.subscribe = transport
+        places = self._add_slots(transport, plan)
+        device.waiting = Viewer(participant=device.participant, connection=connection, peer=transport.peer, slots=places)
+        board.carry_out(klass, [klass.director.own_of(device.waiting)])
+
+    def _add_slots(self, transport: Transport, plan: SubscribePlan) -> list[Slot]:
+        board, places = self._board, []
         voices = iter(range(AUDIO_SLOTS))
-        for offered in pending.slots:
+        for offered in transport.slots:
             auto = next(voices) if offered.use == "audio" else None
             if offered.mid not in plan.slots:
                 continue
             id = board.new_id()
-            slots.append(Slot(id=id, mid=offered.mid, use=offered.use))
+            board.slots[id] = transport.peer
+            transport.mids[id] = offered.mid
+            places.append(Slot(id=id, mid=offered.mid, use=offered.use))
             board.do(
                 board.engine.add_slot,
                 id,
-                peer,
+                transport.peer,
                 kind=offered.kind,
                 mid=offered.mid,
                 ssrc=offered.ssrc,
                 rtx_ssrc=offered.rtx_ssrc,
                 codecs=plan.slots[offered.mid],
                 auto=auto,
+                rank=RANK[offered.use],
             )
-        device.waiting = Viewer(participant=device.participant, connection=connection, peer=peer, slots=slots)
-        board.carry_out(klass, [klass.director.own_of(device.waiting)])
-        return transport
+        return places
 
     def show(self, klass: Class, connection: str, people: list[ParticipantId] | None) -> None:
         """Choose who the tiles show."""
@@ -92,6 +121,15 @@ class Receiving:
             return
         klass.director.show(connection, people)
         self._board.refresh(klass.room.id)
+
+    def size(self, klass: Class, connection: str, heights: Mapping[str, int]) -> None:
+        """Say how high each place is shown, by mid; 0 = out of sight."""
+        device = klass.devices.get(connection)
+        viewer = klass.director.viewers.get(connection)
+        if device is not None and device.waiting is not None:
+            viewer = device.waiting
+        if viewer is not None:
+            self._board.carry_out(klass, klass.director.size(viewer, heights))
 
     def connected(self, peer: int) -> None:
         """A transport is up: if it receives, fill its places."""

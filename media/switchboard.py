@@ -2,16 +2,18 @@
 
 It opens and closes transports, carries out what `director` directs, and brings viewers up to date in portions. Everything runs on the event
 loop's thread and returns without waiting. Nothing new is opened while the engine is behind with its commands (media/ring.py).
+
+Shards. A class has a home, where its publishers live and its first 50 viewers; later ones go where the fewest viewers of any class are.
 """
 
 import asyncio
 import secrets
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 from media.devices import AUDIO_SLOTS, Class, Transport
-from media.director import Directive, Drop, Own, Permit, Play, Tell
+from media.directives import Directive, Drop, Limit, Own, Permit, Play, Tell
 from media.ring import CommandRing
 from media.transport import RemoteTransport, ServerTransport
 from signaling.classroom.errors import Rejected
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from media._engine import Engine  # noqa: TID251 - its type alone
 
 Side: TypeAlias = Literal["publish", "subscribe"]
+#: a class with fewer viewers stays in one place: a copy of every packet for another shard would not pay
+AT_HOME: Final = 50
 
 
 class Place(NamedTuple):
@@ -46,6 +50,10 @@ class Switchboard:
         self.do = self.ring.put
         self.classes: dict[SessionId, Class] = {}
         self.places: dict[int, Place] = {}
+        #: whose transport a slot of the engine belongs to
+        self.slots: dict[int, int] = {}
+        #: open receiving transports on each shard
+        self.viewers = [0] * len(engine.udp_ports)
         self.counts: Counter[str] = Counter()
         self.closed = False
         self._announced = tuple(announced)
@@ -65,7 +73,7 @@ class Switchboard:
         klass = self.classes.get(room.id)
         if klass is None:
             id = self.new_id()
-            klass = self.classes[room.id] = Class(room=room, id=id, shard=id % len(self.engine.udp_ports))
+            klass = self.classes[room.id] = Class(room=room, id=id, home=id % len(self.engine.udp_ports))
             self._rooms[id] = room.id
         klass.room = room
         return klass
@@ -84,7 +92,7 @@ class Switchboard:
         for device in klass.devices.values():
             for transport in (device.publish, device.subscribe):
                 if transport is not None:
-                    self.places.pop(transport.peer, None)
+                    self.forget(transport)
         if klass.opened:
             self.do(self.engine.close_room, klass.id)
 
@@ -102,11 +110,17 @@ class Switchboard:
 
     # Transports.
 
-    def mint(self, klass: Class) -> ServerTransport:
-        """A media ticket for this class; raises Rejected("overloaded")."""
+    def shard_for_viewer(self, klass: Class) -> int:
+        """Where one more viewer of this class is served."""
+        if len(klass.director.viewers) < AT_HOME:
+            return klass.home
+        return min(range(len(self.viewers)), key=self.viewers.__getitem__)
+
+    def mint(self, shard: int) -> ServerTransport:
+        """A media ticket for a class; raises Rejected("overloaded")."""
         if self.ring.busy:
             raise Rejected("overloaded")
-        return self.credentials(klass.shard)
+        return self.credentials(shard)
 
     def credentials(self, shard: int) -> ServerTransport:
         """A new media ticket."""
@@ -121,15 +135,32 @@ class Switchboard:
         )
 
     def open_in_class(
-        self, klass: Class, connection: str, side: Side, server: ServerTransport, remote: RemoteTransport, extensions: Mapping[str, int]
-    ) -> int:
-        """Expect this connection's transport; returns the engine's id of it."""
+        self,
+        klass: Class,
+        connection: str,
+        side: Side,
+        shard: int,
+        server: ServerTransport,
+        remote: RemoteTransport,
+        extensions: Mapping[str, int],
+    ) -> Transport:
+        """Expect this connection's transport."""
         if not klass.opened:
             klass.opened = True
-            self.do(self.engine.open_room, klass.id, AUDIO_SLOTS)
-        peer = self.open_peer(klass.id, klass.shard, server, remote, extensions)
+            self.do(self.engine.open_room, klass.id, AUDIO_SLOTS, klass.home)
+        peer = self.open_peer(klass.id, shard, server, remote, extensions)
         self.places[peer] = Place(klass.room.id, connection, side)
-        return peer
+        if side == "subscribe":
+            self.viewers[shard] += 1
+        return Transport(peer=peer, shard=shard, remote=remote, server=server, extensions=extensions)
+
+    def forget(self, transport: Transport) -> None:
+        """A transport has ended (idempotent)."""
+        place = self.places.pop(transport.peer, None)
+        if place is not None and place.side == "subscribe":
+            self.viewers[transport.shard] -= 1
+        for slot in transport.mids:
+            self.slots.pop(slot, None)
 
     def open_peer(
         self,
@@ -172,7 +203,7 @@ class Switchboard:
 
     def close_transport(self, klass: Class, transport: Transport) -> None:
         """End one transport and what it carries."""
-        self.places.pop(transport.peer, None)
+        self.forget(transport)
         self.do(self.engine.close_peer, transport.peer)
         ids = [id for id, _ in transport.tracks.values()]
         if ids:
@@ -190,6 +221,8 @@ class Switchboard:
                     self.do(self.engine.set_track, track, allowed=allowed, priority=priority)
                 case Play(slot=slot, track=played):
                     self.do(self.engine.assign, slot, played)
+                case Limit(slot=slot, layer=layer):
+                    self.do(self.engine.limit_slot, slot, layer)
                 case Own(peer=peer, tracks=tracks):
                     self.do(self.engine.own_tracks, peer, tracks)
                 case Tell(connection=connection, slots=slots):
