@@ -181,6 +181,10 @@ class Director:
         found = self.tracks.get(track)
         return found.participant if found is not None else None
 
+    def sends(self, participant: ParticipantId, source: Source) -> bool:
+        """Whether a device of this person carries this source, announced or not."""
+        return (participant, source) in self._current
+
     # Bringing viewers up to date.
 
     @property

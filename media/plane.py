@@ -132,8 +132,10 @@ class NativePlane:
 
     # Beside the port: WHIP and WHEP, whose clients say everything in one offer.
 
-    def ingest(self, session: SessionId, participant: ParticipantId, connection: str, offer: str, sources: Mapping[Kind, Source]) -> str:
-        """Answer an encoder's offer: at most one m-line of each kind, which carry these sources. Raises Rejected."""
+    def ingest(
+        self, session: SessionId, participant: ParticipantId, connection: str, offer: str, sources: Mapping[Kind, Source]
+    ) -> tuple[str, tuple[Source, ...]]:
+        """Answer an encoder's offer: at most one m-line of each kind, which carry these sources; those it sends. Raises Rejected."""
         klass = self._admitted(session, participant, connection)
         if not may_publish(klass.room, participant):
             raise Rejected("not_allowed")
@@ -143,15 +145,16 @@ class NativePlane:
                 raise Rejected("bad_sdp")
             tracks[mid] = sources[kind]
         device = self._device(klass, participant, connection)
-        return str(self._publishing.answer(klass, connection, device, offer, tracks, {}, lowest_first=False)["sdp"])
+        answer = self._publishing.answer(klass, connection, device, offer, tracks, {}, lowest_first=False)
+        return str(answer["sdp"]), tuple(tracks.values())
 
     def play(self, session: SessionId, participant: ParticipantId, connection: str, offer: str, picture: Use) -> str:
         """Answer a player's offer: up to three voices and one picture of this use. Raises Rejected."""
         klass = self._admitted(session, participant, connection)
         return self._receiving.answer(klass, connection, self._device(klass, participant, connection), offer, picture)
 
-    def restart(self, session: SessionId, participant: ParticipantId, connection: str, fragment: str) -> tuple[str, str] | None:
-        """Take an encoder's or player's ICE news: None if they are no restart, else (our new user fragment, our fragment).
+    def restart(self, session: SessionId, participant: ParticipantId, connection: str, fragment: str) -> str | None:
+        """Take an encoder's or player's ICE news: None if they are no restart, else our fragment.
 
         Raises Rejected; the transport then goes on as it was.
         """
@@ -164,7 +167,12 @@ class NativePlane:
             return None
         server = self._board.mint(transport.shard).after(transport.server)
         self._board.restart(transport, server, replace(transport.remote, ufrag=ufrag, pwd=pwd))
-        return server.ufrag, write_fragment(server, transport.bundled)
+        return write_fragment(server, transport.bundled)
+
+    def sends(self, session: SessionId, participant: ParticipantId, source: Source) -> bool:
+        """Whether any device of this person carries this source."""
+        klass = self._board.classes.get(session)
+        return klass is not None and klass.director.sends(participant, source)
 
     def ice_session(self, session: SessionId, connection: str) -> str:
         """What names the ICE session of an encoder or player now: our user fragment; empty when there is none."""
