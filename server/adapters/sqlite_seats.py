@@ -53,22 +53,15 @@ class SqliteSeats:
         """See seats.SeatBook.find."""
         found = self._cache.get(seat)
         if found is None:
-            generation = self._generation
-            row = await self._database.read(lambda connection: connection.execute(_SELECT_LIVE, (seat,)).fetchone())
-            if row is None:
+            seats = await self._live(_SELECT_LIVE, seat)
+            if not seats:
                 return None
-            found = _seat(row)
-            self._remember(found, generation)
+            found = seats[0]
         return found if self._is_good(found, now) else None
 
     async def owned(self, cookie: bytes, now: Millis) -> list[Seat]:
         """Every good seat of a cookie; they are remembered, since one will be asked for next."""
-        generation = self._generation
-        rows = await self._database.read(lambda connection: connection.execute(_SELECT_OWNED, (cookie,)).fetchall())
-        seats = [seat for seat in map(_seat, rows) if self._is_good(seat, now)]
-        for seat in seats:
-            self._remember(seat, generation)
-        return seats
+        return [seat for seat in await self._live(_SELECT_OWNED, cookie) if self._is_good(seat, now)]
 
     def shut(self, session: SessionId, participant: ParticipantId) -> None:
         """Let a person in by no seat from now on, while the revocation is on its way to the store."""
@@ -132,6 +125,17 @@ class SqliteSeats:
         self._used = await self._database.write(lambda connection: _prune(connection, now))
         for seat in [key for key, kept in self._cache.items() if kept.expires_at <= now]:
             del self._cache[seat]
+
+    async def _live(self, sql: str, key: str | bytes) -> list[Seat]:
+        """Seats that are not revoked, and remember them; read again if one was voided meanwhile, which the rows may not know."""
+        while True:
+            generation = self._generation
+            rows = await self._database.read(lambda connection: connection.execute(sql, (key,)).fetchall())
+            if generation == self._generation:
+                seats = [_seat(row) for row in rows]
+                for seat in seats:
+                    self._remember(seat, generation)
+                return seats
 
     def _is_good(self, seat: Seat, now: Millis) -> bool:
         return seat.expires_at > now and (seat.session, seat.participant) not in self._shut

@@ -9,6 +9,7 @@ import pytest
 from tests.support.browser import Chromium, Firefox
 from tests.support.chatter import Chatter, chatters
 from tests.support.demo import DemoNode, bot
+from tests.support.firewall import udp_blocked
 from tests.support.seat import Seat, enter
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
@@ -40,6 +41,18 @@ async def test_whoever_cannot_use_udp_takes_part_over_tcp(trainer_browser: Chrom
         assert await seat.ways() == {"tcp"}
     await ann.page.until("rtc.seen().filter((video) => video.currentTime > 0).length === 2", limit=20)
     assert await ann.ways() == {"udp"}
+
+
+async def test_behind_a_firewall_without_udp_everybody_takes_part_over_tcp(
+    trainer_browser: Chromium, crome: Chromium, fox: Firefox, node: DemoNode
+) -> None:
+    with udp_blocked(node.media_port):
+        ann = await _teach(trainer_browser, node)
+        seats = [ann, await enter(crome, node, "trainee", "Bo"), await enter(fox, node, "trainee", "Cy")]
+        for seat in seats[1:]:
+            await seat.first_picture()
+        for seat in seats:
+            assert await seat.ways() == {"tcp"}, seat.name
 
 
 async def _reload(seat: Seat) -> float:
@@ -141,8 +154,8 @@ async def test_a_killed_node_loses_nothing_and_media_resumes(
 
 @pytest.mark.prove
 async def test_twenty_kills_lose_nothing(trainer_browser: Chromium, crome: Chromium, fox: Firefox, node: DemoNode) -> None:
-    """In a full small class: 50 trainees, three of them with media, and the trainer."""
-    await _survive(trainer_browser, crome, fox, node, members=47, kills=20)
+    """In a full small class: 50 members who talk, and four with media."""
+    await _survive(trainer_browser, crome, fox, node, members=50, kills=20)
 
 
 @pytest.mark.prove

@@ -64,7 +64,7 @@ def request(home: House, line: str, *headers: str, last: bool = True) -> bytes:
 
 
 async def test_a01_a_head_that_never_ends_is_cut_in_time(home: House) -> None:
-    count, lives = 500, list[float]()
+    count, lives = 2_000, list[float]()
 
     async def drip() -> None:
         reader, writer = await asyncio.open_connection(*address(home))

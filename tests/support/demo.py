@@ -52,6 +52,11 @@ class DemoNode:
         """Where /metrics is."""
         return f"http://127.0.0.1:{self._environment['JIANGTAI_PRIVATE_PORT']}"
 
+    @property
+    def media_port(self) -> int:
+        """The one UDP port of its media."""
+        return int(self._environment["JIANGTAI_MEDIA_UDP_PORTS"])
+
     async def start(self) -> None:
         """Start, or start again in the same place; returns when READY was printed."""
         command = [sys.executable, "-m", "server.cli", "serve", "--demo", "--var", str(self.var), "--port", str(self.port)]

@@ -1,8 +1,9 @@
 """Seats: a token makes one seat once; what is revoked, expired or released opens nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -194,3 +195,32 @@ def test_cookies_have_256_bits_and_never_repeat() -> None:
     made = {new_cookie() for _ in range(1000)}
     assert len(made) == 1000
     assert all(well_formed(cookie) for cookie in made)
+
+
+class SlowReader:
+    """A database whose next read has its rows and delivers them only after something else has happened."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.meanwhile: list[Coroutine[Any, Any, None]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    async def read(self, job: Any) -> Any:
+        rows = await self._database.read(job)
+        while self.meanwhile:
+            await self.meanwhile.pop()
+        return rows
+
+
+@pytest.mark.parametrize("by_cookie", [True, False])
+async def test_rows_read_before_a_revocation_and_delivered_after_it_open_nothing(database: Database, by_cookie: bool) -> None:
+    slow = SlowReader(database)
+    seat = await open_seat(SqliteSeats(database))
+    seats = SqliteSeats(cast(Database, slow))
+    slow.meanwhile.append(seats.revoke(seat.session, seat.participant, at=NOW, banned=False))
+    found = await seats.owned(hash_cookie(COOKIE), NOW) if by_cookie else await seats.find(seat.id, NOW)
+    assert not slow.meanwhile
+    assert not found
+    assert await seats.find(seat.id, NOW) is None

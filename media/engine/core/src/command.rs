@@ -7,8 +7,8 @@ use crate::media::{Codec, Extensions, Kind};
 /// One request to a shard.
 #[derive(Debug, Clone)]
 pub enum Command {
-    /// A room whose audio is heard through `audio_slots` places.
-    OpenRoom { room: u64, audio_slots: usize },
+    /// A room whose audio is heard through `audio_slots` places and whose publishers live on shard `home`.
+    OpenRoom { room: u64, audio_slots: usize, home: usize },
     /// Ends the room and every peer in it.
     CloseRoom { room: u64 },
     /// Expect one transport.
@@ -29,8 +29,16 @@ pub enum Command {
     OwnTracks { peer: u64, tracks: Vec<u64> },
     /// Play a track in a slot; None pauses it.
     Assign { slot: u64, track: Option<u64> },
-    /// Ask a track's sender for a key frame.
-    RequestKeyFrame { track: u64 },
+    /// The best layer worth sending in a slot; None while its receiver does not see it.
+    LimitSlot { slot: u64, most: Option<u8> },
+    /// Ask a track's sender for a key frame of a layer.
+    RequestKeyFrame { track: u64, layer: u8 },
+    /// A track of another shard that slots here may play.
+    AddMirror(Box<AddMirror>),
+    /// From a shard with mirrors: it wants a track's packets, or no longer.
+    Relay { track: u64, shard: usize, wanted: bool },
+    /// From a shard with listeners: it wants a room's sound.
+    RelaySound { room: u64, shard: usize },
 }
 
 /// User fragments and passwords of one ICE generation.
@@ -63,8 +71,21 @@ pub struct AddTrack {
     pub mid: String,
     pub ssrcs: Vec<(u32, Option<u32>)>,
     pub codecs: Vec<Codec>,
+    /// RFC 8852 identifiers of its simulcast layers, lowest first; empty for one layer.
+    pub rids: Vec<String>,
     pub allowed: bool,
     pub priority: bool,
+}
+
+/// A track as other shards know it.
+#[derive(Debug, Clone)]
+pub struct AddMirror {
+    pub track: u64,
+    pub room: u64,
+    pub kind: Kind,
+    pub codecs: Vec<Codec>,
+    pub layers: usize,
+    pub allowed: bool,
 }
 
 /// A slot: one continuous outgoing stream.
@@ -79,4 +100,6 @@ pub struct AddSlot {
     pub codecs: Vec<Codec>,
     /// Follows this audio slot of the room.
     pub auto: Option<usize>,
+    /// Who is served first when bandwidth is short: 0 screen, 1 main, 2 tile.
+    pub rank: u8,
 }

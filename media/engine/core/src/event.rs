@@ -13,8 +13,10 @@ pub enum Event {
     Speakers { room: u64, levels: Vec<(u64, u8)> },
     /// The track in each audio slot, 0 = empty.
     AudioSlots { room: u64, tracks: Vec<u64> },
-    /// A connection's figures over the last interval.
-    Quality { peer: u64, rtt_ms: u32, loss_in: u32, loss_out: u32, kbps_in: u32, kbps_out: u32 },
+    /// What a slot plays now: a layer of its track, None = paused since nothing fits the receiver's bandwidth.
+    Layer { slot: u64, layer: Option<u8> },
+    /// A connection's figures over the last interval; `kbps_available` is the estimate of its bandwidth, 0 = unknown.
+    Quality { peer: u64, rtt_ms: u32, loss_in: u32, loss_out: u32, kbps_in: u32, kbps_out: u32, kbps_available: u32 },
     /// A peer sends what it may not; `count` packets since last told.
     Violation { peer: u64, kind: &'static str, count: u64 },
 }

@@ -2,22 +2,27 @@
 
 use std::time::Instant;
 
-use crate::mapping::{PictureIds, Segment, Source};
+use crate::bwe::Class;
+use crate::history::Stored;
+use crate::mapping::{First, PictureIds, Segment, Source};
 use crate::media::{CodecName, Kind};
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::peer::Peer;
 use crate::rtp::{self, Header};
-use crate::slot::Slot;
+use crate::slot::{Attitude, Slot};
 use crate::srtp::MAX_OVERHEAD;
-use crate::{h264, red, vp8};
+use crate::{av1, h264, red, vp8, vp9};
 
 /// Largest RTP packet we send: header, extensions and RTX number included. Longer ones are dropped.
 pub const PACKET_LIMIT: usize = 1500;
+/// What the network adds to a datagram (IPv4 and UDP headers), counted in rates.
+const UDP_OVERHEAD: usize = 28;
 /// Longest rewritten start of a payload: the headers of a redundant audio packet.
 const HEAD_LIMIT: usize = red::MAX_REDUNDANT * 4 + 1;
 
 /// One packet of a track, authenticated, parsed once for all its receivers.
+#[derive(Clone, Copy)]
 pub struct Incoming<'a> {
     pub source: Source,
     pub sequence: u64,
@@ -28,22 +33,78 @@ pub struct Incoming<'a> {
     /// RFC 6464 byte, as received.
     pub level: Option<u8>,
     pub key_frame: bool,
-    vp8: Option<vp8::Descriptor>,
+    /// The timestamp of the newest packet, for the first of those that come from the cache.
+    pub live: Option<u32>,
+    /// Bytes of RTP padding that make it as long as its neighbours.
+    pub padding: u8,
+    picture: Picture,
+}
+
+/// The start of a payload, parsed.
+#[derive(Clone, Copy)]
+enum Picture {
+    None,
+    Vp8(vp8::Descriptor),
+    Vp9(vp9::Descriptor),
+}
+
+impl Picture {
+    fn parse(codec: CodecName, payload: &[u8]) -> Picture {
+        match codec {
+            CodecName::Vp8 => vp8::Descriptor::parse(payload).map_or(Picture::None, Picture::Vp8),
+            CodecName::Vp9 => vp9::Descriptor::parse(payload).map_or(Picture::None, Picture::Vp9),
+            _ => Picture::None,
+        }
+    }
+
+    fn ids(self) -> PictureIds {
+        match self {
+            Picture::None => PictureIds::default(),
+            Picture::Vp8(d) => PictureIds { picture_id: d.picture_id.map(|p| p.0), tl0_pic_idx: d.tl0_picture_index },
+            Picture::Vp9(d) => PictureIds { picture_id: d.picture_id.map(|p| p.0), tl0_pic_idx: d.tl0_picture_index },
+        }
+    }
 }
 
 impl<'a> Incoming<'a> {
-    pub fn new(source: Source, sequence: u64, timestamp: u32, marker: bool, codec: CodecName, payload: &'a [u8]) -> Incoming<'a> {
-        let vp8 = if codec == CodecName::Vp8 { vp8::Descriptor::parse(payload) } else { None };
-        let key_frame = match codec {
-            CodecName::Vp8 => vp8::starts_key_frame(payload),
-            CodecName::H264 => h264::starts_key_frame(payload),
-            CodecName::Opus | CodecName::Red => false,
-        };
-        Incoming { source, sequence, timestamp, marker, codec, payload, level: None, key_frame, vp8 }
+    pub fn new(source: Source, sequence: u64, stored: &Stored<'a>) -> Incoming<'a> {
+        let Stored { timestamp, marker, codec, level, payload } = *stored;
+        let picture = Picture::parse(codec, payload);
+        let key_frame = starts_key_frame(codec, payload);
+        Incoming { source, sequence, timestamp, marker, codec, payload, level, key_frame, live: None, padding: 0, picture }
     }
 
-    fn ids(&self) -> PictureIds {
-        self.vp8.map_or(PictureIds::default(), |d| PictureIds { picture_id: d.picture_id.map(|p| p.0), tl0_pic_idx: d.tl0_picture_index })
+    /// The same as one of several that come from the cache, the newest of which has the timestamp `live`.
+    pub fn cached(self, live: Option<u32>) -> Incoming<'a> {
+        Incoming { live, ..self }
+    }
+}
+
+/// Whether a picture that needs no other begins with this payload.
+pub fn starts_key_frame(codec: CodecName, payload: &[u8]) -> bool {
+    match codec {
+        CodecName::Vp8 => vp8::starts_key_frame(payload),
+        CodecName::H264 => h264::starts_key_frame(payload),
+        CodecName::Vp9 => vp9::starts_key_frame(payload),
+        CodecName::Av1 => av1::starts_key_frame(payload),
+        CodecName::Opus | CodecName::Red => false,
+    }
+}
+
+/// Lets neighbours of one frame that differ by a few bytes be sent in one run: the kernel cuts a run into equal pieces, and
+/// browsers cut a frame into nearly equal ones.
+pub fn equalise(burst: &mut [Option<Incoming<'_>>]) {
+    const MOST: usize = 8;
+    let neighbours = |a: &Option<Incoming<'_>>, b: &Option<Incoming<'_>>| match (a, b) {
+        (Some(a), Some(b)) => a.timestamp == b.timestamp && a.sequence.wrapping_add(1) == b.sequence,
+        _ => false,
+    };
+    for frame in burst.chunk_by_mut(neighbours) {
+        let longest = frame.iter().flatten().map(|packet| packet.payload.len()).max().unwrap_or(0);
+        for packet in frame.iter_mut().flatten() {
+            let short = longest.saturating_sub(packet.payload.len());
+            packet.padding = if short <= MOST { short as u8 } else { 0 };
+        }
     }
 }
 
@@ -67,29 +128,25 @@ pub enum Outcome {
     Skipped,
 }
 
-/// Plays one packet in one slot if the slot wants it.
-pub fn forward(packet: &Incoming<'_>, wanted: bool, slot: &mut Slot, peer: &mut Peer, turn: &mut Turn<'_>) -> Outcome {
-    if peer.srtp.is_none() || peer.path.is_none() {
+/// Plays one packet in one slot as far as the slot is for it.
+pub fn forward(packet: &Incoming<'_>, attitude: Attitude, slot: &mut Slot, peer: &mut Peer, turn: &mut Turn<'_>) -> Outcome {
+    if peer.srtp.is_none() || peer.path.is_none() || attitude == Attitude::Ignores {
         return Outcome::Skipped;
     }
-    let (codec, payload) = match playable(packet, slot) {
-        Some(found) => found,
-        None => {
-            turn.metrics.dropped_slot_codec.inc();
-            return Outcome::Skipped;
-        }
+    let Some((codec, payload)) = playable(packet, slot) else {
+        turn.metrics.dropped_slot_codec.inc();
+        return Outcome::Skipped;
     };
     let mut outcome = Outcome::Sent;
-    if slot.playing != Some(packet.source) {
-        if !wanted {
-            return Outcome::Skipped;
-        }
+    if attitude == Attitude::Awaits {
         if slot.kind == Kind::Video && !packet.key_frame {
             turn.metrics.dropped_slot_waiting.inc();
             return Outcome::Waiting;
         }
         slot.clock_rate = codec.clock_rate();
-        slot.mapping.begin(packet.source, packet.sequence, packet.timestamp, packet.ids(), slot.clock_rate, turn.now);
+        let Incoming { source, sequence, timestamp, live, .. } = *packet;
+        let first = First { source, sequence, timestamp, ids: packet.picture.ids(), clock_rate: slot.clock_rate, live };
+        slot.mapping.begin(first, turn.now);
         slot.playing = Some(packet.source);
         slot.report_due = Some(turn.now);
         outcome = Outcome::Switched;
@@ -100,11 +157,11 @@ pub fn forward(packet: &Incoming<'_>, wanted: bool, slot: &mut Slot, peer: &mut 
         return Outcome::Skipped;
     };
     slot.codec = Some(codec);
-    let out =
-        Outgoing { codec, sequence, timestamp: packet.timestamp, marker: packet.marker, payload, vp8: packet.vp8, level: packet.level };
+    let Incoming { timestamp, marker, picture, level, padding, .. } = *packet;
+    let out = Outgoing { codec, sequence, timestamp, marker, payload, picture, level, padding };
     if let Some(bytes) = send(&out, &segment, None, slot, peer, turn) {
         slot.earn(bytes);
-        slot.mapping.sent(sequence, packet.timestamp, packet.ids(), turn.now);
+        slot.mapping.sent(sequence, packet.timestamp, packet.picture.ids(), turn.now);
         turn.metrics.forwarded.inc();
     }
     outcome
@@ -128,67 +185,102 @@ struct Outgoing<'a> {
     timestamp: u32,
     marker: bool,
     payload: &'a [u8],
-    vp8: Option<vp8::Descriptor>,
+    picture: Picture,
     level: Option<u8>,
+    padding: u8,
 }
 
 /// Resends a stored packet on the slot's RTX stream (RFC 4588 section 4), if the slot has one.
-pub fn resend(
-    stored: &crate::history::Stored<'_>,
-    segment: &Segment,
-    sequence: u64,
-    slot: &mut Slot,
-    peer: &mut Peer,
-    turn: &mut Turn<'_>,
-) -> bool {
-    let codec = match (slot.payload_type(stored.codec), slot.rtx_ssrc) {
-        (Some((_, Some(_))), Some(_)) => stored.codec,
-        _ => return false,
-    };
+pub fn resend(stored: &Stored<'_>, segment: &Segment, sequence: u64, slot: &mut Slot, peer: &mut Peer, turn: &mut Turn<'_>) -> bool {
+    if !matches!((slot.payload_type(stored.codec), slot.rtx_ssrc), (Some((_, Some(_))), Some(_))) {
+        return false;
+    }
     if !slot.may_resend(sequence, stored.payload.len(), turn.now) {
         turn.metrics.dropped_resend_cap.inc();
         return false;
     }
-    let vp8 = if codec == CodecName::Vp8 { vp8::Descriptor::parse(stored.payload) } else { None };
-    let out = Outgoing { codec, sequence, timestamp: stored.timestamp, marker: stored.marker, payload: stored.payload, vp8, level: None };
-    let rtx = slot.rtx_sequence;
-    slot.rtx_sequence = rtx.wrapping_add(1);
-    send(&out, segment, Some(rtx), slot, peer, turn).is_some()
+    send_again(stored, segment, sequence, slot, peer, turn) > 0
 }
 
-/// Writes and seals one packet; returns its payload bytes if it was queued.
+/// Sends a packet the receiver has already, to see what its connection carries; returns the bytes sent.
+pub fn repeat(stored: &Stored<'_>, sequence: u64, slot: &mut Slot, peer: &mut Peer, turn: &mut Turn<'_>) -> usize {
+    let Some((segment, out)) = slot.mapping.current().and_then(|segment| Some((*segment, segment.map(sequence)?))) else { return 0 };
+    send_again(stored, &segment, out, slot, peer, turn)
+}
+
+fn send_again(stored: &Stored<'_>, segment: &Segment, sequence: u64, slot: &mut Slot, peer: &mut Peer, turn: &mut Turn<'_>) -> usize {
+    let Stored { timestamp, marker, codec, payload, .. } = *stored;
+    let out = Outgoing { codec, sequence, timestamp, marker, payload, picture: Picture::parse(codec, payload), level: None, padding: 0 };
+    let rtx = slot.rtx_sequence;
+    slot.rtx_sequence = rtx.wrapping_add(1);
+    send(&out, segment, Some(rtx), slot, peer, turn).unwrap_or(0)
+}
+
+/// Sends a packet of nothing but padding (at most 255 bytes) on the slot's RTX stream; returns the bytes sent.
+pub fn pad(bytes: usize, slot: &mut Slot, peer: &mut Peer, turn: &mut Turn<'_>) -> usize {
+    let Some(codec) = slot.codec else { return 0 };
+    let (Some((_, Some(payload_type))), Some(ssrc)) = (slot.payload_type(codec), slot.rtx_ssrc) else { return 0 };
+    let Some((timestamp, _)) = slot.mapping.last() else { return 0 };
+    let sequence = slot.rtx_sequence;
+    let header = Header { payload_type, marker: false, sequence, timestamp, ssrc };
+    let padding = bytes.clamp(1, 255) as u8;
+    let sent = write(&header, None, &slot.mid, &[], padding, Class::Padding, peer, turn);
+    if sent.is_some() {
+        slot.rtx_sequence = sequence.wrapping_add(1);
+    }
+    sent.map_or(0, |_| usize::from(padding))
+}
+
+/// Rewrites one packet for its receiver; returns its payload bytes if it was queued.
 fn send(out: &Outgoing<'_>, segment: &Segment, rtx: Option<u16>, slot: &Slot, peer: &mut Peer, turn: &mut Turn<'_>) -> Option<usize> {
     let (pt, rtx_pt) = slot.payload_type(out.codec)?;
-    let (srtp, path) = (peer.srtp.as_mut()?, peer.path?);
     let original = (out.sequence as u16).to_be_bytes();
     let (payload_type, ssrc, sequence, prefix): (u8, u32, u16, &[u8]) = match rtx {
         Some(sequence) => (rtx_pt?, slot.rtx_ssrc?, sequence, &original),
         None => (pt, slot.ssrc, out.sequence as u16, &[]),
     };
-    let header = Header { payload_type, marker: out.marker, sequence, timestamp: out.timestamp.wrapping_add(segment.timestamp), ssrc };
-
-    let ids = &peer.extensions;
-    let send_time = rtp::abs_send_time(turn.now_us);
-    let transport = peer.twcc_sequence.to_be_bytes();
-    let level = [out.level.unwrap_or(0)];
-    let mut extensions: [(u8, &[u8]); 4] = [(0, &[]); 4];
-    let mut count = 0;
-    let mut add = |id: Option<u8>, value| {
-        if let Some(id) = id {
-            extensions[count] = (id, value);
-            count += 1;
-        }
-    };
-    add(ids.mid, slot.mid.as_bytes());
-    add(ids.twcc, &transport);
-    add(ids.abs_send_time, &send_time);
-    add(ids.audio_level.filter(|_| out.level.is_some()), &level);
-
+    let header = Header { payload_type, marker: out.marker, sequence, timestamp: segment.timestamp(out.timestamp), ssrc };
     let mut rewritten = [0u8; HEAD_LIMIT];
     let (head_len, replaced) = rewrite_head(out, segment, slot, &mut rewritten)?;
     let (head, body) = (rewritten.get(..head_len)?, out.payload.get(replaced..)?);
+    let class = if rtx.is_some() { Class::Rtx } else { Class::Media };
+    write(&header, out.level, &slot.mid, &[prefix, head, body], out.padding, class, peer, turn)?;
+    Some(out.payload.len())
+}
+
+/// Writes and seals one packet into the outbox; returns its length.
+#[allow(clippy::too_many_arguments)]
+fn write(
+    header: &Header,
+    level: Option<u8>,
+    mid: &str,
+    parts: &[&[u8]],
+    padding: u8,
+    class: Class,
+    peer: &mut Peer,
+    turn: &mut Turn<'_>,
+) -> Option<usize> {
+    let (srtp, path) = (peer.srtp.as_mut()?, peer.path?);
+    let ids = &peer.extensions;
+    let send_time = rtp::abs_send_time(turn.now_us);
+    let transport = peer.twcc_sequence.to_be_bytes();
+    let level_byte = [level.unwrap_or(0)];
+    let mut extensions: [(u8, &[u8]); 4] = [(0, &[]); 4];
+    let mut count = 0;
+    let values: [(Option<u8>, &[u8]); 4] = [
+        (ids.mid, mid.as_bytes()),
+        (ids.twcc, &transport),
+        (ids.abs_send_time, &send_time),
+        (ids.audio_level.filter(|_| level.is_some()), &level_byte),
+    ];
+    for (id, value) in values {
+        if let (Some(id), Some(place)) = (id, extensions.get_mut(count)) {
+            *place = (id, value);
+            count += 1;
+        }
+    }
     let space = turn.outbox.space(PACKET_LIMIT + MAX_OVERHEAD);
-    let sealed = rtp::write(&mut space[..PACKET_LIMIT], &header, &extensions[..count], &[prefix, head, body], 0)
+    let sealed = rtp::write(space.get_mut(..PACKET_LIMIT)?, header, extensions.get(..count)?, parts, padding)
         .ok()
         .and_then(|len| srtp.sealer.seal_rtp(space, len).ok());
     let Some(sealed) = sealed else {
@@ -197,20 +289,33 @@ fn send(out: &Outgoing<'_>, segment: &Segment, rtx: Option<u16>, slot: &Slot, pe
     };
     turn.outbox.commit(path, sealed);
     if peer.extensions.twcc.is_some() {
+        if let Some(bandwidth) = peer.bandwidth.as_mut() {
+            bandwidth.sent(peer.twcc_sequence, sealed + UDP_OVERHEAD, class, turn.now_us);
+        }
         peer.twcc_sequence = peer.twcc_sequence.wrapping_add(1);
     }
     peer.traffic.bytes_out += sealed as u64;
-    Some(out.payload.len())
+    Some(sealed)
 }
 
 /// Writes what must change at the start of a payload; returns (its new length, how much of the payload it replaces).
 ///
-/// VP8 picture numbers follow the slot's stream; the blocks of redundant audio (RFC 2198) name the slot's Opus.
+/// VP8 and VP9 picture numbers follow the slot's stream; the blocks of redundant audio (RFC 2198) name the slot's Opus.
 fn rewrite_head(out: &Outgoing<'_>, segment: &Segment, slot: &Slot, head: &mut [u8; HEAD_LIMIT]) -> Option<(usize, usize)> {
-    if let Some(d) = out.vp8 {
-        let picture_id = d.picture_id.map_or(0, |p| p.0).wrapping_add(segment.picture_id) & 0x7fff;
-        let tl0 = d.tl0_picture_index.unwrap_or(0).wrapping_add(segment.tl0_pic_idx);
-        return Some((d.write(head, picture_id, tl0).ok()?, d.len));
+    let renumbered = |id: Option<(u16, u8)>, tl0: Option<u8>| {
+        let picture_id = id.map_or(0, |p| p.0).wrapping_add(segment.picture_id) & 0x7fff;
+        (picture_id, tl0.unwrap_or(0).wrapping_add(segment.tl0_pic_idx))
+    };
+    match out.picture {
+        Picture::Vp8(d) => {
+            let (picture_id, tl0) = renumbered(d.picture_id, d.tl0_picture_index);
+            return Some((d.write(head, picture_id, tl0).ok()?, d.len));
+        }
+        Picture::Vp9(d) => {
+            let (picture_id, tl0) = renumbered(d.picture_id, d.tl0_picture_index);
+            return Some((d.write(head, picture_id, tl0).ok()?, d.head_len));
+        }
+        Picture::None => {}
     }
     let (CodecName::Red, Some((opus, _))) = (out.codec, slot.payload_type(CodecName::Opus)) else { return Some((0, 0)) };
     let mut at = 0;

@@ -1,6 +1,8 @@
 //! H.264 RTP payloads (RFC 6184): which parameter sets and key frames a packet carries.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+mod sps;
+
 use crate::bytes::Reader;
 
 const IDR: u8 = 5;
@@ -28,7 +30,7 @@ impl Units {
         };
         match first & 0x1f {
             STAP_A => {
-                while let Some(unit) = reader.u16().and_then(|len| reader.take(usize::from(len))) {
+                while let Some(unit) = next_unit(&mut reader) {
                     unit.first().into_iter().for_each(|header| units.add(header & 0x1f));
                 }
             }
@@ -57,9 +59,25 @@ impl Units {
     }
 }
 
+/// The next NAL unit of a STAP-A packet (section 5.7.1).
+fn next_unit<'a>(reader: &mut Reader<'a>) -> Option<&'a [u8]> {
+    let len = reader.u16()?;
+    reader.take(usize::from(len))
+}
+
 /// Does this RTP payload begin a key frame (a sequence parameter set or an IDR slice)?
 pub fn starts_key_frame(payload: &[u8]) -> bool {
     Units::parse(payload).starts_key_frame()
+}
+
+/// (width, height) in pixels from a packet with a sequence parameter set, alone or in a STAP-A.
+pub fn dimensions(payload: &[u8]) -> Option<(u16, u16)> {
+    let is_sps = |unit: &[u8]| unit.first().is_some_and(|header| header & 0x1f == SPS);
+    if payload.first()? & 0x1f != STAP_A {
+        return is_sps(payload).then(|| sps::size(payload))?;
+    }
+    let mut reader = Reader::new(payload.get(1..)?);
+    std::iter::from_fn(|| next_unit(&mut reader)).find(|unit| is_sps(unit)).and_then(sps::size)
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-//! The recent packets of one source, stored once for all its receivers: duplicate filter and retransmission store.
+//! The recent packets of one source, stored once for all its receivers: duplicate filter, fan-out and retransmission store.
 //!
 //! Payloads live in one byte ring, overwritten oldest first; a small index maps extended sequence numbers to them. The
-//! memory is fixed after construction.
+//! memory is bounded, and taken with the first packet: a source that never sends costs nothing.
 
-use crate::media::CodecName;
+use crate::media::{CodecName, Kind};
 
 /// One stored packet as it came from its sender.
 #[derive(Debug, Clone, Copy)]
@@ -11,6 +11,8 @@ pub struct Stored<'a> {
     pub timestamp: u32,
     pub marker: bool,
     pub codec: CodecName,
+    /// RFC 6464 byte of audio, as received.
+    pub level: Option<u8>,
     pub payload: &'a [u8],
 }
 
@@ -23,6 +25,7 @@ struct Entry {
     len: u16,
     marker: bool,
     codec: CodecName,
+    level: Option<u8>,
 }
 
 /// What came of an insertion.
@@ -36,6 +39,8 @@ pub enum Insert {
 /// The store.
 #[derive(Debug)]
 pub struct History {
+    packets: usize,
+    capacity: usize,
     index: Vec<Option<Entry>>,
     bytes: Vec<u8>,
     written: u64,
@@ -45,17 +50,34 @@ pub struct History {
 impl History {
     /// Keeps up to `packets` packets and `bytes` bytes, whichever is less.
     pub fn new(packets: usize, bytes: usize) -> History {
-        History { index: vec![None; packets.max(1)], bytes: vec![0; bytes.max(1)], written: 0, highest: 0 }
+        History { packets: packets.max(1), capacity: bytes.max(1), index: Vec::new(), bytes: Vec::new(), written: 0, highest: 0 }
+    }
+
+    /// Two seconds of 4 Mbit/s video; a second of audio.
+    pub fn for_kind(kind: Kind) -> History {
+        match kind {
+            Kind::Video => History::new(1024, 1 << 20),
+            Kind::Audio => History::new(256, 64 << 10),
+        }
+    }
+
+    /// Bytes ever stored.
+    pub fn written(&self) -> u64 {
+        self.written
     }
 
     fn place(&self, sequence: u64) -> usize {
-        (sequence % self.index.len() as u64) as usize
+        (sequence % self.packets as u64) as usize
     }
 
     /// Stores a packet once.
     pub fn insert(&mut self, sequence: u64, packet: Stored<'_>) -> Insert {
-        if self.highest >= self.index.len() as u64 && sequence <= self.highest - self.index.len() as u64 {
+        if self.highest >= self.packets as u64 && sequence <= self.highest - self.packets as u64 {
             return Insert::TooOld;
+        }
+        if self.index.is_empty() {
+            self.index = vec![None; self.packets];
+            self.bytes = vec![0; self.capacity];
         }
         let place = self.place(sequence);
         if self.index[place].is_some_and(|e| e.sequence == sequence) {
@@ -74,21 +96,22 @@ impl History {
         let start = (at % capacity) as usize;
         self.bytes[start..start + len].copy_from_slice(packet.payload);
         self.written = at + len as u64;
-        let Stored { timestamp, marker, codec, .. } = packet;
-        self.index[place] = Some(Entry { sequence, at, timestamp, len: len as u16, marker, codec });
+        let Stored { timestamp, marker, codec, level, .. } = packet;
+        self.index[place] = Some(Entry { sequence, at, timestamp, len: len as u16, marker, codec, level });
         self.highest = self.highest.max(sequence);
         Insert::New
     }
 
     /// The packet, if it has not been overwritten.
     pub fn get(&self, sequence: u64) -> Option<Stored<'_>> {
-        let entry = self.index[self.place(sequence)].filter(|e| e.sequence == sequence)?;
+        let entry = (*self.index.get(self.place(sequence))?).filter(|e| e.sequence == sequence)?;
         if self.written - entry.at > self.bytes.len() as u64 {
             return None;
         }
         let start = (entry.at % self.bytes.len() as u64) as usize;
         let payload = self.bytes.get(start..start + usize::from(entry.len))?;
-        Some(Stored { timestamp: entry.timestamp, marker: entry.marker, codec: entry.codec, payload })
+        let Entry { timestamp, marker, codec, level, .. } = entry;
+        Some(Stored { timestamp, marker, codec, level, payload })
     }
 
     /// Forgets all packets, keeps the memory.
@@ -103,7 +126,7 @@ mod tests {
     use super::*;
 
     fn packet(payload: &[u8]) -> Stored<'_> {
-        Stored { timestamp: 7, marker: true, codec: CodecName::Vp8, payload }
+        Stored { timestamp: 7, marker: true, codec: CodecName::Vp8, level: None, payload }
     }
 
     #[test]

@@ -3,6 +3,9 @@
 //! Each time a slot takes another source (or the source restarts) a segment begins: constant offsets for sequence number,
 //! timestamp and VP8 picture ids, chosen so that the numbers a decoder sees go on without a gap. A packet is mapped by
 //! arithmetic alone, so nothing is stored per packet, and a sequence number from a NACK is mapped back the same way.
+//!
+//! A segment that begins with cached packets is *squeezed*: their media time runs 128 times faster, so that two seconds of
+//! history are shown in sixteen milliseconds and the receiver is live at once.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -13,11 +16,27 @@ use crate::track::Track;
 /// Past segments kept for retransmissions.
 const SEGMENTS: usize = 4;
 
-/// Where a source stream comes from: the track and how often its sender started anew.
+/// Binary logarithm of how much faster squeezed media time runs.
+const SQUEEZE: u32 = 7;
+
+/// Where a source stream comes from: the track, its layer, and how often its sender started anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Source {
     pub track: Key<Track>,
+    pub layer: u8,
     pub epoch: u32,
+}
+
+/// The first packet of a segment.
+#[derive(Debug, Clone, Copy)]
+pub struct First {
+    pub source: Source,
+    pub sequence: u64,
+    pub timestamp: u32,
+    pub ids: PictureIds,
+    pub clock_rate: u32,
+    /// The timestamp of the newest cached packet, if the segment begins with cached ones.
+    pub live: Option<u32>,
 }
 
 /// Constant offsets between one source and the slot's stream.
@@ -27,8 +46,9 @@ pub struct Segment {
     /// First sequence numbers of this segment, in the source and in the slot (both extended).
     first_in: u64,
     first_out: u64,
-    /// Add to the source's, wrapping.
-    pub timestamp: u32,
+    /// Add to the source's (squeezed), wrapping.
+    timestamp: u32,
+    live: Option<u32>,
     pub picture_id: u16,
     pub tl0_pic_idx: u8,
 }
@@ -36,7 +56,20 @@ pub struct Segment {
 impl Segment {
     /// The slot's sequence number for a source packet; None for packets from before the switch.
     pub fn map(&self, sequence: u64) -> Option<u64> {
-        Some(self.first_out + sequence.checked_sub(self.first_in)?)
+        Some(self.first_out.wrapping_add(sequence.checked_sub(self.first_in)?))
+    }
+
+    /// The slot's timestamp for the source's.
+    pub fn timestamp(&self, timestamp: u32) -> u32 {
+        squeezed(timestamp, self.live).wrapping_add(self.timestamp)
+    }
+}
+
+/// A source timestamp with the time before `live` running faster.
+fn squeezed(timestamp: u32, live: Option<u32>) -> u32 {
+    match live {
+        Some(live) if live.wrapping_sub(timestamp) < 1 << 31 => live.wrapping_sub(live.wrapping_sub(timestamp) >> SQUEEZE),
+        _ => timestamp,
     }
 }
 
@@ -78,25 +111,24 @@ impl Mapping {
     }
 
     /// Begins a segment with this packet of a new source.
-    pub fn begin(&mut self, source: Source, sequence: u64, timestamp: u32, ids: PictureIds, clock_rate: u32, now: Instant) {
+    pub fn begin(&mut self, first: First, now: Instant) {
         // The gap in media time is the gap in arrival time: sender reports of two sources cannot be compared early enough.
         let elapsed = self.sent.map_or(1, |at| {
-            let ticks = now.saturating_duration_since(at).as_micros() as u64 * u64::from(clock_rate) / 1_000_000;
+            let ticks = now.saturating_duration_since(at).as_micros() as u64 * u64::from(first.clock_rate) / 1_000_000;
             (ticks as u32).max(1)
         });
-        let offset = self.timestamp.wrapping_add(elapsed).wrapping_sub(timestamp);
-        let next_picture = self.picture_id.wrapping_add(1);
-        let next_tl0 = self.tl0_pic_idx.wrapping_add(1);
+        let begins = squeezed(first.timestamp, first.live);
         if self.segments.len() == SEGMENTS {
             self.segments.pop_front();
         }
         self.segments.push_back(Segment {
-            source,
-            first_in: sequence,
+            source: first.source,
+            first_in: first.sequence,
             first_out: self.highest + 1,
-            timestamp: offset,
-            picture_id: next_picture.wrapping_sub(ids.picture_id.unwrap_or(0)),
-            tl0_pic_idx: next_tl0.wrapping_sub(ids.tl0_pic_idx.unwrap_or(0)),
+            timestamp: self.timestamp.wrapping_add(elapsed).wrapping_sub(begins),
+            live: first.live,
+            picture_id: self.picture_id.wrapping_add(1).wrapping_sub(first.ids.picture_id.unwrap_or(0)),
+            tl0_pic_idx: self.tl0_pic_idx.wrapping_add(1).wrapping_sub(first.ids.tl0_pic_idx.unwrap_or(0)),
         });
     }
 
@@ -107,7 +139,7 @@ impl Mapping {
             return;
         }
         self.highest = sequence;
-        self.timestamp = timestamp.wrapping_add(segment.timestamp);
+        self.timestamp = segment.timestamp(timestamp);
         self.sent = Some(now);
         if let Some(id) = ids.picture_id {
             self.picture_id = id.wrapping_add(segment.picture_id) & 0x7fff;
@@ -139,8 +171,9 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    fn source(epoch: u32) -> Source {
-        Source { track: Key::dangling(), epoch }
+    fn first(epoch: u32, sequence: u64, timestamp: u32, ids: PictureIds) -> First {
+        let source = Source { track: Key::dangling(), layer: 0, epoch };
+        First { source, sequence, timestamp, ids, clock_rate: 90_000, live: None }
     }
 
     fn ids(picture_id: u16, tl0: u8) -> PictureIds {
@@ -151,13 +184,13 @@ mod tests {
     fn numbers_go_on_without_a_gap_over_a_switch() {
         let t = Instant::now();
         let mut m = Mapping::new(1234);
-        m.begin(source(1), 70_000, 1000, ids(0x7ffe, 255), 90_000, t);
+        m.begin(first(1, 70_000, 1000, ids(0x7ffe, 255)), t);
         let a = m.current().unwrap().map(70_000).unwrap();
         m.sent(a, 1000, ids(0x7ffe, 255), t);
         let (before, _) = m.last().unwrap();
         let (picture, tl0) = (m.picture_id, m.tl0_pic_idx);
         let later = t + Duration::from_millis(100);
-        m.begin(source(2), 5, 0xffff_0000, ids(3, 9), 90_000, later);
+        m.begin(first(2, 5, 0xffff_0000, ids(3, 9)), later);
         let b = m.current().unwrap().map(5).unwrap();
         m.sent(b, 0xffff_0000, ids(3, 9), later);
         assert_eq!(b, a + 1);
@@ -168,7 +201,7 @@ mod tests {
     #[test]
     fn packets_from_before_a_switch_are_not_sent_after_it() {
         let mut m = Mapping::new(1);
-        m.begin(source(1), 100, 0, PictureIds::default(), 90_000, Instant::now());
+        m.begin(first(1, 100, 0, PictureIds::default()), Instant::now());
         assert_eq!(m.current().unwrap().map(99), None);
     }
 
@@ -176,20 +209,34 @@ mod tests {
     fn a_nack_finds_the_source_packet_in_the_right_segment() {
         let t = Instant::now();
         let mut m = Mapping::new(77);
-        m.begin(source(1), 1000, 0, PictureIds::default(), 90_000, t);
-        let first = m.current().unwrap().map(1000).unwrap();
+        m.begin(first(1, 1000, 0, PictureIds::default()), t);
+        let begun = m.current().unwrap().map(1000).unwrap();
         for s in 1000..1010 {
             m.sent(m.current().unwrap().map(s).unwrap(), 0, PictureIds::default(), t);
         }
-        m.begin(source(2), 50, 0, PictureIds::default(), 90_000, t);
+        m.begin(first(2, 50, 0, PictureIds::default()), t);
         for s in 50..60 {
             m.sent(m.current().unwrap().map(s).unwrap(), 0, PictureIds::default(), t);
         }
-        let (segment, sequence, _) = m.locate(first as u16 + 3).unwrap();
+        let (segment, sequence, _) = m.locate(begun as u16 + 3).unwrap();
         assert_eq!((segment.source.epoch, sequence), (1, 1003));
-        let (segment, sequence, _) = m.locate(first as u16 + 12).unwrap();
+        let (segment, sequence, _) = m.locate(begun as u16 + 12).unwrap();
         assert_eq!((segment.source.epoch, sequence), (2, 52));
-        assert!(m.locate((first as u16).wrapping_sub(1)).is_none(), "before the first packet");
-        assert!(m.locate(first as u16 + 100).is_none(), "never sent");
+        assert!(m.locate((begun as u16).wrapping_sub(1)).is_none(), "before the first packet");
+        assert!(m.locate(begun as u16 + 100).is_none(), "never sent");
+    }
+
+    #[test]
+    fn two_cached_seconds_pass_in_sixteen_milliseconds_and_time_is_normal_afterwards() {
+        let t = Instant::now();
+        let mut m = Mapping::new(5);
+        let start = 0xffff_ff00u32;
+        let live = start.wrapping_add(180_000);
+        m.begin(First { live: Some(live), ..first(1, 10, start, PictureIds::default()) }, t);
+        let segment = *m.current().unwrap();
+        let at = |ticks: u32| segment.timestamp(start.wrapping_add(ticks)).wrapping_sub(segment.timestamp(start));
+        assert_eq!(at(180_000), 180_000 >> 7);
+        assert_eq!(at(183_000) - at(180_000), 3000);
+        assert!((0..180_000).step_by(3000).all(|ticks| at(ticks + 3000) > at(ticks)), "frames stay apart and in order");
     }
 }

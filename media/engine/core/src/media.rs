@@ -14,7 +14,12 @@ pub enum CodecName {
     Red,
     Vp8,
     H264,
+    Vp9,
+    Av1,
 }
+
+/// How many codecs there are.
+pub const CODECS: usize = 6;
 
 impl CodecName {
     pub fn parse(name: &str) -> Option<CodecName> {
@@ -23,6 +28,8 @@ impl CodecName {
             "red" => CodecName::Red,
             "vp8" => CodecName::Vp8,
             "h264" => CodecName::H264,
+            "vp9" => CodecName::Vp9,
+            "av1" => CodecName::Av1,
             _ => return None,
         })
     }
@@ -33,6 +40,8 @@ impl CodecName {
             CodecName::Red => "red",
             CodecName::Vp8 => "vp8",
             CodecName::H264 => "h264",
+            CodecName::Vp9 => "vp9",
+            CodecName::Av1 => "av1",
         }
     }
 
@@ -40,7 +49,7 @@ impl CodecName {
     pub fn clock_rate(self) -> u32 {
         match self {
             CodecName::Opus | CodecName::Red => 48_000,
-            CodecName::Vp8 | CodecName::H264 => 90_000,
+            CodecName::Vp8 | CodecName::H264 | CodecName::Vp9 | CodecName::Av1 => 90_000,
         }
     }
 }

@@ -37,11 +37,25 @@ macro_rules! metrics {
     };
 }
 
+impl Metrics {
+    /// Counts a run of datagrams by its length.
+    pub fn run(&self, datagrams: usize) {
+        match datagrams {
+            0 | 1 => self.runs_1.inc(),
+            2..=3 => self.runs_2_3.inc(),
+            4..=7 => self.runs_4_7.inc(),
+            8..=15 => self.runs_8_15.inc(),
+            _ => self.runs_16_up.inc(),
+        }
+    }
+}
+
 metrics! {
     // traffic
     packets_in, bytes_in, packets_out, bytes_out, rtcp_in, rtcp_out, stun_in, stun_out, dtls_in, dtls_out,
     forwarded, nack_in, nack_out, rtx_in, rtx_out, pli_in, pli_out, twcc_out, twcc_in, sender_reports_out,
-    batches_in, batches_out,
+    batches_in, batches_out, relayed, cached_starts, probe_bytes,
+    runs_1, runs_2_3, runs_4_7, runs_8_15, runs_16_up, gather_us,
     // life
     peers, tracks, slots, rooms, joins, dtls_failures, ice_restarts, path_changes, panics,
     tcp_connections, tcp_accepted,
@@ -50,9 +64,9 @@ metrics! {
     dropped_empty, dropped_unknown_kind, dropped_oversize, dropped_no_pair, dropped_stun_malformed, dropped_stun_unknown_user,
     dropped_stun_integrity, dropped_stun_path_taken, dropped_stun_fingerprint, dropped_dtls, dropped_srtp_early, dropped_srtp_auth, dropped_srtp_replay,
     dropped_srtp_short, dropped_srtcp_auth, dropped_srtcp_replay, dropped_srtcp_short, dropped_rtp_malformed, dropped_rtcp_malformed,
-    dropped_unknown_ssrc, dropped_too_many_ssrc, dropped_unknown_pt, dropped_not_allowed, dropped_duplicate, dropped_too_old,
+    dropped_unknown_ssrc, dropped_too_many_ssrc, dropped_unknown_pt, dropped_unknown_rid, dropped_not_allowed, dropped_duplicate, dropped_too_old,
     dropped_rtx_malformed,
     // reasons for not sending one
-    dropped_slot_codec, dropped_slot_waiting, dropped_slot_old, dropped_resend_cap, dropped_resend_unknown, dropped_send_full,
+    dropped_slot_codec, dropped_slot_waiting, dropped_slot_old, dropped_resend_cap, dropped_resend_unknown, dropped_relay_full, dropped_send_full,
     dropped_tcp_full, dropped_tcp_framing, dropped_tcp_pending, send_errors, receive_errors,
 }

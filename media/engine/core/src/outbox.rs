@@ -1,7 +1,7 @@
 //! Where datagrams come from and go to: network paths, and the arena that outgoing bytes are built in.
 //!
-//! Everything a shard sends in one turn is appended to one buffer; the transmit list points into it. Runs to the
-//! same path keep their order, so that the sender may coalesce them.
+//! Everything a shard sends in one turn is appended to one buffer; the transmit list points into it. Neighbours of one length
+//! to one path are a *run*, which the kernel can cut apart by itself (UDP segmentation offload).
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -28,6 +28,19 @@ impl Path {
 pub struct Transmit {
     pub to: Path,
     pub bytes: Range<usize>,
+}
+
+/// Bytes one run may have (the kernel takes 65,507 with all its headers).
+const RUN_BYTES: usize = 60_000;
+
+/// Datagrams to one path, back to back.
+#[derive(Debug, Clone, Copy)]
+pub struct Run<'a> {
+    pub to: Path,
+    pub bytes: &'a [u8],
+    /// Of each datagram; the last may be shorter.
+    pub length: usize,
+    pub count: usize,
 }
 
 /// Bytes and destinations of one turn.
@@ -74,6 +87,31 @@ impl Outbox {
         self.transmits.clear();
     }
 
+    /// The datagrams in order, neighbours to one path joined: all of one length, the last of a run perhaps shorter.
+    pub fn runs(&self, most: usize) -> impl Iterator<Item = Run<'_>> {
+        let mut rest = self.transmits.as_slice();
+        std::iter::from_fn(move || {
+            let (first, later) = rest.split_first()?;
+            let length = first.bytes.len();
+            let room = (RUN_BYTES / length.max(1)).min(most).max(1);
+            let mut end = first.bytes.end;
+            let mut count = 1;
+            for next in later {
+                let joins = next.to == first.to && next.bytes.start == end && next.bytes.len() <= length && count < room;
+                if !joins {
+                    break;
+                }
+                end = next.bytes.end;
+                count += 1;
+                if next.bytes.len() < length {
+                    break;
+                }
+            }
+            rest = rest.get(count..).unwrap_or(&[]);
+            Some(Run { to: first.to, bytes: self.arena.get(first.bytes.start..end)?, length, count })
+        })
+    }
+
     /// The datagrams in order.
     pub fn iter(&self) -> impl Iterator<Item = (Path, &[u8])> {
         self.transmits.iter().filter_map(|t| Some((t.to, self.arena.get(t.bytes.clone())?)))
@@ -95,5 +133,17 @@ mod tests {
         assert_eq!(sent, vec![(a, b"one".to_vec()), (b, b"two".to_vec())]);
         outbox.clear();
         assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn neighbours_of_one_length_make_a_run_that_a_shorter_one_ends() {
+        let (a, b) = (Path::udp(([127, 0, 0, 1], 1).into()), Path::udp(([127, 0, 0, 1], 2).into()));
+        let mut outbox = Outbox::default();
+        for (to, len) in [(a, 5), (a, 5), (a, 3), (a, 5), (b, 5), (b, 6), (b, 6)] {
+            outbox.push(to, &vec![7; len]);
+        }
+        let runs = |most| -> Vec<_> { outbox.runs(most).map(|run| (run.to, run.length, run.count, run.bytes.len())).collect() };
+        assert_eq!(runs(64), vec![(a, 5, 3, 13), (a, 5, 1, 5), (b, 5, 1, 5), (b, 6, 2, 12)]);
+        assert_eq!(runs(1).len(), 7);
     }
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::arena::Key;
+use crate::bwe::{Allocation, Estimator};
 use crate::dtls::DtlsServer;
 use crate::ice::Ice;
 use crate::media::Extensions;
@@ -25,14 +26,21 @@ pub const CNAME: &str = "jiangtai";
 /// What a source of this peer carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Carries {
-    Media(Key<Track>),
-    Retransmissions(Key<Track>),
+    /// A layer of a track.
+    Media(Key<Track>, usize),
+    Retransmissions(Key<Track>, usize),
 }
 
 impl Carries {
     pub fn track(self) -> Key<Track> {
         match self {
-            Carries::Media(track) | Carries::Retransmissions(track) => track,
+            Carries::Media(track, _) | Carries::Retransmissions(track, _) => track,
+        }
+    }
+
+    pub fn layer(self) -> usize {
+        match self {
+            Carries::Media(_, layer) | Carries::Retransmissions(_, layer) => layer,
         }
     }
 }
@@ -78,6 +86,12 @@ pub struct Peer {
     pub feedback_due: Option<Instant>,
     pub report_due: Instant,
     pub quality_due: Instant,
+    /// What this receiver's connection carries, if it reports arrivals.
+    pub bandwidth: Option<Box<Estimator>>,
+    /// What its slots were last given.
+    pub allocated: Allocation,
+    /// Layers are chosen anew at this time.
+    pub choice_due: Option<Instant>,
     pub traffic: Traffic,
     /// Our NTP time minus this sender's, smallest seen (32.32, wrapping).
     pub clock_offset: Option<u64>,
@@ -93,7 +107,7 @@ impl Peer {
 
     /// Maps a source; false if the table is full.
     pub fn map_source(&mut self, ssrc: u32, carries: Carries) -> bool {
-        // A track has one source of each sort: a new one replaces the old.
+        // A layer has one source of each sort: a new one replaces the old.
         self.sources.retain(|(known, old)| *known != ssrc && *old != carries);
         if self.sources.len() >= SOURCES {
             return false;

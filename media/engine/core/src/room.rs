@@ -10,6 +10,12 @@ use crate::slot::Slot;
 /// One room.
 pub struct Room {
     pub id: u64,
+    /// The shard its publishers live on.
+    pub home: usize,
+    /// Other shards with listeners (kept at home).
+    pub remote: Vec<usize>,
+    /// The home shard was asked for sound.
+    pub asked_sound: bool,
     pub peers: Vec<Key<Peer>>,
     pub audio: AudioRoom,
     /// Per audio place, the slots of all receivers that follow it.
@@ -20,9 +26,12 @@ pub struct Room {
 }
 
 impl Room {
-    pub fn new(id: u64, places: usize) -> Room {
+    pub fn new(id: u64, places: usize, home: usize) -> Room {
         Room {
             id,
+            home,
+            remote: Vec::new(),
+            asked_sound: false,
             peers: Vec::new(),
             audio: AudioRoom::new(places),
             followers: vec![Vec::new(); places],

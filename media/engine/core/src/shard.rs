@@ -3,12 +3,17 @@
 //! The one rule: nothing about a peer changes because of bytes that were not authenticated as that peer's. A fault in
 //! handling one peer (a panic) ends that peer and nobody else.
 //!
-//! Call `receive`, `command` and `timeout` in any order, then take what is in `outbox` and `events`; call `timeout` no
-//! later than `next_timeout`.
+//! Call `receive`, `relayed`, `command` and `timeout` in any order, then `play`, then take what is in `outbox`, `events`,
+//! `upward` and `batches`; call `timeout` no later than `next_timeout`. Media that came in waits for `play`: who has more
+//! coming gives it in one portion.
 
+mod bandwidth;
 mod control;
 mod feedback;
 mod ingress;
+mod layers;
+mod play;
+mod relay;
 mod upkeep;
 
 use std::cmp::Reverse;
@@ -19,13 +24,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::arena::{Arena, Key};
+use crate::bwe::Demand;
 use crate::clock::Clock;
+use crate::command::Command;
 use crate::dtls::{DtlsOutput, Identity};
 use crate::event::{CloseReason, Event};
 use crate::ice::Check;
 use crate::metrics::Metrics;
 use crate::outbox::{Outbox, Path};
 use crate::peer::{Peer, Srtp};
+use crate::relay::Batch;
 use crate::room::Room;
 use crate::slot::Slot;
 use crate::srtp::{self, Role};
@@ -37,6 +45,10 @@ const OWNED: Duration = Duration::from_secs(10);
 
 /// All state of one shard.
 pub struct Shard {
+    /// Which of the engine's shards this is.
+    number: usize,
+    /// How many there are.
+    shards: usize,
     clock: Clock,
     identity: Identity,
     metrics: Arc<Metrics>,
@@ -56,15 +68,30 @@ pub struct Shard {
     /// Scratch memory of the hot path.
     listeners: Vec<Key<Slot>>,
     switched: Vec<Switched>,
+    missing: Vec<u16>,
+    choosing: Vec<Key<Slot>>,
+    demands: Vec<Demand>,
+    /// Tracks with packets that wait for `play`.
+    ready: Vec<Key<Track>>,
+    urgent: bool,
+    /// Pad the packets of a frame to one length, for longer runs.
+    pub equalise: bool,
     /// What to send now.
     pub outbox: Outbox,
     /// What to tell.
     pub events: Vec<Event>,
+    /// Commands for other shards.
+    pub upward: Vec<(usize, Command)>,
+    /// Packets for other shards.
+    pub batches: Vec<(usize, Batch)>,
 }
 
 impl Shard {
-    pub fn new(identity: Identity, metrics: Arc<Metrics>, clock: Clock) -> Shard {
+    /// Shard `number` of an engine of `shards`.
+    pub fn new((number, shards): (usize, usize), identity: Identity, metrics: Arc<Metrics>, clock: Clock) -> Shard {
         Shard {
+            number,
+            shards,
             clock,
             identity,
             metrics,
@@ -82,8 +109,16 @@ impl Shard {
             doomed: Vec::new(),
             listeners: Vec::new(),
             switched: Vec::new(),
+            missing: Vec::new(),
+            choosing: Vec::new(),
+            demands: Vec::new(),
+            ready: Vec::new(),
+            urgent: false,
+            equalise: true,
             outbox: Outbox::default(),
             events: Vec::new(),
+            upward: Vec::new(),
+            batches: Vec::new(),
         }
     }
 
@@ -315,8 +350,8 @@ mod tests {
     fn a_panic_costs_the_peer_it_was_for_and_nobody_else() {
         let now = Instant::now();
         let metrics = Arc::new(Metrics::default());
-        let mut shard = Shard::new(Identity::generate().unwrap(), metrics.clone(), Clock::new(now, Duration::ZERO));
-        shard.command(now, Command::OpenRoom { room: 1, audio_slots: 3 });
+        let mut shard = Shard::new((0, 1), Identity::generate().unwrap(), metrics.clone(), Clock::new(now, Duration::ZERO));
+        shard.command(now, Command::OpenRoom { room: 1, audio_slots: 3, home: 0 });
         shard.command(now, open(7));
         shard.command(now, open(8));
         let key = shard.peer_ids[&7];

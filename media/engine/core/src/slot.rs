@@ -3,8 +3,10 @@
 use std::time::{Duration, Instant};
 
 use crate::arena::Key;
+use crate::bwe::Choice;
+use crate::command::AddSlot;
 use crate::mapping::{Mapping, Source};
-use crate::media::{Codec, CodecName, Kind};
+use crate::media::{CodecName, Kind, CODECS};
 use crate::peer::Peer;
 use crate::track::Track;
 
@@ -26,12 +28,22 @@ pub struct Slot {
     pub ssrc: u32,
     pub rtx_ssrc: Option<u32>,
     pub auto: Option<usize>,
+    /// Who is served first when bandwidth is short, 0 first.
+    pub rank: u8,
     /// By `CodecName` discriminant: payload type and its RTX twin.
-    codecs: [Option<(u8, Option<u8>)>; 4],
+    codecs: [Option<(u8, Option<u8>)>; CODECS],
     /// What it is meant to play.
     pub wanted: Option<Key<Track>>,
+    /// The best layer worth sending; None while its receiver does not see it.
+    pub most: Option<u8>,
+    /// The layer of `wanted` it is to play; None = nothing of it now.
+    pub target: Option<u8>,
+    /// How that was chosen.
+    pub choice: Choice,
     /// What it plays now.
     pub playing: Option<Source>,
+    /// What was last told of its layer.
+    pub told: Option<Option<u8>>,
     pub mapping: Mapping,
     pub rtx_sequence: u16,
     pub packets: u32,
@@ -46,6 +58,15 @@ pub struct Slot {
     credit: i64,
 }
 
+/// What a slot makes of packets of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attitude {
+    Plays,
+    /// From its next key frame.
+    Awaits,
+    Ignores,
+}
+
 #[derive(Clone, Copy)]
 struct Resent {
     sequence: u64,
@@ -54,19 +75,10 @@ struct Resent {
 }
 
 impl Slot {
-    #[allow(clippy::too_many_arguments)]
-    pub fn new(
-        id: u64,
-        peer: Key<Peer>,
-        kind: Kind,
-        mid: String,
-        ssrc: u32,
-        rtx_ssrc: Option<u32>,
-        codecs: &[Codec],
-        auto: Option<usize>,
-    ) -> Slot {
-        let mut table = [None; 4];
-        for codec in codecs {
+    pub fn new(add: AddSlot, peer: Key<Peer>) -> Slot {
+        let AddSlot { slot: id, kind, mid, ssrc, rtx_ssrc, codecs, auto, rank, .. } = add;
+        let mut table = [None; CODECS];
+        for codec in &codecs {
             table[codec.name as usize].get_or_insert((codec.pt, codec.rtx_pt));
         }
         Slot {
@@ -77,9 +89,14 @@ impl Slot {
             ssrc,
             rtx_ssrc,
             auto,
+            rank,
             codecs: table,
             wanted: None,
+            most: Some(u8::MAX),
+            target: None,
+            choice: Choice::default(),
             playing: None,
+            told: None,
             mapping: Mapping::new(ssrc),
             rtx_sequence: (ssrc >> 17) as u16,
             packets: 0,
@@ -95,8 +112,35 @@ impl Slot {
 
     /// The track is gone.
     pub fn forget(&mut self, track: Key<Track>) {
-        self.wanted.take_if(|wanted| *wanted == track);
+        if self.wanted.take_if(|wanted| *wanted == track).is_some() {
+            self.target = None;
+            self.told = None;
+        }
         self.playing.take_if(|playing| playing.track == track);
+    }
+
+    /// What this slot makes of packets of a source.
+    pub fn attitude(&self, source: Source) -> Attitude {
+        if self.playing == Some(source) {
+            Attitude::Plays
+        } else if self.wanted == Some(source.track) && self.target == Some(source.layer) {
+            Attitude::Awaits
+        } else {
+            Attitude::Ignores
+        }
+    }
+
+    /// Whether it is to play something it does not play yet.
+    pub fn awaits(&self) -> Option<(Key<Track>, u8)> {
+        let (track, layer) = (self.wanted?, self.target?);
+        (self.playing.map(|source| (source.track, source.layer)) != Some((track, layer))).then_some((track, layer))
+    }
+
+    /// Whether probing packets can be sent on its RTX stream.
+    pub fn can_probe(&self) -> bool {
+        self.playing.is_some()
+            && self.rtx_ssrc.is_some()
+            && self.codec.is_some_and(|codec| matches!(self.payload_type(codec), Some((_, Some(_)))))
     }
 
     /// The payload types this slot uses for a codec: (media, RTX).
@@ -139,7 +183,8 @@ mod tests {
     use super::*;
 
     fn slot() -> Slot {
-        Slot::new(1, Key::dangling(), Kind::Video, "0".into(), 1, Some(2), &[], None)
+        let (kind, mid) = (Kind::Video, "0".into());
+        Slot::new(AddSlot { slot: 1, peer: 1, kind, mid, ssrc: 1, rtx_ssrc: Some(2), codecs: vec![], auto: None, rank: 0 }, Key::dangling())
     }
 
     #[test]

@@ -71,3 +71,32 @@ pub fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
     digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
+
+/// Bytes from binary digits, the last byte filled up with zeros; white space is ignored.
+pub fn binary(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
+    let byte = |eight: &[u8]| (0..8).fold(0, |byte, n| byte << 1 | (eight.get(n).unwrap_or(&b'0') - b'0'));
+    digits.chunks(8).map(byte).collect()
+}
+
+/// One payload that a real encoder made, and what is known of it.
+pub struct Recorded {
+    pub starts_picture: bool,
+    pub starts_key_frame: bool,
+    pub size: Option<(u16, u16)>,
+    pub payload: Vec<u8>,
+}
+
+/// Reads the lines of an `encoded.txt` and a `browser.txt` (tests/support/payloads.py tells their form).
+pub fn recorded(encoded: &str, browser: &str) -> Vec<Recorded> {
+    let lines = encoded.lines().chain(browser.lines()).map(|line| line.split(' ').collect::<Vec<_>>());
+    lines
+        .filter(|words| words[0] != "stream")
+        .map(|words| {
+            let size = words[1].split_once('x').map(|(w, h)| (w.parse().unwrap(), h.parse().unwrap()));
+            let starts_key_frame = words[0] == "key";
+            let starts_picture = words[0] == "start" || size.is_some();
+            Recorded { starts_picture, starts_key_frame, size, payload: hex(words.last().unwrap()) }
+        })
+        .collect()
+}

@@ -1,78 +1,78 @@
-//! One thing a peer sends: its stream state on the way in, and who listens.
+//! One thing a peer sends, in one or several encodings, and who listens.
 
 use std::time::{Duration, Instant};
 
 use crate::arena::Key;
-use crate::history::History;
-use crate::keyframe::KeyFrameLimiter;
+use crate::layer::Layer;
+use crate::mapping::Source;
 use crate::media::{Codec, CodecName, Kind};
-use crate::nack::NackGenerator;
 use crate::peer::Peer;
-use crate::receive::Reception;
-use crate::rtp::Extended;
 use crate::slot::Slot;
 
 /// A track with no packet for this long has stopped.
 pub const SILENCE: Duration = Duration::from_secs(2);
 
-/// A sender's own clock, from its last report.
-#[derive(Debug, Clone, Copy)]
-pub struct SenderClock {
-    pub ntp: u64,
-    pub timestamp: u32,
+/// Where a track's packets come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A peer of this shard.
+    Peer(Key<Peer>),
+    /// Another shard, which relays them.
+    Shard(usize),
 }
 
 /// One incoming track.
 pub struct Track {
     pub id: u64,
-    pub peer: Key<Peer>,
+    pub origin: Origin,
     pub room: u64,
     pub kind: Kind,
     pub mid: String,
     pub codecs: Vec<Codec>,
     pub allowed: bool,
     pub priority: bool,
-    /// The source in force, once known.
-    pub ssrc: Option<u32>,
-    /// Counts new beginnings of the stream (another SSRC).
-    pub epoch: u32,
-    pub extended: Extended,
-    pub history: History,
-    pub nack: NackGenerator,
-    pub reception: Reception,
-    pub key_frames: KeyFrameLimiter,
+    /// Lowest first, at least one.
+    pub layers: Vec<Layer>,
     pub listeners: Vec<Key<Slot>>,
-    pub sender_clock: Option<SenderClock>,
-    /// Timestamp and arrival of the newest packet.
-    pub newest: Option<(u32, Instant)>,
-    pub last_packet: Option<Instant>,
+    /// Shards that want a copy of every packet.
+    pub relays: Vec<usize>,
     pub sending: Option<CodecName>,
+    /// The audio place it holds, as its home shard says (mirrors only).
+    pub place: Option<usize>,
+    /// Its home shard was told that its packets are wanted here (mirrors only).
+    pub wanted: bool,
+    /// Packets of some layer wait to be played.
+    pub pending: bool,
 }
 
 impl Track {
-    /// History sizes: two seconds of 4 Mbit/s video; a second of audio.
-    pub fn history_for(kind: Kind) -> History {
-        match kind {
-            Kind::Video => History::new(1024, 1 << 20),
-            Kind::Audio => History::new(256, 64 << 10),
+    /// A track without layers that nobody hears or may hear.
+    pub fn new(id: u64, origin: Origin, room: u64, kind: Kind, codecs: Vec<Codec>) -> Track {
+        Track {
+            id,
+            origin,
+            room,
+            kind,
+            mid: String::new(),
+            codecs,
+            allowed: false,
+            priority: false,
+            layers: Vec::new(),
+            listeners: Vec::new(),
+            relays: Vec::new(),
+            sending: None,
+            place: None,
+            wanted: false,
+            pending: false,
         }
     }
 
-    /// Another source: nothing of the old stream is comparable.
-    pub fn restart(&mut self, ssrc: u32) {
-        self.restart_same_source();
-        self.ssrc = Some(ssrc);
-        self.sender_clock = None;
-    }
-
-    /// The same source after a pause: what was missed is not loss.
-    pub fn restart_same_source(&mut self) {
-        self.epoch = self.epoch.wrapping_add(1);
-        self.extended = Extended::default();
-        self.history.clear();
-        self.nack.reset();
-        self.reception = Reception::default();
-        self.newest = None;
+    /// The sending peer, if it is on this shard.
+    pub fn peer(&self) -> Option<Key<Peer>> {
+        match self.origin {
+            Origin::Peer(peer) => Some(peer),
+            Origin::Shard(_) => None,
+        }
     }
 
     /// The codec of a payload type, and whether that payload type is its retransmission.
@@ -86,6 +86,25 @@ impl Track {
 
     /// Whether its sender answers NACKs with retransmissions.
     pub fn repairable(&self) -> bool {
-        self.codecs.iter().any(|c| c.rtx_pt.is_some())
+        self.peer().is_some() && self.codecs.iter().any(|c| c.rtx_pt.is_some())
+    }
+
+    /// The layer with this identifier; a track with one unnamed layer has no others.
+    pub fn layer_of(&self, rid: Option<&str>) -> Option<usize> {
+        match rid {
+            Some(rid) if self.layers.len() > 1 => self.layers.iter().position(|layer| layer.rid.as_deref() == Some(rid)),
+            _ => (self.layers.len() == 1).then_some(0),
+        }
+    }
+
+    /// The source a layer is now.
+    pub fn source(&self, key: Key<Track>, layer: usize) -> Option<Source> {
+        let epoch = self.layers.get(layer)?.epoch;
+        Some(Source { track: key, layer: layer as u8, epoch })
+    }
+
+    /// The last packet of any layer.
+    pub fn last_packet(&self) -> Option<Instant> {
+        self.layers.iter().filter_map(|layer| layer.last_packet).max()
     }
 }

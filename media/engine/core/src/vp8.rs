@@ -102,7 +102,7 @@ pub fn starts_key_frame(payload: &[u8]) -> bool {
 }
 
 /// (width, height) in pixels from the first packet of a key frame (RFC 6386 section 9.1).
-pub fn key_frame_size(payload: &[u8]) -> Option<(u16, u16)> {
+pub fn dimensions(payload: &[u8]) -> Option<(u16, u16)> {
     if !starts_key_frame(payload) {
         return None;
     }

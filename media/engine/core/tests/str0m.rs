@@ -49,8 +49,8 @@ impl World {
         let now = Instant::now();
         let (metrics, identity) = (Arc::new(Metrics::default()), Identity::generate().unwrap());
         let fingerprint = identity.fingerprint();
-        let mut shard = Shard::new(identity, metrics.clone(), Clock::new(now, Duration::from_secs(1_700_000_000)));
-        shard.command(now, Command::OpenRoom { room: 1, audio_slots: 3 });
+        let mut shard = Shard::new((0, 1), identity, metrics.clone(), Clock::new(now, Duration::from_secs(1_700_000_000)));
+        shard.command(now, Command::OpenRoom { room: 1, audio_slots: 3, home: 0 });
         World { shard, metrics, identity: fingerprint, now, ends: Vec::new(), flying: Vec::new(), loss: 0, dice: 12345 }
     }
 
@@ -102,6 +102,7 @@ impl World {
             }
         }
         self.shard.timeout(now);
+        self.shard.play(now);
         let sent: Vec<(Path, Vec<u8>)> = self.shard.outbox.iter().map(|(to, b)| (to, b.to_vec())).collect();
         self.shard.outbox.clear();
         for (path, bytes) in sent {
@@ -159,6 +160,7 @@ fn class() -> World {
     api.expect_stream_rx(2000.into(), Some(2001.into()), "out".into(), None);
     let now = world.now;
     let track = AddTrack {
+        rids: vec![],
         track: 10,
         peer: world.ends[sender].id,
         kind: Kind::Video,
@@ -169,6 +171,7 @@ fn class() -> World {
         priority: false,
     };
     let slot = AddSlot {
+        rank: 1,
         slot: 20,
         peer: world.ends[viewer].id,
         kind: Kind::Video,

@@ -7,16 +7,17 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::mpsc::{sync_channel, SyncSender, TrySendError};
+use std::sync::mpsc::{sync_channel, Receiver, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jiangtai_core::clock::Clock;
-use jiangtai_core::command::Command;
+use jiangtai_core::command::{AddMirror, AddTrack, Command};
 use jiangtai_core::dtls::Identity;
 use jiangtai_core::event::Event;
 use jiangtai_core::metrics::Metrics;
+use jiangtai_core::relay::Batch;
 use jiangtai_core::shard::Shard;
 
 use crate::queue::EventQueue;
@@ -30,6 +31,8 @@ const BUFFERS: usize = 4 << 20;
 /// What a shard thread is sent.
 pub enum Input {
     Command(Command),
+    /// Media from another shard.
+    Relayed(Box<Batch>),
     Connection(Box<Handover>),
     Stop,
 }
@@ -67,6 +70,7 @@ pub enum Refused {
 #[derive(Default)]
 struct PeerEntry {
     shard: usize,
+    room: u64,
     ufrags: Vec<String>,
     tracks: Vec<u64>,
     slots: Vec<u64>,
@@ -107,7 +111,7 @@ impl Directory {
                     return Some(known.shard);
                 }
                 places.ufrags.insert(ufrag.clone(), shard);
-                places.peers.insert(open.peer, PeerEntry { shard, ufrags: vec![ufrag], ..PeerEntry::default() });
+                places.peers.insert(open.peer, PeerEntry { shard, room: open.room, ufrags: vec![ufrag], ..PeerEntry::default() });
                 shard
             }
             Command::RestartIce { peer, ice } => {
@@ -143,9 +147,16 @@ impl Directory {
                 }
                 shard
             }
-            Command::SetTrack { track, .. } | Command::RequestKeyFrame { track } => places.tracks.get(track).map_or(0, |t| t.0),
-            Command::Assign { slot, .. } => places.slots.get(slot).map_or(0, |s| s.0),
+            Command::SetTrack { track, .. } | Command::RequestKeyFrame { track, .. } => places.tracks.get(track).map_or(0, |t| t.0),
+            Command::Assign { slot, .. } | Command::LimitSlot { slot, .. } => places.slots.get(slot).map_or(0, |s| s.0),
+            // Only shards say these to each other, or the engine itself.
+            Command::AddMirror(_) | Command::Relay { .. } | Command::RelaySound { .. } => 0,
         })
+    }
+
+    /// The room a peer was opened in.
+    fn room_of(&self, peer: u64) -> Option<u64> {
+        self.lock().peers.get(&peer).map(|entry| entry.room)
     }
 
     /// Forgets a closed peer.
@@ -161,6 +172,28 @@ impl Directory {
         for ufrag in entry.ufrags {
             places.ufrags.remove(&ufrag);
         }
+    }
+}
+
+/// What the shard threads do to save work; each can be switched off to see what it is worth.
+#[derive(Debug, Clone, Copy)]
+pub struct Tuning {
+    /// Let the kernel cut runs of datagrams (UDP_SEGMENT).
+    pub segment: bool,
+    /// Let the kernel join incoming datagrams (UDP_GRO).
+    pub join: bool,
+    /// How long media may wait for company under full load.
+    pub gather: Duration,
+    /// Pad the packets of a frame to one length.
+    pub equalise: bool,
+}
+
+impl Tuning {
+    /// Everything on, but for what the environment names: JIANGTAI_ENGINE_NO_{GSO,GRO,GATHER,EQUALISE}.
+    pub fn from_environment() -> Tuning {
+        let on = |name: &str| std::env::var_os(format!("JIANGTAI_ENGINE_NO_{name}")).is_none();
+        let gather = if on("GATHER") { Duration::from_millis(5) } else { Duration::ZERO };
+        Tuning { segment: on("GSO"), join: on("GRO"), gather, equalise: on("EQUALISE") }
     }
 }
 
@@ -209,8 +242,14 @@ impl Engine {
             tcp_port: listener.as_ref().map(|l| l.local_addr().map(|a| a.port())).transpose()?,
             fingerprint: identity.fingerprint(),
         };
-        for (n, socket) in sockets.into_iter().enumerate() {
-            engine.start_shard(n, socket, &identity, clock, settings.queue)?;
+        let mut inputs = Vec::new();
+        for _ in &sockets {
+            let (sender, input) = sync_channel(settings.queue.max(1));
+            engine.mailboxes.push(Mailbox { sender, wake: Arc::new(EventFd::new()?) });
+            inputs.push(input);
+        }
+        for (n, (socket, input)) in sockets.into_iter().zip(inputs).enumerate() {
+            engine.start_shard(n, socket, input, &identity, clock)?;
         }
         if let Some(listener) = listener {
             let door = Door {
@@ -225,21 +264,20 @@ impl Engine {
         Ok(engine)
     }
 
-    fn start_shard(&mut self, n: usize, socket: UdpSocket, identity: &Identity, clock: Clock, queue: usize) -> io::Result<()> {
+    fn start_shard(&mut self, n: usize, socket: UdpSocket, inputs: Receiver<Input>, identity: &Identity, clock: Clock) -> io::Result<()> {
         socket.set_nonblocking(true)?;
         widen_buffers(&socket, BUFFERS);
-        let (sender, inputs) = sync_channel(queue.max(1));
-        let wake = Arc::new(EventFd::new()?);
         let metrics = Arc::new(Metrics::default());
         let worker = Worker {
-            shard: Shard::new(identity.clone(), metrics.clone(), clock),
+            shard: Shard::new((n, self.mailboxes.len()), identity.clone(), metrics.clone(), clock),
             socket,
             inputs,
-            wake: wake.clone(),
+            wake: self.mailboxes[n].wake.clone(),
             events: self.events.clone(),
             metrics: metrics.clone(),
+            mailboxes: self.mailboxes.clone(),
+            tuning: Tuning::from_environment(),
         };
-        self.mailboxes.push(Mailbox { sender, wake });
         self.metrics.push(metrics);
         self.spawn(format!("media-{n}"), move || worker.run())
     }
@@ -267,7 +305,11 @@ impl Engine {
             Command::ClosePeer { peer } => Some(peer),
             _ => None,
         };
-        match self.directory.route(&command, shard) {
+        let home = self.directory.route(&command, shard);
+        if let (Command::AddTrack(add), Some(home)) = (&command, home) {
+            self.announce(add, home)?;
+        }
+        match home {
             Some(shard) => {
                 let result = self.mailboxes[shard].send(Input::Command(command));
                 let gone = match &result {
@@ -280,6 +322,18 @@ impl Engine {
             }
             None => self.mailboxes.iter().try_for_each(|m| m.send(Input::Command(command.clone())).map_err(|_| Refused::Full)),
         }
+    }
+
+    /// Lets the other shards know of a track, so that their slots can be told to play it.
+    fn announce(&self, add: &AddTrack, home: usize) -> Result<(), Refused> {
+        let Some(room) = self.directory.room_of(add.peer).filter(|_| self.mailboxes.len() > 1) else { return Ok(()) };
+        let AddTrack { track, kind, allowed, .. } = *add;
+        let mirror = AddMirror { track, room, kind, codecs: add.codecs.clone(), layers: add.rids.len(), allowed };
+        let others = self.mailboxes.iter().enumerate().filter(|(shard, _)| *shard != home);
+        others.map(|(_, mailbox)| mailbox).try_for_each(|mailbox| {
+            let command = Command::AddMirror(Box::new(mirror.clone()));
+            mailbox.send(Input::Command(command)).map_err(|_| Refused::Full)
+        })
     }
 
     /// All events since the last call.

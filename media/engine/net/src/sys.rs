@@ -5,10 +5,14 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-/// Datagrams taken or sent per system call.
+/// Messages sent per system call.
 pub const BATCH: usize = 64;
-/// Longest datagram we take; longer ones are cut by the kernel and refused.
+/// Messages taken per system call; each may hold several datagrams.
+pub const BATCH_IN: usize = 32;
+/// Longest datagram we take.
 pub const DATAGRAM: usize = 2048;
+/// Memory for one incoming message: what the kernel may join.
+const MESSAGE: usize = 65_536;
 
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result < 0 {
@@ -124,41 +128,62 @@ pub fn wait_writable(socket: &UdpSocket, timeout: Duration) -> bool {
     unsafe { libc::poll(&mut fd, 1, timeout.as_millis() as libc::c_int) > 0 }
 }
 
-/// Memory for one batch of incoming datagrams.
+/// Lets the kernel join datagrams of one sender that arrive together (UDP_GRO); false if it cannot.
+pub fn join_incoming(socket: &UdpSocket) -> bool {
+    let on: libc::c_int = 1;
+    let len = std::mem::size_of_val(&on) as libc::socklen_t;
+    // SAFETY: passes a pointer to a live integer and its size.
+    unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_UDP, libc::UDP_GRO, (&raw const on).cast(), len) == 0 }
+}
+
+/// Ancillary data of one message: one control message with an integer.
+type Control = [u64; 4];
+
+/// Memory for one batch of incoming messages.
 pub struct Inbound {
-    bytes: Vec<[u8; DATAGRAM]>,
+    bytes: Vec<u8>,
     addresses: Vec<libc::sockaddr_storage>,
-    lengths: Vec<(usize, bool)>,
+    controls: Vec<Control>,
+    /// Per message: length, length of the datagrams it was joined from (0 = one datagram), cut short.
+    taken: Vec<(usize, usize, bool)>,
 }
 
 impl Default for Inbound {
     fn default() -> Self {
-        Inbound { bytes: vec![[0; DATAGRAM]; BATCH], addresses: vec![empty_address(); BATCH], lengths: Vec::with_capacity(BATCH) }
+        Inbound {
+            bytes: vec![0; BATCH_IN * MESSAGE],
+            addresses: vec![empty_address(); BATCH_IN],
+            controls: vec![[0; 4]; BATCH_IN],
+            taken: Vec::with_capacity(BATCH_IN),
+        }
     }
 }
 
 impl Inbound {
-    /// Takes up to `BATCH` waiting datagrams; 0 when none wait.
+    /// Takes up to `BATCH_IN` waiting messages; 0 when none wait.
     pub fn receive(&mut self, socket: &UdpSocket) -> io::Result<usize> {
-        self.lengths.clear();
-        let mut vectors = [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; BATCH];
+        self.taken.clear();
+        let mut vectors = [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; BATCH_IN];
         // SAFETY: all-zero is a valid mmsghdr (null pointers, zero lengths).
-        let mut headers: [libc::mmsghdr; BATCH] = unsafe { std::mem::zeroed() };
-        for i in 0..BATCH {
-            vectors[i] = libc::iovec { iov_base: self.bytes[i].as_mut_ptr().cast(), iov_len: DATAGRAM };
-            headers[i].msg_hdr.msg_iov = &mut vectors[i];
-            headers[i].msg_hdr.msg_iovlen = 1;
-            headers[i].msg_hdr.msg_name = (&raw mut self.addresses[i]).cast();
-            headers[i].msg_hdr.msg_namelen = std::mem::size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+        let mut headers: [libc::mmsghdr; BATCH_IN] = unsafe { std::mem::zeroed() };
+        for (i, space) in self.bytes.chunks_exact_mut(MESSAGE).enumerate() {
+            vectors[i] = libc::iovec { iov_base: space.as_mut_ptr().cast(), iov_len: MESSAGE };
+            let header = &mut headers[i].msg_hdr;
+            header.msg_iov = &mut vectors[i];
+            header.msg_iovlen = 1;
+            header.msg_name = (&raw mut self.addresses[i]).cast();
+            header.msg_namelen = std::mem::size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+            header.msg_control = (&raw mut self.controls[i]).cast();
+            header.msg_controllen = std::mem::size_of::<Control>();
         }
-        // SAFETY: every header points at its own live buffer, vector and address, none of which move during the call.
+        // SAFETY: every header points at its own live buffer, vector, address and control space, none of which move during the call.
         let n = unsafe {
-            libc::recvmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), BATCH as libc::c_uint, libc::MSG_DONTWAIT, std::ptr::null_mut())
+            libc::recvmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), BATCH_IN as libc::c_uint, libc::MSG_DONTWAIT, std::ptr::null_mut())
         };
         match check(n) {
             Ok(n) => {
                 let taken = headers.iter().take(n as usize);
-                self.lengths.extend(taken.map(|h| (h.msg_len as usize, h.msg_hdr.msg_flags & libc::MSG_TRUNC != 0)));
+                self.taken.extend(taken.map(|h| (h.msg_len as usize, joined_from(&h.msg_hdr), h.msg_hdr.msg_flags & libc::MSG_TRUNC != 0)));
                 Ok(n as usize)
             }
             Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(0),
@@ -166,34 +191,78 @@ impl Inbound {
         }
     }
 
-    /// Datagram `i` of the last batch and where it came from; None if it was cut or has no usable address.
-    pub fn get(&mut self, i: usize) -> Option<(SocketAddr, &mut [u8])> {
-        let (len, cut) = *self.lengths.get(i)?;
-        if cut {
-            return None;
+    /// Gives every datagram of the last batch with its sender, in order; None for one that is too long or has no usable address.
+    pub fn each(&mut self, mut take: impl FnMut(Option<(SocketAddr, &mut [u8])>)) {
+        for ((space, address), (len, piece, cut)) in self.bytes.chunks_exact_mut(MESSAGE).zip(&self.addresses).zip(&self.taken) {
+            let from = from_storage(address).filter(|_| !cut);
+            let piece = if *piece == 0 { *len } else { *piece };
+            let (Some(from), 1..=DATAGRAM) = (from, piece) else {
+                take(from.filter(|_| *len == 0).map(|from| (from, &mut [][..])));
+                continue;
+            };
+            space.get_mut(..*len).into_iter().flat_map(|bytes| bytes.chunks_mut(piece)).for_each(|datagram| take(Some((from, datagram))));
         }
-        let address = from_storage(&self.addresses[i])?;
-        Some((address, &mut self.bytes[i][..len]))
     }
 }
 
-/// Sends datagrams in one system call; returns how many were taken, in order.
-pub fn send_batch(socket: &UdpSocket, batch: &[(SocketAddr, &[u8])]) -> io::Result<usize> {
-    let mut addresses = [empty_address(); BATCH];
-    let mut vectors = [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; BATCH];
+/// The length of the datagrams a received message was joined from, 0 if it is one datagram.
+fn joined_from(header: &libc::msghdr) -> usize {
+    // SAFETY: the kernel has filled the control buffer `header` points at, which is still live, and its length.
+    let mut control = unsafe { libc::CMSG_FIRSTHDR(header) };
+    while !control.is_null() {
+        // SAFETY: the CMSG macros return pointers to whole control messages inside the buffer.
+        unsafe {
+            if (*control).cmsg_level == libc::SOL_UDP && (*control).cmsg_type == libc::UDP_GRO {
+                return libc::CMSG_DATA(control).cast::<libc::c_int>().read_unaligned().max(0) as usize;
+            }
+            control = libc::CMSG_NXTHDR(header, control);
+        }
+    }
+    0
+}
+
+/// Bytes to one address, cut by the kernel into datagrams of `piece` bytes, the last perhaps shorter (0 = one datagram).
+#[derive(Debug, Clone, Copy)]
+pub struct Message<'a> {
+    pub to: SocketAddr,
+    pub bytes: &'a [u8],
+    pub piece: u16,
+}
+
+/// Sends messages in one system call; returns how many were taken, in order.
+pub fn send_batch(socket: &UdpSocket, batch: &[Message<'_>]) -> io::Result<usize> {
+    const VECTOR: libc::iovec = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 };
+    let count = batch.len().min(BATCH);
+    let mut addresses = [std::mem::MaybeUninit::<libc::sockaddr_storage>::uninit(); BATCH];
+    let mut controls: [Control; BATCH] = [[0; 4]; BATCH];
+    let mut vectors = [VECTOR; BATCH];
     // SAFETY: all-zero is a valid mmsghdr (null pointers, zero lengths).
     let mut headers: [libc::mmsghdr; BATCH] = unsafe { std::mem::zeroed() };
-    let count = batch.len().min(BATCH);
-    for (i, (to, bytes)) in batch.iter().take(count).enumerate() {
-        let len = to_storage(*to, &mut addresses[i]);
+    for (i, message) in batch.iter().take(count).enumerate() {
+        let address = addresses[i].write(empty_address());
+        let len = to_storage(message.to, address);
         // sendmmsg only reads through this pointer.
-        vectors[i] = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
-        headers[i].msg_hdr.msg_iov = &mut vectors[i];
-        headers[i].msg_hdr.msg_iovlen = 1;
-        headers[i].msg_hdr.msg_name = (&raw mut addresses[i]).cast();
-        headers[i].msg_hdr.msg_namelen = len;
+        vectors[i] = libc::iovec { iov_base: message.bytes.as_ptr().cast_mut().cast(), iov_len: message.bytes.len() };
+        let header = &mut headers[i].msg_hdr;
+        header.msg_iov = &mut vectors[i];
+        header.msg_iovlen = 1;
+        header.msg_name = (address as *mut libc::sockaddr_storage).cast();
+        header.msg_namelen = len;
+        if message.piece != 0 {
+            header.msg_control = (&raw mut controls[i]).cast();
+            // SAFETY: computes a length only.
+            header.msg_controllen = unsafe { libc::CMSG_SPACE(2) } as usize;
+            // SAFETY: the control space is live, aligned for a cmsghdr and larger than CMSG_SPACE(2), so the first header fits.
+            unsafe {
+                let control = libc::CMSG_FIRSTHDR(header);
+                (*control).cmsg_level = libc::SOL_UDP;
+                (*control).cmsg_type = libc::UDP_SEGMENT;
+                (*control).cmsg_len = libc::CMSG_LEN(2) as usize;
+                libc::CMSG_DATA(control).cast::<u16>().write_unaligned(message.piece);
+            }
+        }
     }
-    // SAFETY: the first `count` headers point at live vectors, addresses and bytes that do not move during the call.
+    // SAFETY: the first `count` headers point at live vectors, addresses, control spaces and bytes that do not move during the call.
     let n = unsafe { libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), count as libc::c_uint, libc::MSG_DONTWAIT) };
     check(n).map(|n| n as usize)
 }
@@ -254,31 +323,49 @@ fn from_storage(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
 mod tests {
     use super::*;
 
+    /// Everything that waits on a socket, as (sender, bytes); None for what was refused.
+    fn all(inbound: &mut Inbound, socket: &UdpSocket) -> Vec<Option<(SocketAddr, Vec<u8>)>> {
+        let mut found = Vec::new();
+        while inbound.receive(socket).unwrap() > 0 {
+            inbound.each(|datagram| found.push(datagram.map(|(from, bytes)| (from, bytes.to_vec()))));
+        }
+        found
+    }
+
     #[test]
     fn a_batch_arrives_whole_in_order_and_with_its_sender() {
         for host in ["127.0.0.1:0", "[::1]:0"] {
             let (a, b) = (UdpSocket::bind(host).unwrap(), UdpSocket::bind(host).unwrap());
             let to = b.local_addr().unwrap();
             let payloads: Vec<Vec<u8>> = (0..10u8).map(|i| vec![i; 100 + usize::from(i)]).collect();
-            let batch: Vec<(SocketAddr, &[u8])> = payloads.iter().map(|p| (to, p.as_slice())).collect();
+            let batch: Vec<Message<'_>> = payloads.iter().map(|bytes| Message { to, bytes, piece: 0 }).collect();
             assert_eq!(send_batch(&a, &batch).unwrap(), 10);
-            let mut inbound = Inbound::default();
-            assert_eq!(inbound.receive(&b).unwrap(), 10);
-            for (i, payload) in payloads.iter().enumerate() {
-                let (from, bytes) = inbound.get(i).unwrap();
-                assert_eq!((from, &*bytes), (a.local_addr().unwrap(), payload.as_slice()));
-            }
-            assert_eq!(inbound.receive(&b).unwrap(), 0);
+            let from = a.local_addr().unwrap();
+            let expected: Vec<_> = payloads.into_iter().map(|payload| Some((from, payload))).collect();
+            assert_eq!(all(&mut Inbound::default(), &b), expected);
         }
     }
 
     #[test]
-    fn a_datagram_too_long_for_the_buffer_is_refused_not_cut() {
+    fn a_run_arrives_as_the_datagrams_it_was_made_of_joined_or_not() {
+        for joined in [false, true] {
+            let (a, b) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+            assert!(!joined || join_incoming(&b));
+            let to = b.local_addr().unwrap();
+            let bytes: Vec<u8> = (0..5100u32).map(|i| (i / 1200) as u8).collect();
+            assert_eq!(send_batch(&a, &[Message { to, bytes: &bytes, piece: 1200 }]).unwrap(), 1);
+            let from = a.local_addr().unwrap();
+            let expected: Vec<_> = bytes.chunks(1200).map(|piece| Some((from, piece.to_vec()))).collect();
+            assert_eq!(all(&mut Inbound::default(), &b), expected);
+        }
+    }
+
+    #[test]
+    fn a_datagram_longer_than_any_of_ours_is_refused_and_an_empty_one_is_one() {
         let (a, b) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
         a.send_to(&[1; DATAGRAM + 1], b.local_addr().unwrap()).unwrap();
-        let mut inbound = Inbound::default();
-        assert_eq!(inbound.receive(&b).unwrap(), 1);
-        assert!(inbound.get(0).is_none());
+        a.send_to(&[], b.local_addr().unwrap()).unwrap();
+        assert_eq!(all(&mut Inbound::default(), &b), vec![None, Some((a.local_addr().unwrap(), vec![]))]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::sync::mpsc::Receiver;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use jiangtai_core::metrics::Metrics;
 use jiangtai_core::outbox::Path;
 use jiangtai_core::shard::Shard;
 
-use crate::engine::Input;
+use crate::engine::{Input, Mailbox, Tuning};
 use crate::queue::EventQueue;
-use crate::sys::{send_batch, wait_writable, Epoll, EventFd, Inbound, BATCH};
+use crate::sys::{join_incoming, send_batch, wait_writable, Epoll, EventFd, Inbound, Message, BATCH, BATCH_IN};
 use crate::tcp::{self, Connection, Handover, Progress};
 
 const UDP: u64 = 0;
@@ -26,6 +26,12 @@ const WAKE: u64 = 1;
 const FIRST_CONNECTION: u32 = 2;
 /// Batches taken before timers and sending get their turn.
 const BATCHES: usize = 8;
+/// Datagrams the kernel cuts from one run.
+const SEGMENTS: usize = 64;
+/// Below this share of a core nothing waits for company.
+const RELAXED: f32 = 0.25;
+const LOAD_SPAN: Duration = Duration::from_millis(100);
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 /// Connections one shard serves.
 const CONNECTIONS: usize = 16_384;
 
@@ -37,6 +43,9 @@ pub struct Worker {
     pub wake: Arc<EventFd>,
     pub events: Arc<EventQueue>,
     pub metrics: Arc<Metrics>,
+    /// The ways to all shards, in order.
+    pub mailboxes: Vec<Mailbox>,
+    pub tuning: Tuning,
 }
 
 struct Running {
@@ -45,12 +54,22 @@ struct Running {
     inbound: Inbound,
     connections: HashMap<u32, Connection>,
     next_connection: u32,
+    /// Media that came in is played by then.
+    held_until: Option<Instant>,
+    load: Load,
+    /// Runs are cut by the kernel.
+    segment: bool,
     stopping: bool,
 }
 
 impl Worker {
     /// Serves until told to stop or its mailbox is gone.
-    pub fn run(self) -> io::Result<()> {
+    pub fn run(mut self) -> io::Result<()> {
+        let tuning = self.tuning;
+        self.shard.equalise = tuning.equalise;
+        if tuning.join && !join_incoming(&self.socket) {
+            eprintln!("media: the kernel does not join incoming datagrams");
+        }
         let epoll = Epoll::new()?;
         epoll.add(self.socket.as_raw_fd(), UDP)?;
         epoll.add(self.wake.as_raw_fd(), WAKE)?;
@@ -60,6 +79,9 @@ impl Worker {
             inbound: Inbound::default(),
             connections: HashMap::new(),
             next_connection: FIRST_CONNECTION,
+            held_until: None,
+            load: Load::new(tuning.gather),
+            segment: tuning.segment,
             stopping: false,
         };
         running.serve()
@@ -70,7 +92,8 @@ impl Running {
     fn serve(&mut self) -> io::Result<()> {
         let mut ready = Vec::new();
         while !self.stopping {
-            let timeout = self.worker.shard.next_timeout().map(|at| at.saturating_duration_since(Instant::now()));
+            let due = self.worker.shard.next_timeout().into_iter().chain(self.held_until).min();
+            let timeout = due.map(|at| at.saturating_duration_since(Instant::now()));
             self.epoll.wait(&mut ready, timeout)?;
             let now = Instant::now();
             for token in ready.drain(..) {
@@ -81,8 +104,12 @@ impl Running {
                 }
             }
             self.worker.shard.timeout(now);
+            self.play(now);
             self.flush(now);
+            self.hand_over();
             self.tell(now);
+            self.load.worked(now, Instant::now());
+            self.worker.metrics.gather_us.set(self.load.window().as_micros() as u64);
         }
         Ok(())
     }
@@ -98,13 +125,12 @@ impl Running {
                 break;
             }
             self.worker.metrics.batches_in.inc();
-            for i in 0..count {
-                match self.inbound.get(i) {
-                    Some((from, bytes)) => self.worker.shard.receive(now, Path::udp(from), bytes),
-                    None => self.worker.metrics.dropped_oversize.inc(),
-                }
-            }
-            if count < BATCH {
+            let Worker { shard, metrics, .. } = &mut self.worker;
+            self.inbound.each(|datagram| match datagram {
+                Some((from, bytes)) => shard.receive(now, Path::udp(from), bytes),
+                None => metrics.dropped_oversize.inc(),
+            });
+            if count < BATCH_IN {
                 break;
             }
         }
@@ -116,6 +142,7 @@ impl Running {
         for _ in 0..1024 {
             match self.worker.inputs.try_recv() {
                 Ok(Input::Command(command)) => self.worker.shard.command(now, command),
+                Ok(Input::Relayed(batch)) => self.worker.shard.relayed(now, &batch),
                 Ok(Input::Connection(handover)) => self.adopt(now, *handover),
                 Ok(Input::Stop) => {
                     self.stopping = true;
@@ -176,36 +203,65 @@ impl Running {
         self.worker.metrics.tcp_connections.set(self.connections.len() as u64);
     }
 
+    /// Plays what came in, unless it is worth waiting for more.
+    fn play(&mut self, now: Instant) {
+        let shard = &mut self.worker.shard;
+        if !shard.has_pending() {
+            return;
+        }
+        let window = if shard.is_urgent() { Duration::ZERO } else { self.load.window() };
+        let due = *self.held_until.get_or_insert(now + window);
+        if window.is_zero() || due <= now {
+            self.held_until = None;
+            shard.play(now);
+        }
+    }
+
+    /// Hands over what other shards are to know or to play.
+    fn hand_over(&mut self) {
+        let Worker { shard, mailboxes, metrics, .. } = &mut self.worker;
+        let upward = shard.upward.drain(..).map(|(to, command)| (to, Input::Command(command)));
+        let batches = shard.batches.drain(..).map(|(to, batch)| (to, Input::Relayed(Box::new(batch))));
+        for (to, input) in upward.chain(batches) {
+            if mailboxes.get(to).is_none_or(|mailbox| mailbox.send(input).is_err()) {
+                metrics.dropped_relay_full.inc();
+            }
+        }
+    }
+
     /// Sends everything the shard has put into its outbox.
     fn flush(&mut self, now: Instant) {
         let Running { worker, connections, .. } = self;
         if worker.shard.outbox.is_empty() {
             return;
         }
-        let mut batch: Vec<(SocketAddr, &[u8])> = Vec::with_capacity(BATCH);
+        let mut batch: [Message<'_>; BATCH] = [Message { to: NOWHERE, bytes: &[], piece: 0 }; BATCH];
+        let mut filled = 0;
         let mut touched = Vec::new();
         let (mut packets, mut bytes) = (0u64, 0u64);
-        for (to, datagram) in worker.shard.outbox.iter() {
-            packets += 1;
-            bytes += datagram.len() as u64;
-            if to.is_tcp() {
-                if let Some(connection) = connections.get_mut(&to.tcp) {
-                    if !connection.queue(datagram) {
-                        worker.metrics.dropped_tcp_full.inc();
-                    }
-                    if touched.last() != Some(&to.tcp) {
-                        touched.push(to.tcp);
+        for run in worker.shard.outbox.runs(if self.segment { SEGMENTS } else { 1 }) {
+            packets += run.count as u64;
+            bytes += run.bytes.len() as u64;
+            worker.metrics.run(run.count);
+            if run.to.is_tcp() {
+                if let Some(connection) = connections.get_mut(&run.to.tcp) {
+                    let lost = run.bytes.chunks(run.length.max(1)).filter(|datagram| !connection.queue(datagram)).count();
+                    worker.metrics.dropped_tcp_full.add(lost as u64);
+                    if touched.last() != Some(&run.to.tcp) {
+                        touched.push(run.to.tcp);
                     }
                 }
                 continue;
             }
-            batch.push((to.remote, datagram));
-            if batch.len() == BATCH {
-                send(&worker.socket, &worker.metrics, &batch);
-                batch.clear();
+            let piece = if run.count > 1 { run.length as u16 } else { 0 };
+            batch[filled] = Message { to: run.to.remote, bytes: run.bytes, piece };
+            filled += 1;
+            if filled == BATCH {
+                self.segment &= send(&worker.socket, &worker.metrics, &batch);
+                filled = 0;
             }
         }
-        send(&worker.socket, &worker.metrics, &batch);
+        self.segment &= send(&worker.socket, &worker.metrics, batch.get(..filled).unwrap_or(&[]));
         worker.metrics.packets_out.add(packets);
         worker.metrics.bytes_out.add(bytes);
         worker.shard.outbox.clear();
@@ -250,26 +306,95 @@ impl Running {
     }
 }
 
-/// Sends one batch; what a full socket buffer does not take within a moment is dropped, as a full link would.
-fn send(socket: &UdpSocket, metrics: &Metrics, mut batch: &[(SocketAddr, &[u8])]) {
+/// Sends one batch; what a full socket buffer does not take within a moment is dropped, as a full link would. False if the
+/// network cannot cut runs.
+fn send(socket: &UdpSocket, metrics: &Metrics, mut batch: &[Message<'_>]) -> bool {
     let mut waited = false;
-    while !batch.is_empty() {
+    let mut cuts = true;
+    while let Some(first) = batch.first() {
         metrics.batches_out.inc();
         match send_batch(socket, batch) {
             Ok(sent) => batch = batch.get(sent.max(1)..).unwrap_or(&[]),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) if e.kind() == io::ErrorKind::WouldBlock || e.raw_os_error() == Some(libc::ENOBUFS) => {
                 if waited || !wait_writable(socket, Duration::from_millis(2)) {
-                    metrics.dropped_send_full.add(batch.len() as u64);
-                    return;
+                    metrics.dropped_send_full.add(batch.iter().map(datagrams).sum());
+                    return cuts;
                 }
                 waited = true;
             }
-            // The first datagram's destination is unreachable or its size impossible: only that one is lost.
-            Err(_) => {
-                metrics.send_errors.inc();
-                batch = &batch[1..];
+            // The first message is the one that failed. A run may go in pieces where the interface cannot cut it.
+            Err(e) => {
+                batch = batch.get(1..).unwrap_or(&[]);
+                if first.piece == 0 {
+                    metrics.send_errors.inc();
+                    continue;
+                }
+                cuts &= e.raw_os_error() != Some(libc::EIO) && e.raw_os_error() != Some(libc::EINVAL);
+                for bytes in first.bytes.chunks(usize::from(first.piece)) {
+                    if send_batch(socket, &[Message { bytes, piece: 0, ..*first }]).is_err() {
+                        metrics.send_errors.inc();
+                    }
+                }
             }
         }
+    }
+    cuts
+}
+
+fn datagrams(message: &Message<'_>) -> u64 {
+    match message.piece {
+        0 => 1,
+        piece => message.bytes.len().div_ceil(usize::from(piece)) as u64,
+    }
+}
+
+/// How busy the thread is, and how long media may wait for company because of it.
+#[derive(Debug)]
+struct Load {
+    since: Instant,
+    busy: Duration,
+    share: f32,
+    most: Duration,
+}
+
+impl Load {
+    fn new(most: Duration) -> Load {
+        Load { since: Instant::now(), busy: Duration::ZERO, share: 0.0, most }
+    }
+
+    /// A turn took from `begun` to `now`.
+    fn worked(&mut self, begun: Instant, now: Instant) {
+        self.busy += now.saturating_duration_since(begun);
+        let span = now.saturating_duration_since(self.since);
+        if span >= LOAD_SPAN {
+            self.share = self.busy.as_secs_f32() / span.as_secs_f32();
+            self.since = now;
+            self.busy = Duration::ZERO;
+        }
+    }
+
+    /// Nothing while there is time to spare, then growing to the most; whole milliseconds, since the thread sleeps in them.
+    fn window(&self) -> Duration {
+        if self.share < RELAXED {
+            return Duration::ZERO;
+        }
+        Duration::from_millis((self.share.min(1.0) * self.most.as_millis() as f32).round() as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn media_waits_for_company_only_under_load() {
+        let mut load = Load::new(Duration::from_millis(5));
+        let begun = load.since;
+        load.worked(begun, begun + Duration::from_millis(5));
+        load.worked(begun + LOAD_SPAN, begun + LOAD_SPAN);
+        assert_eq!(load.window(), Duration::ZERO);
+        load.worked(begun + LOAD_SPAN, begun + LOAD_SPAN * 2);
+        assert_eq!(load.window(), Duration::from_millis(5));
     }
 }

@@ -65,7 +65,7 @@ fn answered(port: u16, datagram: &[u8]) -> bool {
 #[test]
 fn a_peer_lives_on_the_shard_it_was_opened_on() {
     let engine = engine(2);
-    engine.post(Command::OpenRoom { room: 1, audio_slots: 3 }, None).unwrap();
+    engine.post(Command::OpenRoom { room: 1, audio_slots: 3, home: 0 }, None).unwrap();
     engine.post(open(1), Some(1)).unwrap();
     until(|| metric(&engine, "peers") == 1);
     assert!(answered(engine.udp_ports[1], &check(1)));
@@ -76,7 +76,7 @@ fn a_peer_lives_on_the_shard_it_was_opened_on() {
 #[test]
 fn a_tcp_connection_is_taken_to_its_peers_shard_and_closed_with_it() {
     let engine = engine(2);
-    engine.post(Command::OpenRoom { room: 1, audio_slots: 3 }, None).unwrap();
+    engine.post(Command::OpenRoom { room: 1, audio_slots: 3, home: 0 }, None).unwrap();
     engine.post(open(7), Some(1)).unwrap();
     until(|| metric(&engine, "peers") == 1);
     let mut stream = TcpStream::connect(("127.0.0.1", engine.tcp_port.unwrap())).unwrap();
@@ -121,7 +121,7 @@ fn the_event_descriptor_is_readable_while_there_are_events() {
         unsafe { libc::poll(&mut fd, 1, 0) == 1 }
     };
     assert!(!readable());
-    engine.post(Command::OpenRoom { room: 1, audio_slots: 3 }, None).unwrap();
+    engine.post(Command::OpenRoom { room: 1, audio_slots: 3, home: 0 }, None).unwrap();
     engine.post(open(1), Some(0)).unwrap();
     engine.post(Command::CloseRoom { room: 1 }, None).unwrap();
     until(readable);

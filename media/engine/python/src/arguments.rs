@@ -1,5 +1,6 @@
 //! Checks of what Python passes in; every refusal names the argument.
 
+use jiangtai_core::layer::LAYERS;
 use jiangtai_core::media::{Codec, CodecName, Extensions, Kind};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -48,7 +49,7 @@ pub fn codecs(list: &[(u8, String, Option<u8>)]) -> PyResult<Vec<Codec>> {
     let mut seen = Vec::new();
     let mut codecs = Vec::new();
     for (pt, name, rtx_pt) in list {
-        let name = CodecName::parse(name).ok_or_else(|| bad("codecs", "opus, red, vp8 or h264"))?;
+        let name = CodecName::parse(name).ok_or_else(|| bad("codecs", "opus, red, vp8, h264, vp9 or av1"))?;
         for pt in std::iter::once(pt).chain(rtx_pt) {
             if *pt > 127 || seen.contains(pt) {
                 return Err(bad("codecs", "payload types are 0 to 127 and distinct"));
@@ -58,6 +59,18 @@ pub fn codecs(list: &[(u8, String, Option<u8>)]) -> PyResult<Vec<Codec>> {
         codecs.push(Codec { pt: *pt, name, rtx_pt: *rtx_pt });
     }
     Ok(codecs)
+}
+
+/// At most three distinct simulcast layer names (RFC 8852).
+pub fn rids(list: &[String]) -> PyResult<Vec<String>> {
+    if list.len() > LAYERS {
+        return Err(bad("rids", "at most 3"));
+    }
+    let rids: Vec<String> = list.iter().map(|rid| text("rids", rid, 16)).collect::<PyResult<_>>()?;
+    if rids.iter().enumerate().any(|(n, rid)| rids.iter().take(n).any(|other| other == rid)) {
+        return Err(bad("rids", "distinct"));
+    }
+    Ok(rids)
 }
 
 /// 32 bytes of hex, colons allowed, an algorithm name in front ignored if it is sha-256.

@@ -66,12 +66,15 @@ impl Engine {
         self.native.event_fd()
     }
 
-    #[pyo3(signature = (room, audio_slots = 3))]
-    fn open_room(&self, room: u64, audio_slots: usize) -> PyResult<()> {
+    #[pyo3(signature = (room, audio_slots = 3, *, home = 0))]
+    fn open_room(&self, room: u64, audio_slots: usize, home: usize) -> PyResult<()> {
         if audio_slots > 16 {
             return Err(PyValueError::new_err("audio_slots: at most 16"));
         }
-        self.post(Command::OpenRoom { room: id("room", room)?, audio_slots })
+        if home >= self.native.udp_ports.len() {
+            return Err(PyValueError::new_err("home: no such shard"));
+        }
+        self.post(Command::OpenRoom { room: id("room", room)?, audio_slots, home })
     }
 
     fn close_room(&self, room: u64) -> PyResult<()> {
@@ -115,7 +118,7 @@ impl Engine {
     }
 
     #[allow(clippy::too_many_arguments)]
-    #[pyo3(signature = (track, peer, *, kind, mid, ssrcs = vec![], codecs, allowed, priority = false))]
+    #[pyo3(signature = (track, peer, *, kind, mid, ssrcs = vec![], codecs, allowed, priority = false, rids = vec![]))]
     fn add_track(
         &self,
         track: u64,
@@ -126,6 +129,7 @@ impl Engine {
         codecs: Vec<(u8, String, Option<u8>)>,
         allowed: bool,
         priority: bool,
+        rids: Vec<String>,
     ) -> PyResult<()> {
         let add = AddTrack {
             track: id("track", track)?,
@@ -134,6 +138,7 @@ impl Engine {
             mid: text("mid", mid, 16)?,
             ssrcs,
             codecs: arguments::codecs(&codecs)?,
+            rids: arguments::rids(&rids)?,
             allowed,
             priority,
         };
@@ -150,7 +155,7 @@ impl Engine {
     }
 
     #[allow(clippy::too_many_arguments)]
-    #[pyo3(signature = (slot, peer, *, kind, mid, ssrc, rtx_ssrc, codecs, auto = None))]
+    #[pyo3(signature = (slot, peer, *, kind, mid, ssrc, rtx_ssrc, codecs, auto = None, rank = 2))]
     fn add_slot(
         &self,
         slot: u64,
@@ -161,6 +166,7 @@ impl Engine {
         rtx_ssrc: Option<u32>,
         codecs: Vec<(u8, String, Option<u8>)>,
         auto: Option<usize>,
+        rank: u8,
     ) -> PyResult<()> {
         if rtx_ssrc == Some(ssrc) {
             return Err(PyValueError::new_err("rtx_ssrc: must differ from ssrc"));
@@ -174,6 +180,7 @@ impl Engine {
             rtx_ssrc,
             codecs: arguments::codecs(&codecs)?,
             auto,
+            rank,
         };
         self.post(Command::AddSlot(Box::new(add)))
     }
@@ -187,8 +194,13 @@ impl Engine {
         self.post(Command::Assign { slot: id("slot", slot)?, track })
     }
 
-    fn request_key_frame(&self, track: u64) -> PyResult<()> {
-        self.post(Command::RequestKeyFrame { track: id("track", track)? })
+    fn limit_slot(&self, slot: u64, max_layer: i8) -> PyResult<()> {
+        self.post(Command::LimitSlot { slot: id("slot", slot)?, most: u8::try_from(max_layer).ok() })
+    }
+
+    #[pyo3(signature = (track, layer = 0))]
+    fn request_key_frame(&self, track: u64, layer: u8) -> PyResult<()> {
+        self.post(Command::RequestKeyFrame { track: id("track", track)?, layer })
     }
 
     fn drain<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
@@ -232,8 +244,9 @@ fn event_tuple<'py>(py: Python<'py>, event: Event) -> PyResult<Bound<'py, PyTupl
         Event::Track { track, sending, codec } => ("track", track, sending, codec).into_pyobject(py),
         Event::Speakers { room, levels } => ("speakers", room, levels).into_pyobject(py),
         Event::AudioSlots { room, tracks } => ("audio_slots", room, tracks).into_pyobject(py),
-        Event::Quality { peer, rtt_ms, loss_in, loss_out, kbps_in, kbps_out } => {
-            ("quality", peer, rtt_ms, loss_in, loss_out, kbps_in, kbps_out).into_pyobject(py)
+        Event::Layer { slot, layer } => ("layer", slot, layer.map_or(-1, i64::from)).into_pyobject(py),
+        Event::Quality { peer, rtt_ms, loss_in, loss_out, kbps_in, kbps_out, kbps_available } => {
+            ("quality", peer, rtt_ms, loss_in, loss_out, kbps_in, kbps_out, kbps_available).into_pyobject(py)
         }
         Event::Violation { peer, kind, count } => ("violation", peer, kind, count).into_pyobject(py),
     }

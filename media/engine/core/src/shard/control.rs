@@ -4,19 +4,17 @@ use std::time::{Duration, Instant};
 
 use super::Shard;
 use crate::arena::Key;
+use crate::bwe::Allocation;
 use crate::command::{AddSlot, AddTrack, Command, IceCredentials, OpenPeer};
 use crate::dtls::DtlsServer;
 use crate::event::{CloseReason, Event};
 use crate::ice::Ice;
-use crate::keyframe::KeyFrameLimiter;
+use crate::layer::{Layer, LAYERS};
 use crate::media::Kind;
-use crate::nack::NackGenerator;
 use crate::peer::{Carries, Peer, Traffic};
-use crate::receive::Reception;
 use crate::room::Room;
-use crate::rtp::Extended;
 use crate::slot::Slot;
-use crate::track::Track;
+use crate::track::{Origin, Track};
 use crate::twcc::Recorder;
 
 /// Audio places a room may have.
@@ -29,7 +27,7 @@ impl Shard {
     pub fn command(&mut self, now: Instant, command: Command) {
         self.metrics.commands.inc();
         let known = match command {
-            Command::OpenRoom { room, audio_slots } => self.open_room(room, audio_slots),
+            Command::OpenRoom { room, audio_slots, home } => self.open_room(room, audio_slots, home),
             Command::CloseRoom { room } => self.close_room(now, room),
             Command::OpenPeer(open) => self.open_peer(now, *open),
             Command::RestartIce { peer, ice } => self.restart_ice(peer, ice),
@@ -37,10 +35,16 @@ impl Shard {
             Command::AddTrack(add) => self.add_track(*add),
             Command::SetTrack { track, allowed, priority } => self.set_track(now, track, allowed, priority),
             Command::RemoveTrack { track } => self.track_ids.get(&track).copied().map(|key| self.remove_track(now, key)),
-            Command::AddSlot(add) => self.add_slot(*add),
+            Command::AddSlot(add) => self.add_slot(now, *add),
             Command::OwnTracks { peer, tracks } => self.own_tracks(peer, tracks),
             Command::Assign { slot, track } => self.assign(now, slot, track),
-            Command::RequestKeyFrame { track } => self.track_ids.get(&track).copied().map(|key| self.want_key_frame(now, key)),
+            Command::LimitSlot { slot, most } => self.limit_slot(now, slot, most),
+            Command::RequestKeyFrame { track, layer } => {
+                self.track_ids.get(&track).copied().map(|key| self.want_key_frame(now, key, usize::from(layer)))
+            }
+            Command::AddMirror(add) => self.add_mirror(*add),
+            Command::Relay { track, shard, wanted } => self.relay_track(track, shard, wanted),
+            Command::RelaySound { room, shard } => self.relay_sound(room, shard),
         };
         if known.is_none() {
             self.metrics.commands_ignored.inc();
@@ -48,11 +52,11 @@ impl Shard {
         self.bury(now);
     }
 
-    fn open_room(&mut self, room: u64, places: usize) -> Option<()> {
+    fn open_room(&mut self, room: u64, places: usize, home: usize) -> Option<()> {
         if self.rooms.contains_key(&room) {
             return None;
         }
-        self.rooms.insert(room, Room::new(room, places.min(PLACES)));
+        self.rooms.insert(room, Room::new(room, places.min(PLACES), home));
         self.metrics.rooms.set(self.rooms.len() as u64);
         Some(())
     }
@@ -62,6 +66,9 @@ impl Shard {
             self.close_peer(now, key, CloseReason::Requested);
         }
         self.rooms.remove(&room);
+        let mirrors: Vec<Key<Track>> =
+            self.track_ids.values().copied().filter(|key| self.tracks.get(*key).is_some_and(|t| t.room == room)).collect();
+        mirrors.into_iter().for_each(|key| self.remove_track(now, key));
         self.metrics.rooms.set(self.rooms.len() as u64);
         Some(())
     }
@@ -92,6 +99,9 @@ impl Shard {
             feedback_due: None,
             report_due: now,
             quality_due: now,
+            bandwidth: None,
+            allocated: Allocation::default(),
+            choice_due: None,
             traffic: Traffic::default(),
             clock_offset: None,
             violations: Vec::new(),
@@ -157,34 +167,20 @@ impl Shard {
         if self.track_ids.contains_key(&add.track) || peer.tracks.len() >= PER_PEER {
             return None;
         }
-        let track = self.tracks.insert(Track {
-            id: add.track,
-            peer: key,
-            room: peer.room,
-            kind: add.kind,
-            mid: add.mid,
-            codecs: add.codecs,
-            allowed: add.allowed,
-            priority: add.priority,
-            ssrc: None,
-            epoch: 0,
-            extended: Extended::default(),
-            history: Track::history_for(add.kind),
-            nack: NackGenerator::default(),
-            reception: Reception::default(),
-            key_frames: KeyFrameLimiter::default(),
-            listeners: Vec::new(),
-            sender_clock: None,
-            newest: None,
-            last_packet: None,
-            sending: None,
-        });
+        let AddTrack { track: id, kind, mid, codecs, allowed, priority, rids, .. } = add;
+        let layers = match rids.len() {
+            0 | 1 => vec![Layer::new(kind, None)],
+            _ => rids.into_iter().take(LAYERS).map(|rid| Layer::new(kind, Some(rid))).collect(),
+        };
+        let track = Track { mid, allowed, priority, layers, ..Track::new(id, Origin::Peer(key), peer.room, kind, codecs) };
+        let layers = track.layers.len();
+        let track = self.tracks.insert(track);
         peer.tracks.push(track);
-        // One source of each sort per track: with simulcast by SSRC the first announced is taken.
-        if let Some((ssrc, rtx)) = add.ssrcs.first() {
-            peer.map_source(*ssrc, Carries::Media(track));
+        // Layers without RID are told apart by the order of their sources (lowest first, as browsers announce them).
+        for (layer, (ssrc, rtx)) in add.ssrcs.iter().take(layers).enumerate() {
+            peer.map_source(*ssrc, Carries::Media(track, layer));
             if let Some(rtx) = rtx {
-                peer.map_source(*rtx, Carries::Retransmissions(track));
+                peer.map_source(*rtx, Carries::Retransmissions(track, layer));
             }
         }
         self.track_ids.insert(add.track, track);
@@ -201,13 +197,18 @@ impl Shard {
         track.priority = priority;
         if permitted {
             // What was dropped meanwhile must not look like loss.
-            track.restart_same_source();
-            if track.kind == Kind::Video && !track.listeners.is_empty() {
-                self.want_key_frame(now, key);
+            track.layers.iter_mut().for_each(Layer::restart_same_source);
+            for slot in track.listeners.clone() {
+                if let Some(layer) = self.slots.get(slot).and_then(|slot| slot.target) {
+                    self.want_key_frame(now, key, usize::from(layer));
+                }
             }
         }
         if revoked {
             self.silence(key);
+        }
+        if permitted || revoked {
+            self.tell_mirrors(key, || Command::SetTrack { track: id, allowed, priority });
         }
         Some(())
     }
@@ -226,13 +227,16 @@ impl Shard {
 
     fn remove_track(&mut self, now: Instant, key: Key<Track>) {
         self.silence(key);
+        if let Some(id) = self.tracks.get(key).map(|track| track.id) {
+            self.tell_mirrors(key, || Command::RemoveTrack { track: id });
+        }
         let Some(track) = self.tracks.remove(key) else { return };
         for slot in &track.listeners {
             if let Some(slot) = self.slots.get_mut(*slot) {
                 slot.forget(key);
             }
         }
-        if let Some(peer) = self.peers.get_mut(track.peer) {
+        if let Some(peer) = track.peer().and_then(|peer| self.peers.get_mut(peer)) {
             peer.tracks.retain(|other| *other != key);
             let gone: Vec<u32> = peer.sources.iter().filter(|(_, c)| c.track() == key).map(|(ssrc, _)| *ssrc).collect();
             peer.sources.retain(|(_, c)| c.track() != key);
@@ -240,15 +244,15 @@ impl Shard {
                 gone.into_iter().for_each(|ssrc| srtp.opener.forget(ssrc));
             }
         }
-        if let Some(codec) = track.sending {
+        if let (Some(codec), Some(peer)) = (track.sending, track.peer()) {
+            self.schedule(peer, now);
             self.events.push(Event::Track { track: track.id, sending: false, codec: codec.as_str() });
         }
         self.track_ids.remove(&track.id);
-        self.schedule(track.peer, now);
         self.count();
     }
 
-    fn add_slot(&mut self, add: AddSlot) -> Option<()> {
+    fn add_slot(&mut self, now: Instant, add: AddSlot) -> Option<()> {
         let key = *self.peer_ids.get(&add.peer)?;
         let peer = self.peers.get_mut(key)?;
         let room = self.rooms.get_mut(&peer.room)?;
@@ -260,12 +264,19 @@ impl Shard {
             Some(_) => return None,
             None => None,
         };
-        let slot = self.slots.insert(Slot::new(add.slot, key, add.kind, add.mid, add.ssrc, add.rtx_ssrc, &add.codecs, add.auto));
+        let (id, video) = (add.slot, add.kind == Kind::Video);
+        let slot = self.slots.insert(Slot::new(add, key));
         if let Some(followers) = followers {
             followers.push(slot);
+            if room.home != self.number && !std::mem::replace(&mut room.asked_sound, true) {
+                self.upward.push((room.home, Command::RelaySound { room: room.id, shard: self.number }));
+            }
         }
         peer.slots.push(slot);
-        self.slot_ids.insert(add.slot, slot);
+        self.slot_ids.insert(id, slot);
+        if video {
+            self.estimate(now, key);
+        }
         self.count();
         Some(())
     }
@@ -283,8 +294,9 @@ impl Shard {
     }
 
     pub(super) fn unlisten(&mut self, slot: Key<Slot>, track: Key<Track>) {
-        if let Some(track) = self.tracks.get_mut(track) {
-            track.listeners.retain(|other| *other != slot);
+        if let Some(found) = self.tracks.get_mut(track) {
+            found.listeners.retain(|other| *other != slot);
+            self.tell_home(track);
         }
     }
 
@@ -313,39 +325,43 @@ impl Shard {
         }
         let playing = slot.playing.map(|source| source.track);
         let waited = slot.wanted.filter(|wanted| Some(*wanted) != playing && Some(*wanted) != track);
+        let peer = slot.peer;
         slot.wanted = track;
+        slot.target = None;
+        slot.told = None;
+        let keeps = track.is_some() && slot.kind == Kind::Video;
         if let Some(waited) = waited {
             self.unlisten(key, waited);
         }
-        let keeps = track.is_some() && self.slots.get(key)?.kind == Kind::Video;
+        // A picture stays until the next one is there.
         if let Some(old) = playing.filter(|old| Some(*old) != track && !keeps) {
             self.slots.get_mut(key)?.playing = None;
             self.unlisten(key, old);
         }
-        if let Some(new) = track.filter(|new| Some(*new) != playing) {
-            let target = self.tracks.get_mut(new)?;
-            if !target.listeners.contains(&key) {
-                target.listeners.push(key);
-            }
-            if target.kind == Kind::Video {
-                self.want_key_frame(now, new);
-            }
+        let Some(new) = track else { return Some(()) };
+        let target = self.tracks.get_mut(new)?;
+        if !target.listeners.contains(&key) {
+            target.listeners.push(key);
+            self.tell_home(new);
+        }
+        match self.slots.get_mut(key)? {
+            slot if slot.kind == Kind::Audio => slot.target = Some(0),
+            _ => self.choose_layers(now, peer),
         }
         Some(())
     }
 
-    /// Asks a track's sender for a key frame, through its limiter.
-    pub(super) fn want_key_frame(&mut self, now: Instant, key: Key<Track>) {
-        let Some(track) = self.tracks.get_mut(key) else { return };
-        if track.kind != Kind::Video {
-            return;
-        }
-        track.key_frames.request();
-        let (peer, at) = (track.peer, track.key_frames.due().unwrap_or(now).max(now));
-        self.schedule(peer, at);
+    fn limit_slot(&mut self, now: Instant, id: u64, most: Option<u8>) -> Option<()> {
+        let key = *self.slot_ids.get(&id)?;
+        let slot = self.slots.get_mut(key).filter(|slot| slot.kind == Kind::Video)?;
+        let peer = slot.peer;
+        slot.most = most;
+        slot.told = None;
+        self.choose_layers(now, peer);
+        Some(())
     }
 
-    fn count(&self) {
+    pub(super) fn count(&self) {
         self.metrics.peers.set(self.peers.len() as u64);
         self.metrics.tracks.set(self.tracks.len() as u64);
         self.metrics.slots.set(self.slots.len() as u64);

@@ -6,10 +6,10 @@ use super::Shard;
 use crate::arena::Key;
 use crate::clock;
 use crate::forward::{resend, Turn};
+use crate::layer::SenderClock;
 use crate::peer::Peer;
 use crate::rtcp::{self, Packet, ReportBlock, SenderInfo};
 use crate::slot::Slot;
-use crate::track::SenderClock;
 
 /// Sequence numbers answered per NACK packet.
 const ANSWERED: usize = 128;
@@ -28,7 +28,7 @@ impl Shard {
                 Ok(Packet::Nack(nack)) => self.answer_nack(now, key, &nack),
                 Ok(Packet::Pli { media, .. }) => self.picture_lost(now, key, media),
                 Ok(Packet::Fir(fir)) => fir.entries().take(32).for_each(|(media, _)| self.picture_lost(now, key, media)),
-                Ok(Packet::Twcc(_)) => self.metrics.twcc_in.inc(),
+                Ok(Packet::Twcc(feedback)) => self.arrivals(now, key, &feedback),
                 Ok(Packet::Remb(_) | Packet::Sdes(_) | Packet::Bye(_) | Packet::Other(..)) => {}
             }
         }
@@ -48,9 +48,10 @@ impl Shard {
                 known.wrapping_add(later as u64 / 64)
             }
         }));
-        if let Some(track) = self.tracks.get_mut(carries.track()).filter(|track| track.ssrc == Some(info.ssrc)) {
-            track.sender_clock = Some(SenderClock { ntp: info.ntp, timestamp: info.rtp_timestamp });
-            track.reception.sender_report(info.ntp, now);
+        let layer = self.tracks.get_mut(carries.track()).and_then(|track| track.layers.get_mut(carries.layer()));
+        if let Some(layer) = layer.filter(|layer| layer.ssrc == Some(info.ssrc)) {
+            layer.sender_clock = Some(SenderClock { ntp: info.ntp, timestamp: info.rtp_timestamp });
+            layer.reception.sender_report(info.ntp, now);
         }
     }
 
@@ -78,8 +79,9 @@ impl Shard {
         for sequence in nack.lost().take(ANSWERED) {
             let (Some(slot), Some(peer)) = (self.slots.get_mut(slot_key), self.peers.get_mut(key)) else { return };
             let found = slot.mapping.locate(sequence).and_then(|(segment, source, out)| {
-                let track = self.tracks.get(segment.source.track).filter(|track| track.epoch == segment.source.epoch && track.allowed)?;
-                Some((segment, out, track.history.get(source)?))
+                let track = self.tracks.get(segment.source.track).filter(|track| track.allowed)?;
+                let layer = track.layers.get(usize::from(segment.source.layer)).filter(|layer| layer.epoch == segment.source.epoch)?;
+                Some((segment, out, layer.history.get(source)?))
             });
             match found {
                 Some((segment, out, stored)) => {
@@ -96,7 +98,7 @@ impl Shard {
         self.metrics.pli_in.inc();
         let slot = self.slot_of(key, media).and_then(|slot| self.slots.get(slot));
         if let Some(source) = slot.and_then(|slot| slot.playing) {
-            self.want_key_frame(now, source.track);
+            self.want_key_frame(now, source.track, usize::from(source.layer));
         }
     }
 }

@@ -1,14 +1,13 @@
-//! The hot path in: a datagram from a known pair is opened once, attributed to a track, counted, stored, played.
+//! The hot path in: a datagram from a known pair is opened once, attributed to a layer of a track, counted and stored; then it
+//! waits for `play`.
 
-use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::time::{Duration, Instant};
 
-use super::{Shard, Switched};
+use super::Shard;
 use crate::arena::Key;
-use crate::event::{CloseReason, Event};
-use crate::forward::{forward, Incoming, Outcome, Turn};
+use crate::event::Event;
+use crate::forward::starts_key_frame;
 use crate::history::{Insert, Stored};
-use crate::mapping::Source;
 use crate::media::{Codec, Kind};
 use crate::nack::Arrival;
 use crate::peer::{Carries, Peer};
@@ -22,6 +21,10 @@ const FEEDBACK: Duration = Duration::from_millis(50);
 const UNKNOWN_LEVEL: u8 = 40;
 /// Opus payloads up to this size are comfort noise (DTX).
 const DTX_BYTES: usize = 3;
+/// Bytes of a packet beside its payload, for measuring rates.
+const HEADERS: usize = 40;
+/// Sound with fewer receivers than this never waits for company.
+const PATIENT: usize = 50;
 /// A step in sequence numbers beyond this is a new stream, not loss.
 const JUMP: u64 = 3000;
 
@@ -87,8 +90,8 @@ impl Shard {
         let Some((codec, is_rtx)) = track.codec(packet.payload_type()) else {
             return self.metrics.dropped_unknown_pt.inc();
         };
-        let retransmitted = is_rtx || matches!(carries, Carries::Retransmissions(_));
-        let (sequence, payload) = if retransmitted {
+        let resent = is_rtx || matches!(carries, Carries::Retransmissions(..));
+        let (sequence, payload) = if resent {
             // RFC 4588 section 4: the original sequence number comes first. Without payload it is a bandwidth probe.
             match packet.payload().split_first_chunk::<2>() {
                 Some((original, rest)) => (u16::from_be_bytes(*original), rest),
@@ -98,37 +101,46 @@ impl Shard {
         } else {
             (packet.sequence(), packet.payload())
         };
-        if retransmitted {
+        if resent {
             self.metrics.rtx_in.inc();
-            if track.extended.highest().is_none() {
+            if track.layers.get(carries.layer()).is_none_or(|layer| layer.extended.highest().is_none()) {
                 return;
             }
         }
-        self.take(now, carries.track(), packet, codec, sequence, payload, retransmitted);
+        let level = peer_level(self.peers.get(key), track.kind, packet);
+        let stored = Stored { timestamp: packet.timestamp(), marker: packet.marker(), codec: codec.name, level, payload };
+        self.take(now, carries, packet.ssrc(), codec, sequence, stored, resent);
     }
 
-    /// Which track a packet belongs to: by known source, else by MID (RFC 8843 section 9.2), else by nothing.
+    /// What a packet carries: by known source, else by MID and RID (RFC 8843 section 9.2, RFC 8852), else nothing.
     fn attribute(&mut self, now: Instant, key: Key<Peer>, packet: &Packet<'_>) -> Option<Carries> {
         let peer = self.peers.get_mut(key)?;
         let ssrc = packet.ssrc();
         if let Some(carries) = peer.carries(ssrc) {
             return Some(carries);
         }
-        let mid = peer.extensions.mid.and_then(|id| packet.extension(id)).and_then(rtp::text);
+        let named = |id: Option<u8>| id.and_then(|id| packet.extension(id)).and_then(rtp::text);
+        let mid = named(peer.extensions.mid);
         let found = peer.tracks.iter().copied().find(|track| self.tracks.get(*track).is_some_and(|t| Some(t.mid.as_str()) == mid));
         let Some(found) = found else {
             self.metrics.dropped_unknown_ssrc.inc();
             self.violation(key, "unknown_ssrc", now);
             return None;
         };
-        let track = self.tracks.get_mut(found)?;
-        let carries = match track.codec(packet.payload_type()) {
-            Some((_, true)) => Carries::Retransmissions(found),
-            Some((_, false)) => Carries::Media(found),
-            None => {
-                self.metrics.dropped_unknown_pt.inc();
-                return None;
-            }
+        let track = self.tracks.get(found)?;
+        let Some((_, is_rtx)) = track.codec(packet.payload_type()) else {
+            self.metrics.dropped_unknown_pt.inc();
+            return None;
+        };
+        let rid = named(peer.extensions.rid);
+        let repaired = named(peer.extensions.rrid);
+        let Some(layer) = track.layer_of(repaired.or(rid)) else {
+            self.metrics.dropped_unknown_rid.inc();
+            return None;
+        };
+        let carries = match is_rtx {
+            true => Carries::Retransmissions(found, layer),
+            false => Carries::Media(found, layer),
         };
         if !peer.map_source(ssrc, carries) {
             self.metrics.dropped_too_many_ssrc.inc();
@@ -139,38 +151,44 @@ impl Shard {
     }
 
     #[allow(clippy::too_many_arguments)]
-    fn take(&mut self, now: Instant, key: Key<Track>, packet: &Packet<'_>, codec: Codec, sequence: u16, payload: &[u8], resent: bool) {
+    fn take(&mut self, now: Instant, carries: Carries, ssrc: u32, codec: Codec, sequence: u16, packet: Stored<'_>, resent: bool) {
+        let (key, at) = (carries.track(), carries.layer());
         let Some(track) = self.tracks.get_mut(key) else { return };
-        if !resent && track.ssrc != Some(packet.ssrc()) {
-            track.restart(packet.ssrc());
+        let (repairable, origin) = (track.repairable(), track.peer());
+        let Some(layer) = track.layers.get_mut(at) else { return };
+        if !resent && layer.ssrc != Some(ssrc) {
+            layer.restart(ssrc);
         }
-        let ahead = track.extended.peek(sequence).saturating_sub(track.extended.highest().unwrap_or(u64::MAX));
+        let ahead = layer.extended.peek(sequence).saturating_sub(layer.extended.highest().unwrap_or(u64::MAX));
         if ahead > JUMP {
             if resent {
                 return;
             }
-            track.restart(packet.ssrc());
+            layer.restart(ssrc);
         }
-        let extended = if resent { track.extended.peek(sequence) } else { track.extended.update(sequence) };
-        let stored = Stored { timestamp: packet.timestamp(), marker: packet.marker(), codec: codec.name, payload };
-        match track.history.insert(extended, stored) {
+        let extended = if resent { layer.extended.peek(sequence) } else { layer.extended.update(sequence) };
+        match layer.history.insert(extended, packet) {
             Insert::New => {}
             Insert::Duplicate => return self.metrics.dropped_duplicate.inc(),
             Insert::TooOld => return self.metrics.dropped_too_old.inc(),
         }
-        track.reception.received(extended, packet.timestamp(), codec.name.clock_rate(), !resent, now);
+        layer.reception.received(extended, packet.timestamp, codec.name.clock_rate(), !resent, now);
+        layer.rate.add(packet.payload.len() + HEADERS, now);
         let mut wake = None;
-        if track.repairable() {
-            match track.nack.received(extended, now) {
-                Arrival::TooWide => track.key_frames.request(),
+        if repairable {
+            match layer.nack.received(extended, now) {
+                Arrival::TooWide => layer.key_frames.request(),
                 Arrival::InOrder | Arrival::Recovered => {}
             }
-            wake = track.nack.due();
+            wake = layer.nack.due();
         }
         if !resent {
-            track.newest = Some((packet.timestamp(), now));
+            layer.newest = Some((packet.timestamp, now));
         }
-        track.last_packet = Some(now);
+        layer.last_packet = Some(now);
+        if starts_key_frame(codec.name, packet.payload) {
+            layer.key_frame(extended, packet.timestamp, now);
+        }
         if track.sending != Some(codec.name) {
             if track.sending.is_none() {
                 wake = Some(wake.map_or(now + SILENCE, |at| at.min(now + SILENCE)));
@@ -178,91 +196,51 @@ impl Shard {
             track.sending = Some(codec.name);
             self.events.push(Event::Track { track: track.id, sending: true, codec: codec.name.as_str() });
         }
-        let source = Source { track: key, epoch: track.epoch };
-        let mut incoming = Incoming::new(source, extended, packet.timestamp(), packet.marker(), codec.name, payload);
-        if incoming.key_frame {
-            track.key_frames.arrived();
+        if track.kind == Kind::Audio {
+            self.heard(now, key, packet.level, packet.payload.len());
         }
-        let (owner, kind) = (track.peer, track.kind);
-        if let Some(at) = wake {
-            self.schedule(owner, at);
+        self.await_play(key, at, extended);
+        if let (Some(at), Some(peer)) = (wake, origin) {
+            self.schedule(peer, at);
         }
-        if kind == Kind::Audio {
-            let id = self.peers.get(owner).and_then(|peer| peer.extensions.audio_level);
-            incoming.level = id.and_then(|id| packet.extension(id)).and_then(|value| value.first().copied());
-        }
-        self.play(now, key, &incoming);
     }
 
-    /// Plays a packet in every slot that wants it: those assigned, and for audio those that follow the room's places.
-    fn play(&mut self, now: Instant, key: Key<Track>, packet: &Incoming<'_>) {
-        let mut listeners = std::mem::take(&mut self.listeners);
-        listeners.clear();
+    /// Lets a stored packet be played by the next `play`.
+    pub(super) fn await_play(&mut self, key: Key<Track>, layer: usize, sequence: u64) {
+        let Some(track) = self.tracks.get_mut(key) else { return };
+        let kind = track.kind;
+        if let Some(layer) = track.layers.get_mut(layer) {
+            layer.pending.push(sequence);
+        }
+        if !std::mem::replace(&mut track.pending, true) {
+            self.ready.push(key);
+        }
+        self.urgent |= kind == Kind::Audio && self.audience(key) < PATIENT;
+    }
+
+    /// Ranks a voice in its room.
+    fn heard(&mut self, now: Instant, key: Key<Track>, level: Option<u8>, bytes: usize) {
         let Some(track) = self.tracks.get(key) else { return };
-        let (id, owner) = (track.id, track.peer);
-        listeners.extend_from_slice(&track.listeners);
-        let explicit = listeners.len();
-        if track.kind == Kind::Audio {
-            let level = match packet.level {
-                Some(byte) => byte & 0x7f,
-                None if packet.payload.len() <= DTX_BYTES => 127,
-                None => UNKNOWN_LEVEL,
-            };
-            let (room_id, priority) = (track.room, track.priority);
-            if let Some(room) = self.rooms.get_mut(&room_id) {
-                room.places_changed |= room.audio.heard(id, priority, level, now);
-                if room.speakers_due.is_none() {
-                    room.speakers_due = Some(now);
-                    self.rooms_due = Some(now);
-                }
-                if let Some(followers) = room.audio.place_of(id).and_then(|place| room.followers.get(place)) {
-                    listeners.extend_from_slice(followers);
-                }
-                if room.places_changed {
-                    self.tell_places(room_id);
-                }
-            }
+        let level = match level {
+            Some(byte) => byte & 0x7f,
+            None if bytes <= DTX_BYTES => 127,
+            None => UNKNOWN_LEVEL,
+        };
+        let Some(room) = self.rooms.get_mut(&track.room) else { return };
+        room.places_changed |= room.audio.heard(track.id, track.priority, level, now);
+        if room.speakers_due.is_none() {
+            room.speakers_due = Some(now);
+            self.rooms_due = Some(now);
         }
-        let mut waiting = false;
-        let mut turn = Turn { now, now_us: self.clock.micros(now), outbox: &mut self.outbox, metrics: &self.metrics };
-        for (n, slot_key) in listeners.iter().copied().enumerate() {
-            let Some(slot) = self.slots.get_mut(slot_key) else { continue };
-            let Some(peer) = self.peers.get_mut(slot.peer) else { continue };
-            let wanted = if n < explicit { slot.wanted == Some(key) } else { !peer.own.contains(&id) };
-            if n >= explicit && !wanted {
-                continue;
-            }
-            let before = slot.playing;
-            match catch_unwind(AssertUnwindSafe(|| forward(packet, wanted, slot, peer, &mut turn))) {
-                Ok(Outcome::Switched) => {
-                    let left = before.map(|old| old.track).filter(|old| n < explicit && *old != key);
-                    self.switched.push(Switched { slot: slot_key, peer: slot.peer, left });
-                }
-                Ok(Outcome::Waiting) => waiting = true,
-                Ok(_) => {}
-                Err(_) => {
-                    self.metrics.panics.inc();
-                    self.doomed.push((slot.peer, CloseReason::Panic));
-                }
-            }
-        }
-        self.listeners = listeners;
-        while let Some(Switched { slot, peer, left }) = self.switched.pop() {
-            if let Some(left) = left {
-                self.unlisten(slot, left);
-            }
-            // Its first sender report is due.
-            self.schedule(peer, now);
-        }
-        if let Some(track) = self.tracks.get_mut(key).filter(|track| track.kind == Kind::Video) {
-            if waiting {
-                track.key_frames.request();
-            }
-            if let Some(at) = track.key_frames.due() {
-                self.schedule(owner, at.max(now));
-            } else if waiting {
-                self.schedule(owner, now);
-            }
+        if room.places_changed {
+            let room = room.id;
+            self.tell_places(room);
         }
     }
+}
+
+/// The audio level a packet names (RFC 6464), if it is sound.
+fn peer_level(peer: Option<&Peer>, kind: Kind, packet: &Packet<'_>) -> Option<u8> {
+    let id = peer.filter(|_| kind == Kind::Audio)?.extensions.audio_level?;
+    packet.extension(id)?.first().copied()
 }

@@ -24,11 +24,8 @@ impl Shard {
         let slots = peer.slots.clone();
         self.schedule(key, now + REPORT_EVERY);
         // Pictures were waiting for this receiver.
-        for slot in slots {
-            if let Some(track) = self.slots.get(slot).and_then(|slot| slot.wanted) {
-                self.want_key_frame(now, track);
-            }
-        }
+        slots.into_iter().for_each(|slot| self.begin(now, slot));
+        self.choose_layers(now, key);
     }
 
     /// Everything that is due for one peer; sets its next timer.
@@ -50,19 +47,25 @@ impl Shard {
             }
             self.first_reports(now, key);
             self.tell_quality(now, key);
+            self.bandwidth_upkeep(now, key);
+            if self.peers.get(key).is_some_and(|peer| peer.choice_due.is_some_and(|at| at <= now)) {
+                self.choose_layers(now, key);
+            }
         }
         self.tell_violations(now, key);
         self.tell_silence(now, key);
         let Some(peer) = self.peers.get(key) else { return };
         let mut next = ends.min(peer.dtls.wake()).min(peer.violations_due(now).unwrap_or(ends));
         if ready {
-            next = next.min(peer.report_due).min(peer.feedback_due.unwrap_or(ends));
-        }
-        for track in peer.tracks.iter().filter_map(|track| self.tracks.get(*track)) {
-            let silence = track.last_packet.filter(|_| track.sending.is_some()).map(|at| at + SILENCE);
-            for at in [silence, track.nack.due(), track.key_frames.due()].into_iter().flatten() {
+            let bandwidth = self.bandwidth_due(peer, now);
+            for at in [Some(peer.report_due), peer.feedback_due, peer.choice_due, bandwidth].into_iter().flatten() {
                 next = next.min(at);
             }
+        }
+        for track in peer.tracks.iter().filter_map(|track| self.tracks.get(*track)) {
+            let silence = track.last_packet().filter(|_| track.sending.is_some()).map(|at| at + SILENCE);
+            let layers = track.layers.iter().flat_map(|layer| [layer.nack.due(), layer.key_frames.due()]);
+            next = layers.chain([silence]).flatten().fold(next, Instant::min);
         }
         // Never sooner than a millisecond: a deadline that stays in the past must not spin the thread.
         self.schedule(key, next.max(now + Duration::from_millis(1)));
@@ -85,29 +88,33 @@ impl Shard {
     /// NACKs and PLIs to a sender.
     fn request_repairs(&mut self, now: Instant, key: Key<Peer>) {
         let Some(peer) = self.peers.get_mut(key) else { return };
-        let mut missing = Vec::new();
-        for track in &peer.tracks.clone() {
-            let Some(track) = self.tracks.get_mut(*track) else { continue };
-            let Some(ssrc) = track.ssrc else { continue };
-            missing.clear();
-            let gave_up = track.nack.poll(now, &mut missing);
-            if gave_up && !track.listeners.is_empty() && track.repairable() {
-                track.key_frames.request();
-            }
-            let key_frame = track.key_frames.poll(now);
-            if missing.is_empty() && !key_frame {
-                continue;
-            }
-            let sent = peer.send_rtcp(&mut self.outbox, &self.metrics, |rtcp| {
-                rtcp.receiver_report(FEEDBACK_SSRC, &[]).is_ok()
-                    && rtcp.nack(FEEDBACK_SSRC, ssrc, &missing).is_ok()
-                    && (!key_frame || rtcp.pli(FEEDBACK_SSRC, ssrc).is_ok())
-            });
-            if sent {
-                self.metrics.nack_out.add(u64::from(!missing.is_empty()));
-                self.metrics.pli_out.add(u64::from(key_frame));
+        let mut missing = std::mem::take(&mut self.missing);
+        for at in 0..peer.tracks.len() {
+            let Some(track) = peer.tracks.get(at).and_then(|track| self.tracks.get_mut(*track)) else { continue };
+            let (repairable, watched) = (track.repairable(), !track.listeners.is_empty() || !track.relays.is_empty());
+            for layer in &mut track.layers {
+                let Some(ssrc) = layer.ssrc else { continue };
+                missing.clear();
+                let gave_up = layer.nack.poll(now, &mut missing);
+                if gave_up && watched && repairable {
+                    layer.key_frames.request();
+                }
+                let key_frame = layer.key_frames.poll(now);
+                if missing.is_empty() && !key_frame {
+                    continue;
+                }
+                let sent = peer.send_rtcp(&mut self.outbox, &self.metrics, |rtcp| {
+                    rtcp.receiver_report(FEEDBACK_SSRC, &[]).is_ok()
+                        && rtcp.nack(FEEDBACK_SSRC, ssrc, &missing).is_ok()
+                        && (!key_frame || rtcp.pli(FEEDBACK_SSRC, ssrc).is_ok())
+                });
+                if sent {
+                    self.metrics.nack_out.add(u64::from(!missing.is_empty()));
+                    self.metrics.pli_out.add(u64::from(key_frame));
+                }
             }
         }
+        self.missing = missing;
     }
 
     fn transport_feedback(&mut self, now: Instant, key: Key<Peer>) {
@@ -141,18 +148,20 @@ impl Shard {
         let mut blocks = Vec::new();
         for track in peer.tracks.iter() {
             let Some(track) = self.tracks.get_mut(*track) else { continue };
-            let (Some(ssrc), Some(f)) = (track.ssrc, track.reception.report(now)) else { continue };
-            peer.traffic.expected += f.expected;
-            peer.traffic.lost += f.lost;
-            blocks.push(ReportBlock {
-                ssrc,
-                fraction_lost: f.fraction_lost,
-                cumulative_lost: f.cumulative_lost,
-                highest: f.highest,
-                jitter: f.jitter,
-                last_sr: f.lsr,
-                delay_since_last_sr: f.dlsr,
-            });
+            for layer in &mut track.layers {
+                let (Some(ssrc), Some(f)) = (layer.ssrc, layer.reception.report(now)) else { continue };
+                peer.traffic.expected += f.expected;
+                peer.traffic.lost += f.lost;
+                blocks.push(ReportBlock {
+                    ssrc,
+                    fraction_lost: f.fraction_lost,
+                    cumulative_lost: f.cumulative_lost,
+                    highest: f.highest,
+                    jitter: f.jitter,
+                    last_sr: f.lsr,
+                    delay_since_last_sr: f.dlsr,
+                });
+            }
         }
         for blocks in blocks.chunks(31) {
             peer.send_rtcp(&mut self.outbox, &self.metrics, |rtcp| {
@@ -195,22 +204,23 @@ impl Shard {
         let slot = self.slots.get(slot)?;
         let segment = slot.mapping.current()?;
         let source = slot.playing.filter(|source| *source == segment.source)?;
-        let track = self.tracks.get(source.track).filter(|track| track.epoch == source.epoch)?;
+        let track = self.tracks.get(source.track)?;
+        let layer = track.layers.get(usize::from(source.layer)).filter(|layer| layer.epoch == source.epoch)?;
         let ntp = self.clock.ntp(now);
         let rate = i128::from(slot.clock_rate);
-        let offset = self.peers.get(track.peer).and_then(|peer| peer.clock_offset);
-        let timestamp = match (track.sender_clock, offset) {
+        let offset = track.peer().and_then(|peer| self.peers.get(peer)).and_then(|peer| peer.clock_offset);
+        let timestamp = match (layer.sender_clock, offset) {
             (Some(clock), Some(offset)) => {
                 let elapsed = ntp.wrapping_sub(offset).wrapping_sub(clock.ntp) as i64;
                 clock.timestamp.wrapping_add(((i128::from(elapsed) * rate) >> 32) as u32)
             }
             _ => {
-                let (timestamp, at) = track.newest?;
+                let (timestamp, at) = layer.newest?;
                 let elapsed = now.saturating_duration_since(at).as_micros() as u64 * u64::from(slot.clock_rate) / 1_000_000;
                 timestamp.wrapping_add(elapsed as u32)
             }
         };
-        let rtp_timestamp = timestamp.wrapping_add(segment.timestamp);
+        let rtp_timestamp = segment.timestamp(timestamp);
         Some((SenderInfo { ssrc: slot.ssrc, ntp, rtp_timestamp, packets: slot.packets, octets: slot.octets }, slot.ssrc))
     }
 
@@ -230,6 +240,7 @@ impl Shard {
             loss_out: traffic.loss_out,
             kbps_in: (traffic.bytes_in * 8 / elapsed) as u32,
             kbps_out: (traffic.bytes_out * 8 / elapsed) as u32,
+            kbps_available: peer.bandwidth.as_ref().map_or(0, |bandwidth| (bandwidth.target_bps() / 1000) as u32),
         });
     }
 
@@ -248,7 +259,7 @@ impl Shard {
         let Some(peer) = self.peers.get(key) else { return };
         for track in &peer.tracks {
             let Some(track) = self.tracks.get_mut(*track) else { continue };
-            let silent = track.last_packet.is_some_and(|at| at + SILENCE <= now);
+            let silent = track.last_packet().is_some_and(|at| at + SILENCE <= now);
             if let Some(codec) = track.sending.take_if(|_| silent) {
                 self.events.push(Event::Track { track: track.id, sending: false, codec: codec.as_str() });
             }

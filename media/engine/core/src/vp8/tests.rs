@@ -1,6 +1,6 @@
 use super::*;
 use crate::bytes::Full;
-use crate::testing::{damaged, hex};
+use crate::testing::{damaged, hex, recorded, Recorded};
 
 /// First packet of a 640x360 key frame as browsers send it: X, S; I, L, T; 15-bit picture id 0x1234, TL0 7, layer 0 sync.
 const KEY: &str = "90 e0 9234 07 20 500c00 9d012a 8002 6801 aabbcc";
@@ -12,7 +12,17 @@ fn a_browser_descriptor_is_read() {
     assert_eq!((d.len, d.start_of_partition, d.partition, d.non_reference), (6, true, 0, false));
     assert_eq!((d.picture_id, d.tl0_picture_index, d.temporal, d.key_index), (Some((0x1234, 15)), Some(7), Some((0, true)), None));
     assert!(d.starts_frame() && starts_key_frame(&bytes));
-    assert_eq!(key_frame_size(&bytes), Some((640, 360)));
+    assert_eq!(dimensions(&bytes), Some((640, 360)));
+}
+
+#[test]
+fn payloads_of_encoders_and_browsers_are_told_apart() {
+    for (n, Recorded { starts_picture, starts_key_frame: key, size, payload }) in
+        recorded(include_str!("tests/encoded.txt"), include_str!("tests/browser.txt")).into_iter().enumerate()
+    {
+        let d = Descriptor::parse(&payload).unwrap();
+        assert_eq!((starts_key_frame(&payload), d.starts_frame(), dimensions(&payload)), (key, starts_picture, size), "line {n}");
+    }
 }
 
 #[test]
@@ -30,8 +40,8 @@ fn only_the_first_packet_of_a_key_frame_counts() {
     ] {
         assert_eq!(starts_key_frame(&hex(text)), key, "{text}");
     }
-    assert_eq!(key_frame_size(&hex("10 000000 9d012b 80026801")), None);
-    assert_eq!(key_frame_size(&hex("10 000000 9d012a 8002")), None);
+    assert_eq!(dimensions(&hex("10 000000 9d012b 80026801")), None);
+    assert_eq!(dimensions(&hex("10 000000 9d012a 8002")), None);
 }
 
 #[test]
@@ -73,6 +83,6 @@ fn damaged_payloads_never_escape_their_bounds() {
         let mut out = [0u8; MAX_DESCRIPTOR];
         let n = descriptor.write(&mut out, 1, 2).unwrap();
         assert!((descriptor.len..=descriptor.len + 1).contains(&n));
-        let _ = (starts_key_frame(bytes), key_frame_size(bytes));
+        let _ = (starts_key_frame(bytes), dimensions(bytes));
     });
 }

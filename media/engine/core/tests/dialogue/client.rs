@@ -16,6 +16,8 @@ use jiangtai_core::{rtcp, stun};
 pub const MID: u8 = 4;
 pub const LEVEL: u8 = 1;
 pub const TWCC: u8 = 3;
+pub const RID: u8 = 10;
+pub const RRID: u8 = 11;
 
 /// One received RTP packet.
 #[derive(Debug, Clone, PartialEq, Eq)]

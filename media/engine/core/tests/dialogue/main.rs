@@ -4,6 +4,8 @@ mod client;
 mod cost;
 mod damage;
 mod hostile;
+mod layers;
 mod media;
+mod relay;
 mod scene;
 mod transport;

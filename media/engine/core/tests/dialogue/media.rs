@@ -154,6 +154,7 @@ fn a_paused_slot_is_silent_and_resumes_with_a_key_frame() {
     scene.video(1, 1000, &frame(true, 1, 0));
     scene.command(Command::Assign { slot: 20, track: None });
     scene.video(1, 1000, &frame(true, 2, 0));
+    scene.live(2_100);
     scene.command(Command::Assign { slot: 20, track: Some(10) });
     scene.video(1, 1000, &frame(false, 3, 0));
     scene.video(1, 1000, &frame(true, 4, 0));

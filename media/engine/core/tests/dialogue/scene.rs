@@ -14,9 +14,11 @@ use jiangtai_core::outbox::Path;
 use jiangtai_core::rtp::Header;
 use jiangtai_core::shard::Shard;
 
-use super::client::{Client, LEVEL, MID, TWCC};
+use super::client::{Client, LEVEL, MID, RID, RRID, TWCC};
 
 pub const ROOM: u64 = 1;
+/// The names of simulcast layers, lowest first.
+pub const LAYERS: [&str; 3] = ["q", "h", "f"];
 pub const OPUS: u8 = 111;
 pub const RED: u8 = 63;
 pub const VP8: u8 = 96;
@@ -50,12 +52,16 @@ pub fn frame(key: bool, picture: u16, fill: u8) -> Vec<u8> {
 
 impl Scene {
     pub fn new() -> Scene {
-        let now = Instant::now();
+        Scene::shard(0, 1, Instant::now())
+    }
+
+    /// One shard of several, with clients of its own; the room's home is shard 0.
+    pub fn shard(number: usize, shards: usize, now: Instant) -> Scene {
         let metrics = Arc::new(Metrics::default());
         let identity = Identity::generate().unwrap();
-        let shard = Shard::new(identity, metrics.clone(), Clock::new(now, Duration::from_secs(1_700_000_000)));
+        let shard = Shard::new((number, shards), identity, metrics.clone(), Clock::new(now, Duration::from_secs(1_700_000_000)));
         let mut scene = Scene { shard, metrics, start: now, now, clients: HashMap::new(), events: Vec::new(), streams: HashMap::new() };
-        scene.command(Command::OpenRoom { room: ROOM, audio_slots: 3 });
+        scene.command(Command::OpenRoom { room: ROOM, audio_slots: 3, home: 0 });
         scene
     }
 
@@ -76,7 +82,14 @@ impl Scene {
     }
 
     pub fn open_as(&mut self, client: Client, fingerprint: [u8; 32]) {
-        let extensions = Extensions { mid: Some(MID), audio_level: Some(LEVEL), twcc: Some(TWCC), ..Extensions::default() };
+        let extensions = Extensions {
+            mid: Some(MID),
+            rid: Some(RID),
+            rrid: Some(RRID),
+            audio_level: Some(LEVEL),
+            twcc: Some(TWCC),
+            ..Extensions::default()
+        };
         let open = OpenPeer { peer: client.id, room: ROOM, ice: client.ice.clone(), fingerprint, extensions, expires_ms: 60_000 };
         self.clients.insert(client.id, client);
         self.command(Command::OpenPeer(Box::new(open)));
@@ -116,6 +129,7 @@ impl Scene {
     /// Delivers what the shard wants sent, and what clients answer, until all is quiet.
     pub fn exchange(&mut self) {
         loop {
+            self.shard.play(self.now);
             self.events.append(&mut self.shard.events);
             let sent: Vec<(Path, Vec<u8>)> = self.shard.outbox.iter().map(|(to, bytes)| (to, bytes.to_vec())).collect();
             self.shard.outbox.clear();
@@ -167,13 +181,30 @@ impl Scene {
     pub fn add_track(&mut self, track: u64, peer: u64, kind: Kind, ssrc: u32, codecs: Vec<Codec>) {
         let ssrcs = vec![(ssrc, Some(ssrc + 1))];
         let mid = format!("t{track}");
-        let add = AddTrack { track, peer, kind, mid, ssrcs, codecs, allowed: true, priority: false };
+        let add = AddTrack { track, peer, kind, mid, ssrcs, codecs, rids: vec![], allowed: true, priority: false };
         self.command(Command::AddTrack(Box::new(add)));
+    }
+
+    /// A video track of three layers, told apart by RID: q, h and f with SSRCs `ssrc`, `ssrc + 10` and `ssrc + 20`.
+    pub fn add_simulcast(&mut self, track: u64, peer: u64) {
+        let rids = LAYERS.map(str::to_owned).to_vec();
+        let mid = format!("t{track}");
+        let add = AddTrack { track, peer, kind: Kind::Video, mid, ssrcs: vec![], codecs: vp8(), rids, allowed: true, priority: false };
+        self.command(Command::AddTrack(Box::new(add)));
+    }
+
+    /// Sends one frame of one packet in a layer of a simulcast track.
+    pub fn layer(&mut self, id: u64, track: u64, ssrc: u32, layer: usize, payload: &[u8]) -> u16 {
+        let (mid, rid) = (format!("t{track}"), LAYERS[layer]);
+        let names = [(MID, mid.as_bytes()), (RID, rid.as_bytes())];
+        let (sequence, packet) = self.packet_with(id, ssrc + 10 * layer as u32, VP8, 3000, &names, payload);
+        self.send(id, &packet);
+        sequence
     }
 
     pub fn add_slot(&mut self, slot: u64, peer: u64, kind: Kind, ssrc: u32, codecs: Vec<Codec>, auto: Option<usize>) {
         let rtx_ssrc = (kind == Kind::Video).then_some(ssrc + 1);
-        let add = AddSlot { slot, peer, kind, mid: format!("s{slot}"), ssrc, rtx_ssrc, codecs, auto };
+        let add = AddSlot { slot, peer, kind, mid: format!("s{slot}"), ssrc, rtx_ssrc, codecs, auto, rank: 1 };
         self.command(Command::AddSlot(Box::new(add)));
     }
 
@@ -190,6 +221,12 @@ impl Scene {
 
     /// Prepares the next packet of a source: sequence numbers go on by one, timestamps by `step`.
     pub fn packet(&mut self, id: u64, ssrc: u32, pt: u8, step: u32, level: Option<u8>, payload: &[u8]) -> (u16, Vec<u8>) {
+        let level = level.map(|l| [0x80 | l]);
+        let extensions: Vec<(u8, &[u8])> = level.iter().map(|level| (LEVEL, &level[..])).collect();
+        self.packet_with(id, ssrc, pt, step, &extensions, payload)
+    }
+
+    fn packet_with(&mut self, id: u64, ssrc: u32, pt: u8, step: u32, more: &[(u8, &[u8])], payload: &[u8]) -> (u16, Vec<u8>) {
         let (sequence, timestamp) = self.streams.entry(ssrc).or_insert((65_530, 0xffff_f000));
         let header = Header { payload_type: pt, marker: true, sequence: *sequence, timestamp: *timestamp, ssrc };
         let used = *sequence;
@@ -198,11 +235,8 @@ impl Scene {
         let client = self.clients.get_mut(&id).unwrap();
         client.twcc = client.twcc.wrapping_add(1);
         let number = client.twcc.to_be_bytes();
-        let level = level.map(|l| [0x80 | l]);
         let mut extensions: Vec<(u8, &[u8])> = vec![(TWCC, &number)];
-        if let Some(level) = &level {
-            extensions.push((LEVEL, level));
-        }
+        extensions.extend_from_slice(more);
         (used, client.seal(&header, &extensions, payload))
     }
 

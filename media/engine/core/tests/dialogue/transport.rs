@@ -129,12 +129,15 @@ fn commands_about_unknown_things_change_nothing_and_are_counted() {
         Command::Assign { slot: 20, track: Some(99) },
         Command::Assign { slot: 99, track: Some(10) },
         Command::CloseRoom { room: 99 },
-        Command::OpenRoom { room: 1, audio_slots: 3 },
-        Command::RequestKeyFrame { track: 99 },
+        Command::LimitSlot { slot: 99, most: None },
+        Command::Relay { track: 99, shard: 0, wanted: true },
+        Command::RelaySound { room: 99, shard: 0 },
+        Command::OpenRoom { room: 1, audio_slots: 3, home: 0 },
+        Command::RequestKeyFrame { track: 99, layer: 0 },
     ] {
         scene.command(command);
     }
-    assert_eq!(scene.metric("commands_ignored"), 7);
+    assert_eq!(scene.metric("commands_ignored"), 10);
     scene.video(1, 1000, &frame(true, 1, 0));
     assert_eq!(scene.client(2).take(2000).len(), 1);
 }

@@ -1,0 +1,211 @@
+//! Is the queue growing? A line through the last samples of queueing delay, against a threshold that learns the jitter.
+//!
+//! As in draft-ietf-rmcat-gcc-02 section 5, with a least-squares slope in place of the Kalman filter. The slope is milliseconds
+//! of queue per millisecond of sending: 0.1 means that 10 % more is sent than the link carries. The threshold moves towards
+//! the slopes seen, faster down than up, so that jitter raises it and a flow that only reacts to loss cannot starve us.
+
+/// Samples the line goes through.
+const SAMPLES: usize = 20;
+/// Older samples are left out, milliseconds.
+const WINDOW_MS: f64 = 600.0;
+/// A pause as long as this begins anew, milliseconds.
+const PAUSE_MS: f64 = 2_000.0;
+/// Weight of the past in the smoothed delay.
+const SMOOTHING: f64 = 0.9;
+/// Samples until the slope is taken at its full value.
+const FULL_CONFIDENCE: f64 = 60.0;
+/// A slope is over-use when it has been above the threshold this long, milliseconds.
+const PERSISTENCE_MS: f64 = 10.0;
+
+/// Threshold: start, bounds, how fast it moves per millisecond, and how far a slope may exceed it and still move it.
+const THRESHOLD: f64 = 0.052;
+const THRESHOLD_MIN: f64 = 0.025;
+const THRESHOLD_MAX: f64 = 2.5;
+const UP_PER_MS: f64 = 0.0087;
+const DOWN_PER_MS: f64 = 0.039;
+const OUTLIER: f64 = 0.0625;
+
+/// How the link is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Usage {
+    /// The queue shrinks.
+    Under,
+    #[default]
+    Normal,
+    /// The queue grows, or stands.
+    Over,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Sample {
+    at_ms: f64,
+    smoothed_ms: f64,
+    raw_ms: f64,
+}
+
+/// The detector's state.
+#[derive(Debug)]
+pub struct Trend {
+    ring: [Sample; SAMPLES],
+    len: usize,
+    at: usize,
+    seen: f64,
+    smoothed_ms: f64,
+    last_ms: f64,
+    threshold: f64,
+    slope: f64,
+    over_ms: f64,
+    over_samples: u32,
+}
+
+impl Default for Trend {
+    fn default() -> Self {
+        Self {
+            ring: [Sample::default(); SAMPLES],
+            len: 0,
+            at: 0,
+            seen: 0.0,
+            smoothed_ms: 0.0,
+            last_ms: 0.0,
+            threshold: THRESHOLD,
+            slope: 0.0,
+            over_ms: 0.0,
+            over_samples: 0,
+        }
+    }
+}
+
+impl Trend {
+    /// A queueing delay seen by what was sent at `at_ms`; send times ascend.
+    pub fn sample(&mut self, at_ms: f64, queue_ms: f64) -> Usage {
+        let step = (at_ms - self.last_ms).max(0.0);
+        if self.len > 0 && step > PAUSE_MS {
+            *self = Self { threshold: self.threshold, ..Self::default() };
+        }
+        self.last_ms = at_ms;
+        self.smoothed_ms = if self.len == 0 { queue_ms } else { SMOOTHING * self.smoothed_ms + (1.0 - SMOOTHING) * queue_ms };
+        if let Some(sample) = self.ring.get_mut(self.at) {
+            *sample = Sample { at_ms, smoothed_ms: self.smoothed_ms, raw_ms: queue_ms };
+        }
+        self.at = self.at.wrapping_add(1) % SAMPLES;
+        self.len = self.len.saturating_add(1).min(SAMPLES);
+        self.seen = (self.seen + 1.0).min(FULL_CONFIDENCE);
+        let Some(slope) = self.fit(|s| s.smoothed_ms) else { return Usage::Normal };
+        self.judge(slope * self.seen / FULL_CONFIDENCE, if self.seen < 2.0 { 0.0 } else { step })
+    }
+
+    fn recent(&self) -> impl Iterator<Item = &Sample> {
+        let since = self.last_ms - WINDOW_MS;
+        self.ring.iter().take(self.len).filter(move |s| s.at_ms >= since)
+    }
+
+    /// Least-squares slope over the window, ms per ms.
+    fn fit(&self, y: impl Fn(&Sample) -> f64) -> Option<f64> {
+        let (mut n, mut sum_x, mut sum_y) = (0.0, 0.0, 0.0);
+        for s in self.recent() {
+            n += 1.0;
+            sum_x += s.at_ms - self.last_ms;
+            sum_y += y(s);
+        }
+        if n < 3.0 {
+            return None;
+        }
+        let (mean_x, mean_y) = (sum_x / n, sum_y / n);
+        let (mut over, mut under) = (0.0, 0.0);
+        for s in self.recent() {
+            let dx = s.at_ms - self.last_ms - mean_x;
+            over += dx * (y(s) - mean_y);
+            under += dx * dx;
+        }
+        (under > 1.0).then(|| over / under)
+    }
+
+    fn judge(&mut self, slope: f64, step_ms: f64) -> Usage {
+        let before = std::mem::replace(&mut self.slope, slope);
+        let usage = if slope > self.threshold {
+            self.over_ms += step_ms;
+            self.over_samples = self.over_samples.saturating_add(1);
+            if self.over_ms > PERSISTENCE_MS && self.over_samples > 1 && slope >= before {
+                self.over_ms = 0.0;
+                self.over_samples = 0;
+                Usage::Over
+            } else {
+                Usage::Normal
+            }
+        } else {
+            self.over_ms = 0.0;
+            self.over_samples = 0;
+            if slope < -self.threshold {
+                Usage::Under
+            } else {
+                Usage::Normal
+            }
+        };
+        let size = slope.abs();
+        if size <= self.threshold + OUTLIER {
+            let rate = if size < self.threshold { DOWN_PER_MS } else { UP_PER_MS };
+            self.threshold = (self.threshold + rate * (size - self.threshold) * step_ms.min(100.0)).clamp(THRESHOLD_MIN, THRESHOLD_MAX);
+        }
+        usage
+    }
+
+    /// How much more is sent than the link carries (0.1 = 10 %), from the unsmoothed samples of the window.
+    pub fn overload(&self) -> f64 {
+        self.fit(|s| s.raw_ms).unwrap_or(0.0)
+    }
+
+    /// The smallest queueing delay in the window, milliseconds; None while there is too little in it.
+    pub fn standing_ms(&self) -> Option<f64> {
+        let (first, count) = self.recent().fold((f64::MAX, 0u32), |(first, n), s| (first.min(s.at_ms), n.saturating_add(1)));
+        if count < 5 || self.last_ms - first < WINDOW_MS / 3.0 {
+            return None;
+        }
+        self.recent().map(|s| s.raw_ms).reduce(f64::min)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects)]
+mod tests {
+    use super::*;
+    use crate::testing::Noise;
+
+    /// How often over-use is seen in `seconds` of samples each 20 ms.
+    fn over(seconds: u32, mut queue_ms: impl FnMut(f64) -> f64) -> u32 {
+        let mut trend = Trend::default();
+        (0..seconds * 50).map(|n| f64::from(n) * 20.0).map(|at| u32::from(trend.sample(at, queue_ms(at)) == Usage::Over)).sum()
+    }
+
+    #[test]
+    fn a_growing_queue_is_over_use_and_a_shrinking_one_is_not() {
+        assert!(over(2, |at| at * 0.2) > 0);
+        assert_eq!(over(2, |at| 400.0 - at * 0.2), 0);
+        assert_eq!(over(10, |_| 80.0), 0);
+    }
+
+    #[test]
+    fn a_heavy_overload_is_seen_within_a_tenth_of_a_second() {
+        let mut trend = Trend::default();
+        (0..100).for_each(|n| assert_eq!(trend.sample(f64::from(n) * 20.0, 0.0), Usage::Normal));
+        let seen = (0..5).position(|n| trend.sample(2_000.0 + f64::from(n) * 20.0, f64::from(n) * 35.0) == Usage::Over);
+        assert!(seen.is_some());
+        assert!(trend.overload() > 0.05);
+    }
+
+    #[test]
+    fn jitter_without_a_queue_is_learned() {
+        for seed in 0..20 {
+            let mut noise = Noise::new(seed);
+            let seen = over(60, |_| noise.below(30) as f64);
+            assert!(seen <= 3, "seed {seed}: {seen} times in a minute");
+        }
+    }
+
+    #[test]
+    fn a_standing_queue_is_the_smallest_delay_of_the_window() {
+        let mut trend = Trend::default();
+        assert_eq!(trend.standing_ms(), None);
+        (0..100u32).for_each(|n| drop(trend.sample(f64::from(n) * 20.0, 90.0 + f64::from(n % 7))));
+        assert_eq!(trend.standing_ms(), Some(90.0));
+    }
+}

@@ -1,0 +1,66 @@
+//! How many bits a second a stream has, over the last second or so.
+
+use std::time::{Duration, Instant};
+
+const STEP: Duration = Duration::from_millis(250);
+const STEPS: usize = 4;
+
+/// Bytes counted in quarter seconds.
+#[derive(Debug, Default)]
+pub struct Rate {
+    steps: [u32; STEPS],
+    begun: Option<Instant>,
+    filled: usize,
+}
+
+impl Rate {
+    /// Counts bytes.
+    pub fn add(&mut self, bytes: usize, now: Instant) {
+        self.turn(now);
+        if let Some(current) = self.steps.first_mut() {
+            *current = current.saturating_add(bytes as u32);
+        }
+    }
+
+    /// Bits per second over the last full steps; before the first is full, of what there is.
+    pub fn bits_per_second(&mut self, now: Instant) -> u32 {
+        self.turn(now);
+        let Some(begun) = self.begun else { return 0 };
+        let bytes: u64 = self.steps.iter().map(|bytes| u64::from(*bytes)).sum();
+        let open = now.saturating_duration_since(begun);
+        let span = (STEP * self.filled as u32 + open).max(STEP);
+        (bytes * 8_000 / (span.as_millis().max(1) as u64)).min(u64::from(u32::MAX)) as u32
+    }
+
+    fn turn(&mut self, now: Instant) {
+        let begun = *self.begun.get_or_insert(now);
+        let passed = (now.saturating_duration_since(begun).as_millis() / STEP.as_millis()) as usize;
+        if passed == 0 {
+            return;
+        }
+        let shift = passed.min(STEPS);
+        self.steps.rotate_right(shift % STEPS);
+        self.steps.iter_mut().take(shift).for_each(|bytes| *bytes = 0);
+        self.filled = (self.filled + passed).min(STEPS - 1);
+        self.begun = Some(begun + STEP * passed as u32);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_even_stream_is_measured_right_soon_and_a_stopped_one_goes_to_nothing() {
+        let t = Instant::now();
+        let mut rate = Rate::default();
+        for ms in (0..3000).step_by(10) {
+            rate.add(1250, t + Duration::from_millis(ms));
+            if ms > 300 {
+                let bits = rate.bits_per_second(t + Duration::from_millis(ms));
+                assert!((850_000..=1_150_000).contains(&bits), "{bits} at {ms}");
+            }
+        }
+        assert_eq!(rate.bits_per_second(t + Duration::from_millis(4_300)), 0);
+    }
+}

@@ -1,0 +1,197 @@
+//! Simulcast layers, newcomers and the cache of key frames.
+
+use jiangtai_core::command::Command;
+use jiangtai_core::event::Event;
+use jiangtai_core::media::Kind;
+
+use super::client::Received;
+use super::scene::{frame, vp8, Scene};
+
+fn picture(packet: &Received) -> u16 {
+    u16::from_be_bytes([packet.payload[2] & 0x7f, packet.payload[3]])
+}
+
+/// Numbers, picture ids and time go on without a break, and the first packet is of a key frame.
+fn assert_decodable(packets: &[Received]) {
+    assert_eq!(packets[0].payload[5] & 1, 0, "begins with a key frame");
+    for pair in packets.windows(2) {
+        assert_eq!(pair[1].sequence, pair[0].sequence.wrapping_add(1));
+        assert_eq!(picture(&pair[1]), (picture(&pair[0]) + 1) & 0x7fff);
+        let step = pair[1].timestamp.wrapping_sub(pair[0].timestamp);
+        assert!((1..180_000).contains(&step), "time goes on: {step}");
+    }
+}
+
+/// A publisher (1) of three layers (track 10) and a viewer (2) with slot 20.
+fn classroom() -> Scene {
+    let mut scene = Scene::new();
+    scene.join(1);
+    scene.join(2);
+    scene.add_simulcast(10, 1);
+    scene.add_slot(20, 2, Kind::Video, 2000, vp8(), None);
+    scene.command(Command::Assign { slot: 20, track: Some(10) });
+    scene
+}
+
+/// One frame in each of these layers, every 33 ms; layer n is filled with n.
+fn pictures(scene: &mut Scene, layers: &[usize], key: bool, count: u16, first: u16) {
+    for n in 0..count {
+        for layer in layers {
+            scene.layer(1, 10, 1000, *layer, &frame(key && n == 0, first + n, *layer as u8));
+        }
+        scene.advance(33);
+    }
+}
+
+fn layers_told(scene: &Scene) -> Vec<Option<u8>> {
+    scene.events.iter().filter_map(|e| if let Event::Layer { slot: 20, layer } = e { Some(*layer) } else { None }).collect()
+}
+
+#[test]
+fn layers_are_told_apart_by_rid_and_the_best_one_is_played() {
+    let mut scene = classroom();
+    pictures(&mut scene, &[0, 1, 2], true, 40, 100);
+    // The upper layers come to be known while the lowest plays; the switch waits for a key frame.
+    pictures(&mut scene, &[0, 1, 2], true, 20, 140);
+    let got = scene.client(2).take(2000);
+    assert_decodable(&got);
+    assert_eq!((got[0].payload[8], got.last().unwrap().payload[8]), (0, 2));
+    assert_eq!(layers_told(&scene), vec![Some(0), Some(2)]);
+}
+
+#[test]
+fn a_viewer_with_a_small_place_gets_a_small_layer_and_one_that_looks_away_nothing() {
+    let mut scene = classroom();
+    scene.command(Command::LimitSlot { slot: 20, most: Some(1) });
+    pictures(&mut scene, &[0, 1, 2], true, 20, 100);
+    pictures(&mut scene, &[0, 1, 2], true, 20, 120);
+    let got = scene.client(2).take(2000);
+    assert_decodable(&got);
+    assert_eq!(got.last().unwrap().payload[8], 1);
+    scene.command(Command::LimitSlot { slot: 20, most: None });
+    pictures(&mut scene, &[0, 1, 2], false, 10, 140);
+    assert!(scene.client(2).take(2000).is_empty(), "nothing for an unseen place");
+    scene.command(Command::LimitSlot { slot: 20, most: Some(0) });
+    pictures(&mut scene, &[0, 1, 2], true, 10, 150);
+    let again = scene.client(2).take(2000);
+    assert_eq!(again.last().unwrap().payload[8], 0);
+    assert_decodable(&[got, again].concat());
+}
+
+#[test]
+fn when_the_sender_stops_a_layer_the_one_below_takes_over_without_a_break() {
+    let mut scene = classroom();
+    pictures(&mut scene, &[0, 1, 2], true, 10, 100);
+    pictures(&mut scene, &[0, 1, 2], true, 10, 110);
+    scene.client(1).take_requests(1010);
+    pictures(&mut scene, &[0, 1], false, 40, 120);
+    assert!(scene.client(1).take_requests(1010).1 > 0 || scene.metric("pli_out") > 0, "a key frame of the middle layer is asked for");
+    pictures(&mut scene, &[0, 1], true, 10, 160);
+    let got = scene.client(2).take(2000);
+    assert_decodable(&got);
+    assert_eq!(got.last().unwrap().payload[8], 1);
+    assert_eq!(layers_told(&scene), vec![Some(0), Some(2), Some(1)]);
+}
+
+#[test]
+fn an_unknown_layer_is_dropped_and_counted() {
+    let mut scene = classroom();
+    scene.video(1, 4000, &frame(true, 1, 0));
+    assert_eq!(scene.metric("dropped_unknown_ssrc"), 1);
+    pictures(&mut scene, &[0], true, 2, 1);
+    assert_eq!(scene.client(2).take(2000).len(), 2);
+}
+
+#[test]
+fn a_newcomer_is_shown_the_cached_picture_at_once_and_nobody_is_asked_for_another() {
+    let mut scene = Scene::lesson();
+    for n in 0..30 {
+        scene.video(1, 1000, &frame(n == 0, 100 + n, n as u8));
+        scene.advance(33);
+    }
+    scene.client(1).take_requests(1000);
+    scene.join(3);
+    scene.add_slot(30, 3, Kind::Video, 3000, vp8(), None);
+    scene.command(Command::Assign { slot: 30, track: Some(10) });
+    let cached = scene.client(3).take(3000);
+    assert_eq!(cached.len(), 30, "everything since the key frame");
+    let span = cached[29].timestamp.wrapping_sub(cached[0].timestamp);
+    assert!(span < 90 * 20, "a second of history is shown in a moment: {span}");
+    for n in 30..40 {
+        scene.video(1, 1000, &frame(false, 100 + n, n as u8));
+        scene.advance(33);
+    }
+    let live = scene.client(3).take(3000);
+    assert_eq!(live.len(), 10);
+    assert!(live.windows(2).all(|w| w[1].timestamp.wrapping_sub(w[0].timestamp) == 3000));
+    assert_decodable(&[cached, live].concat());
+    assert_eq!(scene.client(1).take_requests(1000).1, 0);
+    assert_eq!(scene.metric("cached_starts"), 1);
+}
+
+#[test]
+fn two_hundred_newcomers_in_a_second_cost_the_sender_two_requests_at_most() {
+    let mut scene = Scene::lesson();
+    let mut picture = 0;
+    let mut show = |scene: &mut Scene, key| {
+        picture += 1;
+        scene.video(1, 1000, &frame(key, picture, 0));
+    };
+    show(&mut scene, true);
+    scene.advance(2500);
+    scene.client(1).take_requests(1000);
+    for id in 100..300u64 {
+        scene.join(id);
+    }
+    scene.client(1).take_requests(1000);
+    let mut plis = 0;
+    for id in 100..300u64 {
+        scene.add_slot(id * 10, id, Kind::Video, id as u32 * 100, vp8(), None);
+        scene.command(Command::Assign { slot: id * 10, track: Some(10) });
+        scene.advance(5);
+        let asked = scene.client(1).take_requests(1000).1;
+        plis += asked;
+        show(&mut scene, asked > 0);
+    }
+    assert!((1..=2).contains(&plis), "{plis}");
+    for id in 100..300u64 {
+        assert!(!scene.client(id).take(id as u32 * 100).is_empty(), "{id} sees something");
+    }
+}
+
+#[test]
+fn a_resent_cached_packet_has_the_time_it_was_first_sent_with() {
+    let mut scene = Scene::lesson();
+    for n in 0..10 {
+        scene.video(1, 1000, &frame(n == 0, n, n as u8));
+        scene.advance(33);
+    }
+    scene.join(3);
+    scene.add_slot(30, 3, Kind::Video, 3000, vp8(), None);
+    scene.command(Command::Assign { slot: 30, track: Some(10) });
+    let lost = scene.client(3).take(3000)[4].clone();
+    let nack = scene.client(3).seal_rtcp(|rtcp| rtcp.nack(1, 3000, &[lost.sequence]).unwrap());
+    scene.send(3, &nack);
+    let again = scene.client(3).take(3001);
+    assert_eq!((again.len(), again[0].timestamp), (1, lost.timestamp));
+    assert_eq!(again[0].payload[2..], lost.payload);
+}
+
+#[test]
+fn the_packets_of_a_frame_are_padded_to_one_length_and_decode_to_what_was_sent() {
+    let mut scene = Scene::lesson();
+    let parts: Vec<Vec<u8>> = (0..4u8).map(|n| [frame(true, 7, n), vec![n; usize::from(n % 2)]].concat()).collect();
+    let packets: Vec<Vec<u8>> = parts.iter().map(|part| scene.packet(1, 1000, super::scene::VP8, 0, None, part).1).collect();
+    let path = scene.client(1).path;
+    for packet in packets {
+        let now = scene.now;
+        scene.shard.receive(now, path, &mut packet.clone());
+    }
+    let now = scene.now;
+    scene.shard.play(now);
+    let runs: Vec<usize> = scene.shard.outbox.runs(64).map(|run| run.count).collect();
+    assert_eq!(runs, vec![4], "one run");
+    scene.exchange();
+    let got = scene.client(2).take(2000);
+    assert_eq!(got.iter().map(|p| p.payload[5..].to_vec()).collect::<Vec<_>>(), parts.iter().map(|p| p[5..].to_vec()).collect::<Vec<_>>());
+}
