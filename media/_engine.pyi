@@ -53,7 +53,7 @@ class Engine:
     def event_fd(self) -> int:
         """Readable (eventfd) whenever `drain` has something to return."""
 
-    def open_room(self, room: int, audio_slots: int = 3, home: int = 0) -> None:
+    def open_room(self, room: int, audio_slots: int = 3, *, home: int = 0) -> None:
         """`home` is the shard its publishers live on."""
 
     def close_room(self, room: int) -> None:
@@ -131,7 +131,7 @@ class Engine:
     def limit_slot(self, slot: int, max_layer: int) -> None:
         """The highest layer worth sending (0 = lowest; 2 to begin with), -1 = the viewer does not see it now: nothing is sent."""
 
-    def request_key_frame(self, track: int) -> None: ...
+    def request_key_frame(self, track: int, layer: int = 0) -> None: ...
     def drain(self) -> list[Event]:
         """All events since the last call, oldest first; a full queue drops quality/speakers first and counts them."""
 

@@ -147,7 +147,7 @@ class Switchboard:
         """Expect this connection's transport."""
         if not klass.opened:
             klass.opened = True
-            self.do(self.engine.open_room, klass.id, AUDIO_SLOTS, klass.home)
+            self.do(self.engine.open_room, klass.id, AUDIO_SLOTS, home=klass.home)
         peer = self.open_peer(klass.id, shard, server, remote, extensions)
         self.places[peer] = Place(klass.room.id, connection, side)
         if side == "subscribe":

@@ -182,7 +182,7 @@ async def test_publishers_and_the_first_viewers_live_at_home_and_later_ones_wher
     for n in range(AT_HOME):
         await house.watch(f"p{n}")
     assert {kwargs["shard"] for _, kwargs in house.engine.of("open_peer")} == {house.home}
-    assert house.engine.of("open_room")[-1][0][2] == house.home
+    assert house.engine.of("open_room")[-1][1] == {"home": house.home}
     for n in range(20):
         await house.watch(f"q{n}")
     elsewhere = [kwargs["shard"] for _, kwargs in house.engine.of("open_peer")][AT_HOME:]
