@@ -14,6 +14,7 @@ export const SCENES = [
   { name: "class-gallery", at: "role=trainee&people=30&hands=2", dark: true },
   { name: "class-three", at: "role=trainee&people=3&chat=0", widths: [1440, 390] },
   { name: "held-gallery", at: "role=trainee&people=30&held=p0%20p3", dark: true },
+  { name: "held-speaker", at: "role=trainee&people=3&layout=speaker&held=p0&chat=0", widths: [1440, 390] },
   { name: "held-screen", at: "role=trainee&people=30&screen=p0&held=screen%20p1%20p3", dark: true },
   { name: "class-large", at: "role=trainee&profile=large&people=300&poll=open" },
   { name: "people", at: "role=trainer&people=300&profile=large&hands=5&waiting=3&panel=people", widths: [1440, 390] },

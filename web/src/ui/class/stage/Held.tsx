@@ -9,7 +9,7 @@ export function Held() {
   return (
     <span className="held-note" title={t("class.pictureHeld")}>
       <Icon name="signal" className="i14" />
-      <span className="words">{t("class.pictureHeld")}</span>
+      <span className="words ellipsis">{t("class.pictureHeld")}</span>
     </span>
   );
 }

@@ -5,6 +5,7 @@ import type { RoomView } from "../../../protocol/types";
 import type { ClassState } from "../../../state/classroom";
 import { mainPerson, person, stagePeople } from "../../../state/select";
 import { shallow } from "../../../state/store";
+import { Avatar } from "../../parts/Avatar";
 import { Icon } from "../../parts/Icon";
 import { useClass, useClassroom, useDesk, useDeskState, useView } from "../context";
 import { Gallery } from "./Gallery";
@@ -48,10 +49,18 @@ function Screen() {
   const stream = useClass(screenStream);
   const mid = useClass((state) => screenSlot(state)?.mid ?? null);
   const held = useClass((state) => screenSlot(state)?.layer === PAUSED);
-  const who = useView((view) => ({ name: person(view, view.screen)?.name ?? "", own: view.screen === view.me }), shallow);
+  const who = useView(
+    (view) => ({ id: view.screen ?? "", name: person(view, view.screen)?.name ?? "", own: view.screen === view.me }),
+    shallow,
+  );
   return (
     <>
-      {held ? <Held /> : null}
+      {held ? (
+        <div className="held-screen">
+          <Avatar id={who.id} name={who.name} />
+          <Held />
+        </div>
+      ) : null}
       {stream ? (
         <Video stream={stream} mid={mid} fit="contain" held={held} label={t("class.screenOf", { name: who.name })} />
       ) : (
