@@ -1,5 +1,6 @@
 /**
- * What a sender encodes of each source: one layer, or several of falling size (simulcast, RFC 8853) named by RID (RFC 8852), lowest first.
+ * What a sender encodes of each source: one layer, or several (simulcast, RFC 8853) named by RID (RFC 8852), lowest first, each twice as
+ * tall as the one below it, which is what the node takes for granted.
  * How many there are is fixed when the m-line is made; their sizes and rates follow the picture that is really captured. Pure.
  */
 import type { Source } from "../protocol/types";
@@ -11,12 +12,11 @@ const SOUND_BITS = 96_000;
 const CAMERA_BITS: readonly (readonly [lines: number, bits: number])[] = [
   [120, 100_000],
   [200, 150_000],
+  [300, 300_000],
   [400, 500_000],
   [560, 900_000],
 ];
 const MOST_CAMERA_BITS = 1_600_000;
-/** From here on the lower of two camera layers is a quarter of the picture, not half. */
-const TALL = 540;
 /** A shared screen: the whole of it, and a half that is still read over a bad link because it moves little. */
 const SCREEN_BITS = 2_200_000;
 const SCREEN_RATE = 30;
@@ -33,8 +33,7 @@ function cameraBits(lines: number): number {
 }
 
 function cameraLayers(lines: number, count: number): Layer[] {
-  const scales = count >= 3 ? [4, 2, 1] : count === 2 ? [lines >= TALL ? 4 : 2, 1] : [1];
-  return scales.map((scale) => ({ scaleResolutionDownBy: scale, maxBitrate: cameraBits(Math.round(lines / scale)) }));
+  return [4, 2, 1].slice(-count).map((scale) => ({ scaleResolutionDownBy: scale, maxBitrate: cameraBits(Math.round(lines / scale)) }));
 }
 
 function screenLayers(count: number): Layer[] {

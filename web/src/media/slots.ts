@@ -29,13 +29,11 @@ export function assigned(slots: Slots, changes: readonly SlotChange[], partial: 
     const change = changes.find((each) => each.mid === slot.mid);
     if (!change && (partial || slot.kind === "audio")) return slot;
     const participant = change?.participant ?? null;
-    const source = participant === null ? null : (change?.source ?? null);
-    // What was told of the layer was told of the one who was there before.
-    return participant === slot.participant && source === slot.source ? slot : { ...slot, participant, source, layer: null };
+    return { ...slot, participant, source: participant === null ? null : (change?.source ?? null) };
   });
 }
 
-/** A `layers` signal: only what changed. */
+/** A `layers` signal. The layer is the slot's, whoever is in it: the node tells no news when the next one does not fit either. */
 export function layered(slots: Slots, changes: readonly SlotLayer[]): Slots {
   return slots.map((slot) => {
     const change = changes.find((each) => each.mid === slot.mid);

@@ -19,9 +19,9 @@ describe("a camera", () => {
     expect(kbits(360, false)).toEqual([150, 500]);
   });
 
-  it("for a tile that gives more than it was asked for still has a small size", () => {
-    expect(lines(720, false)).toEqual([180, 720]);
-    expect(lines(480, false)).toEqual([240, 480]);
+  it("that gives another size than it was asked for is twice as tall in each layer all the same", () => {
+    expect(lines(720, false)).toEqual([360, 720]);
+    expect(lines(480, true)).toEqual([120, 240, 480]);
   });
 
   it("never spends more on a smaller picture than on a larger one", () => {
@@ -62,7 +62,7 @@ describe("encodings", () => {
   it("take the rates of another camera, and keep everything else", () => {
     const now = encodingsOf("camera", 720, true).map((each) => ({ ...each, active: true }));
     const next = refitted("camera", now, 480);
-    expect(next?.map((each) => each.maxBitrate)).toEqual([100_000, 500_000, 900_000]);
+    expect(next?.map((each) => each.maxBitrate)).toEqual([100_000, 300_000, 900_000]);
     expect(next?.map(({ rid, active, scaleResolutionDownBy }) => [rid, active, scaleResolutionDownBy])).toEqual([
       ["q", true, 4],
       ["h", true, 2],
