@@ -1,0 +1,488 @@
+//! The loop that drives all members in one thread.
+//!
+//! It sleeps, drains every socket that has something, plays what publishers owe, lets time pass for whom it has passed, and sleeps again: nobody
+//! is woken by a datagram, as a machine on the other side of a network would not be. Publishers come first, then viewers, then the window.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::Value;
+
+use crate::clip::Clips;
+use crate::http::{Exchange, Request};
+use crate::measure::{Joins, Mark, Outcome, Second, Verdict};
+use crate::member::{Member, Part, Phase};
+use crate::net::{thread_cpu, Epoll, Inbound};
+use crate::peer::Kit;
+use crate::plan::Plan;
+use crate::publisher::Output;
+use crate::report::Spread;
+use crate::sent::Sent;
+use crate::server::{receive_buffer_errors, Usage};
+use crate::viewer::{Input, World};
+
+/// Everybody's feedback comes round this often; who lacks something is served every time.
+const ROUND: usize = 20;
+/// A token's member is heard through its door, not its transport.
+const DOOR: u64 = 1 << 32;
+/// While members join, rounds are short: handshakes take several.
+const JOIN_TICK: Duration = Duration::from_millis(1);
+/// Members that say goodbye at a time.
+const AT_THE_DOOR: usize = 32;
+const LEAVE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the run is at.
+#[derive(Clone, Copy, PartialEq)]
+enum Stage {
+    Publishing,
+    Joining,
+    WarmUp(Instant),
+    Window(Instant),
+    Leaving(Instant),
+    Over,
+}
+
+struct Swarm<'a> {
+    plan: &'a Plan,
+    kit: Kit,
+    epoll: Epoll,
+    inbound: Inbound,
+    world: World,
+    /// Publishers first, then viewers.
+    members: Vec<Option<Member>>,
+    timers: BinaryHeap<Reverse<(Instant, usize)>>,
+    /// The earliest timer set for a member.
+    set: Vec<Instant>,
+    stage: Stage,
+    joins: Joins,
+    underway: usize,
+    /// Viewers still to join, by number.
+    waiting: VecDeque<usize>,
+    /// Members that are over, on their way out.
+    leavers: VecDeque<Member>,
+    /// Members that miss something.
+    lacking: BTreeSet<usize>,
+    churned: u64,
+    round: usize,
+    output: Output,
+    late: Spread,
+    /// Of viewers that left.
+    past: Verdict,
+    begin: Option<Mark>,
+    end: Option<Mark>,
+    viewer_rates: Spread,
+    profiles: BTreeMap<String, u64>,
+    series: Vec<Second>,
+    ticked: [u64; 3],
+}
+
+fn wall_clock() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64)
+}
+
+/// Runs the plan; returns the report and how many joins failed and streams broke.
+pub fn run(plan: &Plan) -> Result<(Value, u64), String> {
+    let clips = Clips::load(&plan.clips, plan.codec)?;
+    let mut sent = Sent::default();
+    let frames: Vec<usize> = clips.video.iter().map(Vec::len).collect();
+    (0..plan.publishers).for_each(|i| drop(sent.add(plan.room(i), &frames, clips.audio.len())));
+    let (video_delay, audio_delay) = (Spread::default(), Spread::default());
+    let world = World { clips, sent, input: Input::default(), video_delay, audio_delay, counting: false };
+    let now = Instant::now();
+    let count = plan.publishers + plan.viewers;
+    let mut swarm = Swarm {
+        plan,
+        kit: Kit::new()?,
+        epoll: Epoll::new().map_err(|e| e.to_string())?,
+        inbound: Inbound::default(),
+        world,
+        members: (0..count).map(|_| None).collect(),
+        timers: BinaryHeap::new(),
+        set: vec![now + Duration::from_secs(1 << 30); count],
+        stage: Stage::Publishing,
+        joins: Joins::default(),
+        underway: 0,
+        waiting: (0..plan.viewers).collect(),
+        leavers: VecDeque::new(),
+        lacking: BTreeSet::new(),
+        churned: 0,
+        round: 0,
+        output: Output::default(),
+        late: Spread::default(),
+        past: Verdict::default(),
+        begin: None,
+        end: None,
+        viewer_rates: Spread::default(),
+        profiles: BTreeMap::new(),
+        series: Vec::new(),
+        ticked: [0; 3],
+    };
+    for i in 0..plan.publishers {
+        let member = Member::publisher(plan, &swarm.kit, i, i as u32, &swarm.world.clips, now, wall_clock())?;
+        swarm.admit(i, member)?;
+    }
+    while swarm.stage != Stage::Over {
+        swarm.turn()?;
+    }
+    swarm.report()
+}
+
+impl Swarm<'_> {
+    fn admit(&mut self, i: usize, member: Member) -> Result<(), String> {
+        self.epoll.add(member.peer.fd(), i as u64).map_err(|e| e.to_string())?;
+        self.members[i] = Some(member);
+        self.attend(i)
+    }
+
+    /// After anything that may have begun an exchange or changed when a member is due.
+    fn attend(&mut self, i: usize) -> Result<(), String> {
+        let Some(member) = &mut self.members[i] else { return Ok(()) };
+        if let Some(fd) = member.unheard() {
+            self.epoll.add(fd, DOOR | i as u64).map_err(|e| e.to_string())?;
+        }
+        if member.peer.deadline < self.set[i] {
+            self.set[i] = member.peer.deadline;
+            self.timers.push(Reverse((member.peer.deadline, i)));
+        }
+        self.settle(i)
+    }
+
+    /// Books a join that succeeded or failed, and what failed later.
+    fn settle(&mut self, i: usize) -> Result<(), String> {
+        let (Some(member), now) = (&mut self.members[i], Instant::now()) else { return Ok(()) };
+        if !member.settled && !matches!(member.phase, Phase::Joined | Phase::Failed) {
+            member.check_joined(self.plan);
+            if now.duration_since(member.asked_at) > self.plan.join_timeout {
+                member.fail(format!("timeout while {:?}", member.phase));
+            }
+        }
+        let viewer = i >= self.plan.publishers;
+        match member.phase {
+            Phase::Joined if !member.settled => {
+                member.settled = true;
+                if viewer {
+                    self.joins.joined(member, self.plan.video);
+                }
+            }
+            Phase::Failed => {
+                let why = member.why.take().unwrap_or_default();
+                if !viewer && !member.settled {
+                    return Err(format!("publisher {i}: {why}"));
+                }
+                let (kind, later) = (if viewer { "viewer" } else { "publisher" }, if member.settled { "later " } else { "" });
+                let unsettled = !std::mem::replace(&mut member.settled, true);
+                self.joins.failed(&format!("{kind} {i}"), &format!("{later}{why}"));
+                self.retire(i);
+                if !unsettled {
+                    return Ok(());
+                }
+            }
+            _ => return Ok(()),
+        }
+        if viewer {
+            self.underway -= 1;
+            self.joins.ended = Some(now);
+        }
+        Ok(())
+    }
+
+    /// A member is over; what it saw is kept.
+    fn retire(&mut self, i: usize) {
+        if let Some(mut member) = self.members[i].take() {
+            if let Part::Viewer(viewer) = &member.part {
+                self.past.add(i - self.plan.publishers, viewer);
+            }
+            member.hang_up();
+            self.set[i] = Instant::now() + Duration::from_secs(1 << 30);
+            self.leavers.push_back(member);
+        }
+    }
+
+    fn turn(&mut self) -> Result<(), String> {
+        let now = Instant::now();
+        self.listen(now)?;
+        self.play(now)?;
+        self.wake(now)?;
+        self.serve(now)?;
+        self.advance(now)?;
+        let joining = self.underway > 0 || matches!(self.stage, Stage::Publishing | Stage::Joining);
+        let tick = now + if joining { JOIN_TICK } else { self.plan.tick };
+        let due = self.publishers().filter_map(|(_, publisher)| publisher.due()).min().unwrap_or(tick);
+        std::thread::sleep(tick.min(due).saturating_duration_since(Instant::now()));
+        Ok(())
+    }
+
+    fn publishers(&self) -> impl Iterator<Item = (usize, &crate::publisher::Publisher)> {
+        let members = self.members.iter().take(self.plan.publishers).enumerate();
+        members.filter_map(|(i, member)| match member.as_ref().map(|m| &m.part) {
+            Some(Part::Publisher(publisher)) => Some((i, publisher)),
+            _ => None,
+        })
+    }
+
+    fn listen(&mut self, now: Instant) -> Result<(), String> {
+        let mut ready = Vec::new();
+        // Every socket gets its turn, but publishers must not wait for ever.
+        for _ in 0..=self.members.len() / 512 {
+            self.epoll.ready(&mut ready).map_err(|e| e.to_string())?;
+            for token in &ready {
+                let i = (token & (DOOR - 1)) as usize;
+                if token & DOOR == 0 {
+                    self.receive(i, now)?;
+                } else if let Some(member) = &mut self.members[i] {
+                    member.drive(now);
+                }
+                self.attend(i)?;
+            }
+            if ready.is_empty() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, i: usize, now: Instant) -> Result<(), String> {
+        let (Some(member), world) = (&mut self.members[i], &mut self.world) else { return Ok(()) };
+        loop {
+            let more = self.inbound.receive(&member.peer.socket).map_err(|e| e.to_string())?;
+            for message in 0..self.inbound.len() {
+                let Some((from, at, datagrams)) = self.inbound.get(message) else { continue };
+                world.input.messages += u64::from(world.counting);
+                for datagram in datagrams {
+                    match &mut member.part {
+                        Part::Publisher(_) => member.peer.feed(now, from, datagram),
+                        Part::Viewer(viewer) => viewer.receive(&mut member.peer, now, from, at, datagram, world),
+                    }
+                    if member.peer.news {
+                        member.react(now, at, world);
+                    }
+                }
+            }
+            if !more {
+                break;
+            }
+        }
+        if let Part::Viewer(viewer) = &member.part {
+            if viewer.lacks() {
+                self.lacking.insert(i);
+            }
+        }
+        Ok(())
+    }
+
+    fn play(&mut self, now: Instant) -> Result<(), String> {
+        let wall = wall_clock();
+        for i in 0..self.plan.publishers {
+            let (Some(member), world) = (&mut self.members[i], &mut self.world) else { continue };
+            let Part::Publisher(publisher) = &mut member.part else { continue };
+            if publisher.due().is_none_or(|due| due > now) {
+                continue;
+            }
+            publisher.play(&mut member.peer, &world.clips, &mut world.sent, now, wall, &mut self.late, &mut self.output);
+            member.react(now, wall, world);
+            self.attend(i)?;
+        }
+        Ok(())
+    }
+
+    /// Those whose time has come.
+    fn wake(&mut self, now: Instant) -> Result<(), String> {
+        while let Some(Reverse((at, i))) = self.timers.peek().copied().filter(|Reverse((at, _))| *at <= now) {
+            self.timers.pop();
+            if self.set[i] != at {
+                continue;
+            }
+            self.set[i] = now + Duration::from_secs(1 << 30);
+            let Some(member) = &mut self.members[i] else { continue };
+            if member.peer.deadline <= now {
+                member.peer.tick(now);
+                member.react(now, wall_clock(), &mut self.world);
+            }
+            self.attend(i)?;
+        }
+        Ok(())
+    }
+
+    /// Feedback, joins, farewells.
+    fn serve(&mut self, now: Instant) -> Result<(), String> {
+        self.round = (self.round + 1) % ROUND;
+        let (first, count) = (self.plan.publishers + self.round, self.members.len());
+        let mut served = std::mem::take(&mut self.lacking);
+        served.extend((first..count).step_by(ROUND));
+        let wall = wall_clock();
+        for i in served {
+            let Some(member) = &mut self.members[i] else { continue };
+            member.stay(now);
+            if let Part::Viewer(viewer) = &mut member.part {
+                viewer.feed_back(&mut member.peer, now, wall, &mut self.world);
+                if viewer.lacks() {
+                    self.lacking.insert(i);
+                }
+            }
+            if member.peer.news {
+                member.react(now, wall, &mut self.world);
+            }
+            self.attend(i)?;
+        }
+        for i in (0..self.plan.publishers).skip(self.round).step_by(ROUND) {
+            if let Some(member) = &mut self.members[i] {
+                member.stay(now);
+                self.attend(i)?;
+            }
+        }
+        self.start_joins(now)?;
+        for member in self.leavers.iter_mut().take(AT_THE_DOOR) {
+            member.leave();
+        }
+        self.leavers.retain(|member| member.phase != Phase::Gone);
+        Ok(())
+    }
+
+    fn start_joins(&mut self, now: Instant) -> Result<(), String> {
+        if !matches!(self.stage, Stage::Joining | Stage::Window(_)) {
+            return Ok(());
+        }
+        let since = self.joins.began.map_or(0.0, |began| now.duration_since(began).as_secs_f64());
+        while self.underway < self.plan.concurrency {
+            let paced = self.plan.join_rate > 0.0 && self.joins.asked as f64 >= since * self.plan.join_rate + 1.0;
+            let Some(number) = self.waiting.front().copied().filter(|_| !paced) else { break };
+            self.waiting.pop_front();
+            let member = Member::viewer(self.plan, &self.kit, number, now, wall_clock())?;
+            self.joins.asked += 1;
+            self.underway += 1;
+            self.admit(self.plan.publishers + number, member)?;
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self, now: Instant) -> Result<(), String> {
+        match self.stage {
+            Stage::Publishing if self.members.iter().take(self.plan.publishers).flatten().all(|m| m.settled) => {
+                eprintln!("swarm: {} publishers, {} viewers to come", self.plan.publishers, self.plan.viewers);
+                self.joins.began = Some(now);
+                self.stage = Stage::Joining;
+            }
+            Stage::Joining if self.waiting.is_empty() && self.underway == 0 => {
+                eprintln!("swarm: {} joined, {} failed", self.joins.joined, self.joins.failed_count());
+                self.stage = Stage::WarmUp(now + self.plan.warm_up);
+            }
+            Stage::WarmUp(until) if now >= until => {
+                self.late = Spread::default();
+                for member in self.members.iter_mut().flatten() {
+                    if let Part::Viewer(viewer) = &mut member.part {
+                        viewer.mark = viewer.bytes;
+                    }
+                }
+                let mut mark = self.mark()?;
+                self.world.counting = true;
+                (mark.at, mark.cpu) = (Instant::now(), thread_cpu().2);
+                self.stage = Stage::Window(mark.at + self.plan.window);
+                self.begin = Some(mark);
+            }
+            Stage::Window(until) => {
+                self.count_second(now);
+                self.churn(now);
+                if now >= until {
+                    self.world.counting = false;
+                    self.close_window()?;
+                }
+            }
+            Stage::Leaving(until) if now >= until || self.leavers.is_empty() => self.stage = Stage::Over,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn close_window(&mut self) -> Result<(), String> {
+        let (at, cpu) = (Instant::now(), thread_cpu().2);
+        let mark = self.mark()?;
+        self.end = Some(Mark { at, cpu, ..mark });
+        let seconds = self.begin.as_ref().map_or(1.0, |begin| at.duration_since(begin.at).as_secs_f64());
+        for member in self.members.iter().flatten() {
+            *self.profiles.entry(member.profile.clone()).or_default() += 1;
+            if let Part::Viewer(viewer) = &member.part {
+                self.viewer_rates.add(((viewer.bytes - viewer.mark) as f64 * 8.0 / seconds) as u64);
+            }
+        }
+        (0..self.members.len()).for_each(|i| self.retire(i));
+        self.stage = Stage::Leaving(Instant::now() + LEAVE_PATIENCE);
+        Ok(())
+    }
+
+    fn count_second(&mut self, now: Instant) {
+        let began = self.begin.as_ref().map_or(now, |begin| begin.at);
+        if now.duration_since(began).as_secs() <= self.series.len() as u64 {
+            return;
+        }
+        let mut sums = [0, 0, self.world.input.packets];
+        for member in self.members.iter().flatten() {
+            if let Part::Viewer(viewer) = &member.part {
+                sums[usize::from(!viewer.full)] += viewer.bytes - viewer.mark;
+            }
+        }
+        let [full_bytes, light_bytes, packets] = [0, 1, 2].map(|i| sums[i].saturating_sub(self.ticked[i]));
+        self.ticked = sums;
+        self.series.push(Second { full_bytes, light_bytes, packets });
+    }
+
+    /// Replaces viewers, the longest here first.
+    fn churn(&mut self, now: Instant) {
+        let since = self.begin.as_ref().map_or(0.0, |begin| now.duration_since(begin.at).as_secs_f64());
+        while self.plan.viewers > 0 && (self.churned as f64) < since * self.plan.churn {
+            let number = (self.churned as usize) % self.plan.viewers;
+            self.churned += 1;
+            let i = self.plan.publishers + number;
+            if self.members[i].as_ref().is_some_and(|m| m.phase == Phase::Joined) {
+                self.retire(i);
+                self.waiting.push_back(number);
+            }
+        }
+    }
+
+    fn mark(&self) -> Result<Mark, String> {
+        let mut verdict = self.past.clone();
+        for (i, member) in self.members.iter().enumerate() {
+            if let Some(Part::Viewer(viewer)) = member.as_ref().map(|m| &m.part) {
+                verdict.add(i - self.plan.publishers, viewer);
+            }
+        }
+        let server = match self.plan.server {
+            Some(pid) => Some(Usage::read(pid).ok_or_else(|| format!("no process {pid}"))?),
+            None => None,
+        };
+        let figures = self.plan.figures.as_deref().map_or(Ok(Value::Null), fetch)?;
+        let (at, cpu) = (Instant::now(), thread_cpu().2);
+        Ok(Mark { at, cpu, verdict, published: self.output.clone(), dropped: receive_buffer_errors(), server, figures })
+    }
+
+    fn report(&self) -> Result<(Value, u64), String> {
+        let (Some(begin), Some(end)) = (&self.begin, &self.end) else { return Err("there was nothing to measure".into()) };
+        let outcome = Outcome {
+            plan: self.plan,
+            joins: &self.joins,
+            world: &self.world,
+            begin,
+            end,
+            verdict: &end.verdict,
+            late: &self.late,
+            viewer_rates: &self.viewer_rates,
+            profiles: &self.profiles,
+            series: &self.series,
+        };
+        Ok((outcome.report(), end.verdict.broken + self.joins.failed_count()))
+    }
+}
+
+/// GETs a JSON document, waiting for it.
+fn fetch(url: &str) -> Result<Value, String> {
+    let mut exchange = Exchange::start(&Request { method: "GET", url: url.into(), ..Request::default() })?;
+    let until = Instant::now() + Duration::from_secs(5);
+    while Instant::now() < until {
+        if let Some(response) = exchange.drive()? {
+            return serde_json::from_str(&response.body).map_err(|e| format!("{url}: {e}"));
+        }
+        std::thread::sleep(JOIN_TICK);
+    }
+    Err(format!("{url}: no answer"))
+}

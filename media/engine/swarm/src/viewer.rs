@@ -1,0 +1,306 @@
+//! A viewer: takes what arrives, counts it, and has every stream judged.
+//!
+//! A *full* viewer leaves everything to str0m. A *light* one leaves ICE and DTLS to str0m, opens SRTP itself and answers with its own RTCP
+//! (`light`), which costs a fraction per packet. Both kinds are judged by the same checkers.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use str0m::media::KeyframeRequestKind;
+use str0m::rtp::RtpPacket;
+
+use crate::check::{Arrival, Checker};
+use crate::clip::Clips;
+use crate::light::Light;
+use crate::peer::Peer;
+use crate::plan::Plan;
+use crate::report::Spread;
+use crate::rtp::{look, Codec, Header};
+use crate::sdp::{self, Line};
+use crate::sent::Sent;
+use crate::srtp::Keys;
+
+/// Time between two requests for a key frame.
+const KEY_FRAME_PAUSE_NS: u64 = 500_000_000;
+/// Streams per viewer; more are refused.
+const MOST_STREAMS: usize = 256;
+/// Who joined less than this ago may still be getting what a server kept for it: that is no delay.
+const SETTLED_NS: u64 = 2_000_000_000;
+
+/// What arrived, of all viewers, while counting.
+#[derive(Clone, Debug, Default)]
+pub struct Input {
+    pub packets: u64,
+    pub bytes: u64,
+    pub video: u64,
+    pub audio: u64,
+    pub repair: u64,
+    pub padding: u64,
+    /// Unknown, or not opened by our keys.
+    pub refused: u64,
+    pub nacks: u64,
+    pub plis: u64,
+    /// Messages the datagrams came in.
+    pub messages: u64,
+}
+
+/// What viewers share.
+pub struct World {
+    pub clips: Clips,
+    pub sent: Sent,
+    pub input: Input,
+    pub video_delay: Spread,
+    pub audio_delay: Spread,
+    /// The measured window is open.
+    pub counting: bool,
+}
+
+pub struct Stream {
+    pub ssrc: u32,
+    pub mid: String,
+    pub video: bool,
+    codec: Codec,
+    pub checker: Checker,
+    /// Next request for what is missing, and for a key frame.
+    pub nack_at: u64,
+    pli_at: u64,
+    /// Of the stream and of its repair: highest SRTP index.
+    pub highest: [Option<u64>; 2],
+    pub reception: crate::light::Reception,
+}
+
+/// What a payload type means.
+#[derive(Clone, Copy)]
+struct Format {
+    line: usize,
+    codec: Codec,
+    repair: bool,
+}
+
+pub struct Viewer {
+    pub full: bool,
+    room: u32,
+    late: bool,
+    /// Of 1000 datagrams lost on purpose, and what decides.
+    loss: u32,
+    dice: u32,
+    lines: Vec<Line>,
+    formats: HashMap<u8, Format>,
+    pub streams: Vec<Stream>,
+    by_ssrc: HashMap<u32, (usize, bool)>,
+    pub light: Option<Light>,
+    /// Received so far, and when the window began.
+    pub bytes: u64,
+    pub mark: u64,
+}
+
+impl Viewer {
+    pub fn new(plan: &Plan, number: usize) -> Viewer {
+        Viewer {
+            full: number < plan.full,
+            room: plan.room(number),
+            late: plan.late_start,
+            loss: plan.loss,
+            dice: 0x9e37_79b9 ^ number as u32,
+            lines: Vec::new(),
+            formats: HashMap::new(),
+            streams: Vec::new(),
+            by_ssrc: HashMap::new(),
+            light: None,
+            bytes: 0,
+            mark: 0,
+        }
+    }
+
+    /// The descriptions are exchanged: what may come is known.
+    pub fn expect(&mut self, remote: &str) {
+        self.lines = sdp::read(remote);
+        for line in 0..self.lines.len() {
+            for (pt, codec) in self.lines[line].codecs.clone() {
+                self.formats.entry(pt).or_insert(Format { line, codec, repair: false });
+            }
+            for (pt, repaired) in self.lines[line].repairs.clone() {
+                if let Some(Format { codec, .. }) = self.formats.get(&repaired).copied() {
+                    self.formats.entry(pt).or_insert(Format { line, codec, repair: true });
+                }
+            }
+            for (ssrc, repair) in self.lines[line].sources.clone() {
+                if let Some((_, codec)) = self.lines[line].codecs.first().copied() {
+                    self.add(line, codec, ssrc, repair);
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, line: usize, codec: Codec, ssrc: u32, repair: Option<u32>) {
+        if self.streams.len() >= MOST_STREAMS {
+            return;
+        }
+        let at = self.streams.len();
+        self.by_ssrc.insert(ssrc, (at, false));
+        if let Some(repair) = repair {
+            self.by_ssrc.insert(repair, (at, true));
+        }
+        self.streams.push(Stream {
+            ssrc,
+            mid: self.lines[line].mid.clone(),
+            video: self.lines[line].video,
+            codec,
+            checker: Checker::new(codec, self.room, self.late),
+            nack_at: 0,
+            pli_at: 0,
+            highest: [None; 2],
+            reception: Default::default(),
+        });
+    }
+
+    /// DTLS is done: a light viewer opens its packets from now on.
+    pub fn unlock(&mut self, keys: &Keys, number: usize) {
+        let twcc = self.lines.iter().find_map(|line| line.extensions.get(sdp::TWCC)).copied();
+        self.light = Light::new(keys, number, twcc);
+    }
+
+    fn unlucky(&mut self) -> bool {
+        self.dice ^= self.dice << 13;
+        self.dice ^= self.dice >> 17;
+        self.dice ^= self.dice << 5;
+        self.dice % 1000 < self.loss
+    }
+
+    /// Takes a datagram that arrived at `at` (nanoseconds since 1970).
+    pub fn receive(&mut self, peer: &mut Peer, now: Instant, from: SocketAddr, at: u64, datagram: &mut [u8], world: &mut World) {
+        let kind = datagram.first().copied().unwrap_or(0);
+        if !(128..192).contains(&kind) {
+            return peer.feed(now, from, datagram);
+        }
+        if self.loss > 0 && self.unlucky() {
+            return;
+        }
+        if (192..224).contains(&datagram.get(1).copied().unwrap_or(0)) {
+            match &mut self.light {
+                Some(light) if !self.full => light.take_reports(datagram, at, &mut self.streams),
+                _ => peer.feed(now, from, datagram),
+            }
+            return;
+        }
+        let Some(header) = Header::parse(datagram) else {
+            world.input.refused += u64::from(world.counting);
+            return;
+        };
+        self.bytes += datagram.len() as u64;
+        if world.counting {
+            world.input.packets += 1;
+            world.input.bytes += datagram.len() as u64;
+            match self.formats.get(&header.payload_type) {
+                Some(Format { repair: true, .. }) => world.input.repair += 1,
+                Some(Format { codec: Codec::Opus, .. }) => world.input.audio += 1,
+                Some(_) => world.input.video += 1,
+                None => world.input.refused += 1,
+            }
+        }
+        if self.full {
+            peer.feed(now, from, datagram);
+        } else {
+            self.open(header, datagram, at, world);
+        }
+    }
+
+    /// The stream a packet belongs to and whether it repairs it; an unannounced one is a new stream of its payload type's m-line.
+    fn stream_of(&mut self, ssrc: u32, payload_type: u8) -> Option<(usize, bool)> {
+        if let Some(found) = self.by_ssrc.get(&ssrc) {
+            return Some(*found);
+        }
+        let format = self.formats.get(&payload_type).copied().filter(|f| !f.repair)?;
+        self.add(format.line, format.codec, ssrc, None);
+        self.by_ssrc.get(&ssrc).copied()
+    }
+
+    /// A light viewer's RTP packet.
+    fn open(&mut self, header: Header, datagram: &mut [u8], at: u64, world: &mut World) {
+        let opened = self.stream_of(header.ssrc, header.payload_type).and_then(|(stream, repair)| {
+            let light = self.light.as_mut()?;
+            let len = light.open(&header, datagram, &mut self.streams[stream].highest[usize::from(repair)])?;
+            light.arrived(&header, datagram, at);
+            Some((stream, repair, len))
+        });
+        let Some((stream, repair, len)) = opened else {
+            world.input.refused += u64::from(world.counting);
+            return;
+        };
+        let (mut sequence, mut payload) = (header.sequence, header.payload(&datagram[..len]));
+        if repair {
+            let Some((original, rest)) = payload.and_then(|p| p.split_first_chunk::<2>()) else {
+                // Nothing but padding repairs nothing.
+                world.input.padding += u64::from(world.counting);
+                return;
+            };
+            (sequence, payload) = (u16::from_be_bytes(*original), Some(rest));
+        } else {
+            let stream = &mut self.streams[stream];
+            stream.reception.add(header.sequence, header.timestamp, at, stream.video);
+        }
+        self.judge(stream, sequence, header.timestamp, header.marker, payload, at, world);
+    }
+
+    /// A full viewer's packet, as str0m passes it on.
+    pub fn take(&mut self, packet: &RtpPacket, at: u64, world: &mut World) {
+        let header = &packet.header;
+        let Some((stream, _)) = self.stream_of(*header.ssrc, *header.payload_type) else { return };
+        self.judge(stream, *packet.seq_no as u16, header.timestamp, header.marker, Some(&packet.payload), at, world);
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn judge(&mut self, stream: usize, sequence: u16, timestamp: u32, marker: bool, payload: Option<&[u8]>, at: u64, world: &mut World) {
+        let stream = &mut self.streams[stream];
+        let empty = payload.is_some_and(<[u8]>::is_empty);
+        world.input.padding += u64::from(empty && world.counting);
+        let look = payload.and_then(|p| look(stream.codec, p));
+        let piece = look.zip(payload).and_then(|(look, p)| world.clips.recognise(&p[look.body..]));
+        let settled = stream.checker.tally.first_packet.is_some_and(|first| at.saturating_sub(first) > SETTLED_NS);
+        let spread = if stream.video { &mut world.video_delay } else { &mut world.audio_delay };
+        let delays = (world.counting && settled).then_some(spread);
+        let arrival = Arrival { sequence, timestamp, marker, at, empty, look, piece };
+        stream.checker.push(arrival, &world.clips, &world.sent, delays);
+    }
+
+    /// When the first frame was complete: of video if any is wanted.
+    pub fn first_frame(&self, video: bool) -> Option<u64> {
+        self.streams.iter().filter(|s| s.video == video).filter_map(|s| s.checker.tally.first_frame).min()
+    }
+
+    pub fn first_packet(&self) -> Option<u64> {
+        self.streams.iter().filter_map(|s| s.checker.tally.first_packet).min()
+    }
+
+    /// Whether something is missing that feedback can get.
+    pub fn lacks(&self) -> bool {
+        self.streams.iter().any(|s| s.checker.has_hole() || s.checker.wants_key_frame())
+    }
+
+    /// Says what is missing, and now and then what came.
+    pub fn feed_back(&mut self, peer: &mut Peer, now: Instant, wall: u64, world: &mut World) {
+        let mut key_frames = Vec::new();
+        for stream in &mut self.streams {
+            stream.checker.expire(wall, &world.clips, &world.sent);
+            if stream.checker.wants_key_frame() && wall >= stream.pli_at {
+                stream.pli_at = wall + KEY_FRAME_PAUSE_NS;
+                key_frames.push(stream.ssrc);
+            }
+        }
+        world.input.plis += if world.counting { key_frames.len() as u64 } else { 0 };
+        if !self.full {
+            if let Some(light) = &mut self.light {
+                let nacks = light.feed_back(peer, wall, &mut self.streams, &key_frames);
+                world.input.nacks += if world.counting { nacks } else { 0 };
+            }
+            return;
+        }
+        for ssrc in key_frames {
+            if let Some(stream) = peer.rtc.direct_api().stream_rx(&ssrc.into()) {
+                stream.request_keyframe(KeyframeRequestKind::Pli);
+            }
+            peer.tick(now);
+        }
+    }
+}
