@@ -63,8 +63,9 @@ def namespace() -> Iterator[Namespace]:
             _ip("-netns", planned.name, *words)
         yield planned
     finally:
-        # Its end of the pair goes with it, and so the other end.
-        subprocess.run(["ip", "netns", "delete", planned.name], capture_output=True, check=False, timeout=20)
+        # The link first: a namespace takes its own down only some time after it was deleted.
+        for words in (("link", "delete", near), ("netns", "delete", planned.name)):
+            subprocess.run(["ip", *words], capture_output=True, check=False, timeout=20)
 
 
 def _sweep() -> None:

@@ -47,20 +47,25 @@ ECHO = "import socket; s=socket.socket(2,2); s.bind(('', 9000)); print(flush=Tru
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a network namespace needs root")
 def test_both_ends_hear_each_other_and_all_is_gone_after_a_failure() -> None:
-    with pytest.raises(RuntimeError, match="the bench failed"), namespace() as made:
-        with (
-            subprocess.Popen(made.command("python3", "-c", ECHO), stdout=subprocess.PIPE) as echo,
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker,
-        ):
-            assert echo.stdout is not None
-            echo.stdout.readline()
-            asker.settimeout(5)
-            asker.sendto(b"abc", (made.inside, 9000))
-            assert asker.recv(9) == b"cba"
-        assert made.name in _told("netns", "list")
-        raise RuntimeError("the bench failed")
+    with pytest.raises(RuntimeError, match="the bench failed"):
+        _measure()
     assert plan(os.getpid()).name not in _told("netns", "list")
     assert f"jt{os.getpid()}a" not in _told("-brief", "link")
+
+
+def _measure() -> None:
+    with (
+        namespace() as made,
+        subprocess.Popen(made.command("python3", "-c", ECHO), stdout=subprocess.PIPE) as echo,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker,
+    ):
+        assert echo.stdout is not None
+        echo.stdout.readline()
+        asker.settimeout(5)
+        asker.sendto(b"abc", (made.inside, 9000))
+        assert asker.recv(9) == b"cba"
+        assert made.name in _told("netns", "list")
+        raise RuntimeError("the bench failed")
 
 
 def _told(*words: str) -> str:
