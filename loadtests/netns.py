@@ -64,8 +64,8 @@ def namespace() -> Iterator[Namespace]:
         yield planned
     finally:
         # The link first: a namespace takes its own down only some time after it was deleted.
-        for words in (("link", "delete", near), ("netns", "delete", planned.name)):
-            subprocess.run(["ip", *words], capture_output=True, check=False, timeout=20)
+        for gone in (("link", "delete", near), ("netns", "delete", planned.name)):
+            subprocess.run(["ip", *gone], capture_output=True, check=False, timeout=20)
 
 
 def _sweep() -> None:
