@@ -1,20 +1,14 @@
 """The relay on real sockets: who hears whom, and that the line's conditions hold on the wire."""
 
 import asyncio
-import json
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from loadtests import relay as module
 from loadtests.link import OVERHEAD, conditions, schedule
-from loadtests.relay import Relay, obey
-
-ROOT = Path(__file__).parents[3]
+from loadtests.relay import Relay, obey, relay_process
 
 
 class Socket(asyncio.DatagramProtocol):
@@ -161,33 +155,23 @@ async def test_orders_that_make_no_sense_are_told_and_change_nothing() -> None:
 
 
 async def test_the_command_relays_obeys_and_tells() -> None:
-    async with opened(echo=True) as server:
-        relay = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "loadtests.relay", "127.0.0.1:0", f"127.0.0.1:{server.address[1]}", "--down", "delay=5ms"),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            cwd=ROOT,
-        )
-        assert relay.stdin is not None
-        assert relay.stdout is not None
+    async with opened(echo=True) as server, relay_process(("127.0.0.1", 0), server.address, down="delay=5ms") as relay:
+        async with opened(to=relay.address) as client:
+            client.wire.sendto(b"hello")
+            assert await client.next() == b"HELLO"
+            relay.change("up", "loss=100%")
+            told = await relay.figures(reset=True)
+            assert (told["clients"], told["up"][0]["forwarded"]) == (1, 1)
+            client.wire.sendto(b"lost")
+            while not (told := await relay.figures())["up"][0]["offered"]:
+                pass
+            assert (told["up"][0]["forwarded"], told["up"][0]["dropped_loss"]) == (0, 1)
+        with pytest.raises(ValueError, match="no such setting"):
+            relay.change("up", "nonsense")
 
-        async def told() -> dict[str, Any]:
-            assert relay.stdout is not None
-            answer: dict[str, Any] = json.loads(await asyncio.wait_for(relay.stdout.readline(), 10))
-            return answer
 
-        try:
-            host, port = (await told())["address"]
-            async with opened(to=(host, port)) as client:
-                client.wire.sendto(b"hello")
-                assert await client.next() == b"HELLO"
-            relay.stdin.write(b"up loss=50%\nup nonsense\nfigures\n")
-            assert "error" in await told()
-            assert (await told())["clients"] == 1
-            relay.stdin.close()
-            assert (await told())["clients"] == 1
-            assert await asyncio.wait_for(relay.wait(), 10) == 0
-        finally:
-            if relay.returncode is None:
-                relay.kill()
-                await relay.wait()
+async def test_a_relay_process_that_cannot_listen_is_an_error() -> None:
+    async with opened() as taken:
+        with pytest.raises(OSError, match="the relay ended with 1"):
+            async with relay_process(taken.address, ("127.0.0.1", 9)):
+                pass
