@@ -1,0 +1,217 @@
+use super::*;
+use crate::clip::{Frame as ClipFrame, Word};
+use crate::rtp::look;
+
+const MS: u64 = 1_000_000;
+const START: u64 = 1_700_000_000_000 * MS;
+
+fn part(layer: usize, frame: usize, part: usize, key: bool) -> Vec<u8> {
+    let mut bytes = vec![if part == 0 { u8::from(!key) } else { 0xff }; 40];
+    bytes.extend(format!("layer {layer} frame {frame} part {part}").bytes());
+    bytes
+}
+
+/// Two layers of 40 frames of three parts, a key frame every ten.
+fn clips() -> Clips {
+    let frame = |layer, at: usize| {
+        let key = at.is_multiple_of(10);
+        ClipFrame { key, parts: (0..3).map(|p| part(layer, at, p, key)).collect() }
+    };
+    let video = (0..2).map(|layer| (0..40).map(|at| frame(layer, at)).collect()).collect();
+    let words = (0..20u8).map(|i| Word { level: 30, payload: vec![i; 30].into() }).collect();
+    Clips::new(Codec::Vp8, video, words)
+}
+
+/// A publisher, a server that passes on what the test says, and a viewer.
+struct Scene {
+    clips: Clips,
+    sent: Sent,
+    checker: Checker,
+    delays: Spread,
+    now: u64,
+    sequence: u16,
+    picture: u16,
+    timestamp: u32,
+}
+
+impl Scene {
+    fn new() -> Scene {
+        let mut sent = Sent::default();
+        sent.add(0, &[40, 40], 20);
+        sent.add(0, &[40, 40], 20);
+        let (sequence, picture, timestamp) = (65_530, 0x7ffd, u32::MAX - 5000);
+        let checker = Checker::new(Codec::Vp8, 0, false);
+        Scene { clips: clips(), sent, checker, delays: Spread::default(), now: START, sequence, picture, timestamp }
+    }
+
+    /// The publisher sends this frame; returns what the server would pass on.
+    fn send(&mut self, publisher: u32, layer: u8, frame: u32) -> Vec<Arrival> {
+        self.now += 33 * MS;
+        self.sent.frame(publisher, layer, frame, self.now);
+        self.picture = (self.picture + 1) & 0x7fff;
+        self.timestamp = self.timestamp.wrapping_add(3000);
+        let parts = &self.clips.video[usize::from(layer)][frame as usize].parts;
+        let mut packets = Vec::new();
+        for (i, body) in parts.iter().enumerate() {
+            let payload = crate::packetise::with_descriptor(body, i == 0, self.picture);
+            let look = look(Codec::Vp8, &payload);
+            let piece = self.clips.recognise(&payload[look.unwrap().body..]);
+            let (sequence, timestamp, marker) = (self.sequence, self.timestamp, i + 1 == parts.len());
+            packets.push(Arrival { sequence, timestamp, marker, at: self.now + 2 * MS, empty: false, look, piece });
+            self.sequence = self.sequence.wrapping_add(1);
+        }
+        packets
+    }
+
+    fn receive(&mut self, packets: impl IntoIterator<Item = Arrival>) {
+        for packet in packets {
+            self.checker.push(packet, &self.clips, &self.sent, Some(&mut self.delays));
+        }
+    }
+
+    fn play(&mut self, frames: std::ops::Range<u32>) {
+        for frame in frames {
+            let packets = self.send(0, 0, frame);
+            self.receive(packets);
+        }
+    }
+
+    fn breaks(&self) -> Vec<(&str, u64)> {
+        BREAKS.into_iter().zip(self.checker.tally.breaks).filter(|(_, n)| *n > 0).collect()
+    }
+}
+
+#[test]
+fn a_whole_stream_is_whole_across_every_wrap() {
+    let mut scene = Scene::new();
+    scene.play(0..40);
+    assert_eq!((scene.breaks(), scene.checker.tally.first_break.clone()), (vec![], None));
+    assert_eq!((scene.checker.tally.frames, scene.checker.tally.key_frames, scene.checker.tally.foreign), (40, 4, 0));
+    assert_eq!(scene.checker.tally.layers, [40, 0, 0]);
+    let delays = scene.delays.milliseconds();
+    assert_eq!((delays["n"].as_u64(), delays["max"].as_f64()), (Some(120), Some(2.0)));
+}
+
+#[test]
+fn reordered_repaired_and_repeated_packets_break_nothing() {
+    let mut scene = Scene::new();
+    scene.play(0..2);
+    let mut held = scene.send(0, 0, 2);
+    let first = held.remove(0);
+    scene.receive(held.into_iter().rev());
+    assert_eq!(scene.checker.missing(9), [first.sequence]);
+    scene.play(3..5);
+    scene.checker.expire(scene.now, &scene.clips, &scene.sent);
+    scene.receive([first, first]);
+    scene.play(5..8);
+    assert_eq!((scene.breaks(), scene.checker.tally.frames), (vec![], 8));
+    assert_eq!((scene.checker.tally.repaired, scene.checker.tally.duplicates, scene.checker.has_hole()), (1, 1, false));
+}
+
+#[test]
+fn a_hole_that_stays_is_one_break_until_the_next_key_frame() {
+    let mut scene = Scene::new();
+    scene.play(0..2);
+    let packets = scene.send(0, 0, 2);
+    scene.receive(packets.into_iter().skip(2));
+    scene.play(3..4);
+    scene.checker.expire(scene.now + 1100 * MS, &scene.clips, &scene.sent);
+    assert!(scene.checker.wants_key_frame());
+    scene.play(4..15);
+    assert_eq!((scene.breaks(), scene.checker.tally.lost, scene.checker.tally.frames), (vec![("lost", 1)], 2, 7));
+    assert!(!scene.checker.wants_key_frame());
+}
+
+#[test]
+fn padding_takes_a_number_and_no_more() {
+    let mut scene = Scene::new();
+    scene.play(0..2);
+    let (sequence, timestamp, at) = (scene.sequence, scene.timestamp, scene.now);
+    scene.receive([Arrival { sequence, timestamp, marker: false, at, empty: true, look: None, piece: None }]);
+    scene.sequence = scene.sequence.wrapping_add(1);
+    scene.play(2..4);
+    assert_eq!((scene.breaks(), scene.checker.tally.frames), (vec![], 4));
+}
+
+#[test]
+fn a_stream_must_begin_with_a_key_frame_unless_told_otherwise() {
+    let mut scene = Scene::new();
+    scene.play(8..12);
+    assert_eq!((scene.breaks(), scene.checker.tally.frames), (vec![("start", 1)], 2));
+    let mut scene = Scene::new();
+    scene.checker = Checker::new(Codec::Vp8, 0, true);
+    scene.play(8..12);
+    assert_eq!((scene.breaks(), scene.checker.tally.frames), (vec![], 2));
+}
+
+#[test]
+fn a_frame_left_out_by_renumbering_is_noticed() {
+    let mut scene = Scene::new();
+    scene.play(0..3);
+    let (sequence, picture, timestamp) = (scene.sequence, scene.picture, scene.timestamp);
+    scene.send(0, 0, 3);
+    (scene.sequence, scene.picture, scene.timestamp) = (sequence, picture, timestamp);
+    scene.play(4..6);
+    assert_eq!(scene.breaks(), [("reference", 1)]);
+}
+
+#[test]
+fn a_packet_left_out_by_renumbering_is_noticed() {
+    let mut scene = Scene::new();
+    scene.play(0..3);
+    let mut packets = scene.send(0, 0, 3);
+    packets.remove(1);
+    packets[1].sequence = packets[1].sequence.wrapping_sub(1);
+    scene.sequence = scene.sequence.wrapping_sub(1);
+    scene.receive(packets);
+    assert_eq!(scene.breaks(), [("form", 1)]);
+}
+
+#[test]
+fn changing_layer_or_publisher_is_right_on_a_key_frame_only() {
+    for (publisher, layer) in [(0, 1), (1, 0)] {
+        let mut scene = Scene::new();
+        scene.play(0..5);
+        for frame in 20..23 {
+            let packets = scene.send(publisher, layer, frame);
+            scene.receive(packets);
+        }
+        assert_eq!((scene.breaks(), scene.checker.tally.layer_changes), (vec![], u64::from(layer)));
+        let packets = scene.send(0, 0, 5);
+        scene.receive(packets);
+        assert_eq!(scene.breaks(), [("reference", 1)]);
+    }
+}
+
+#[test]
+fn numbers_that_jump_are_noticed() {
+    let mut scene = Scene::new();
+    scene.play(0..3);
+    scene.picture += 1;
+    scene.play(3..4);
+    assert_eq!(scene.breaks(), [("picture", 1)]);
+    scene.play(10..12);
+    scene.timestamp = scene.timestamp.wrapping_sub(3000);
+    scene.play(12..13);
+    assert_eq!(scene.breaks(), [("picture", 1), ("timestamp", 1)]);
+}
+
+#[test]
+fn audio_needs_numbers_and_time_only() {
+    let mut scene = Scene::new();
+    scene.checker = Checker::new(Codec::Opus, 0, false);
+    let word = |n: u16, timestamp: u32| Arrival {
+        sequence: n,
+        timestamp,
+        marker: false,
+        at: START + u64::from(n) * 20 * MS,
+        empty: false,
+        look: look(Codec::Opus, &[1]),
+        piece: Some(Piece::Audio { word: u32::from(n) }),
+    };
+    (0..10).for_each(|n| scene.sent.word(0, n, START + u64::from(n) * 19 * MS));
+    scene.receive((0..10).map(|n| word(n, 4_294_960_000u32.wrapping_add(u32::from(n) * 960))));
+    assert_eq!((scene.breaks(), scene.checker.tally.frames, scene.delays.milliseconds()["n"].as_u64()), (vec![], 10, Some(10)));
+    scene.receive([word(10, 5)]);
+    assert_eq!(scene.breaks(), [("timestamp", 1)]);
+}
