@@ -25,13 +25,15 @@ from loadtests.swarm import Cost, Door, SwarmFailed, Told, cost, forwarded, rati
 
 #: what the floor measures, cheapest last
 MODES: Final = ("sendto", "sendmmsg", "gso")
-#: environment of the server that switches one thing off, and what that is
-ABLATIONS: Final[Mapping[str, Mapping[str, str]]] = {
-    "GSO": {"JIANGTAI_ENGINE_NO_GSO": "1"},
-    "GRO": {"JIANGTAI_ENGINE_NO_GRO": "1"},
-    "the gather window": {"JIANGTAI_ENGINE_NO_GATHER": "1"},
-    "equal sizes": {"JIANGTAI_ENGINE_NO_EQUALISE": "1"},
-    "AES-GCM": {"JIANGTAI_ENGINE_AES": "cm"},
+#: what is switched off: by the server's environment, by options of the load generator
+ABLATIONS: Final[Mapping[str, tuple[Mapping[str, str], Mapping[str, Any]]]] = {
+    "GSO": ({"JIANGTAI_ENGINE_NO_GSO": "1"}, {}),
+    "GRO": ({"JIANGTAI_ENGINE_NO_GRO": "1"}, {}),
+    "the gather window": ({"JIANGTAI_ENGINE_NO_GATHER": "1"}, {}),
+    "equal sizes": ({"JIANGTAI_ENGINE_NO_EQUALISE": "1"}, {}),
+    "AES-GCM": ({"JIANGTAI_ENGINE_AES": "cm"}, {}),
+    "bandwidth estimation": ({}, {"no_twcc": True}),
+    "retransmission": ({}, {"no_rtx": True}),
 }
 LIMIT_S: Final = 590
 SHORT_LIMIT_S: Final = 170
@@ -46,6 +48,8 @@ class Bench:
     #: seconds of one measured window
     window: float
     churn_s: float
+    #: more options for every load
+    load: Mapping[str, object]
 
     def run(self, door: Door, *, timeout_s: float = 90, **options: object) -> dict[str, Any]:
         """One load on a door, measured in its steady window."""
@@ -55,7 +59,7 @@ class Bench:
             "pid": door.pid,
             "figures": f"{door.url}/figures",
         }
-        given: dict[str, object] = {"seconds": self.window, "tolerate": 1_000_000, **known, **options}
+        given: dict[str, object] = {"seconds": self.window, "tolerate": 1_000_000, **known, **self.load, **options}
         return swarm("run", timeout_s, **given)
 
     def floor(self, receivers: int) -> dict[str, float]:
@@ -63,14 +67,27 @@ class Bench:
         told = swarm("floor", 60, receivers=receivers, seconds=min(self.window, 2.0))
         return {mode: told["modes"][mode]["cpu_us_per_packet"] for mode in MODES}
 
-    def sound(self, name: str, run: Told, *, strict: bool = True) -> None:
-        """Everybody came, everything played and could be decoded. Not strict: for loads this machine may not carry whole."""
+    def sound(self, name: str, run: Told, *, streams: int = 1, strict: bool = True) -> None:
+        """Everybody came, and what each viewer sees of so many publishers came whole and can be decoded.
+
+        Without the count of what came, a server that pauses everybody would look cheap and sound. Not strict: this machine may be too small.
+        """
         self.report.line(f"{name}: joins failed", run["join"]["failed"], "", 0)
         unsound = run["checks"]["broken"] + run["checks"]["streams"] - run["checks"]["playing"]
         self.report.line(f"{name}: streams broken or silent", unsound, "", 0 if strict else None)
+        self.report.line(f"{name}: frames that came", 100 * came(run, streams), "%", 95 if strict else None, least=True)
         self.report.line(f"{name}: packets lost", run["receive"]["loss_permille"], "permille", None)
         for example in run["checks"].get("examples", ())[:3]:
             print(f"  {example}", file=sys.stderr)
+
+
+def came(run: Told, streams: int) -> float:
+    """Frames that viewers got by those sent to them, if each watches so many publishers: of video, or of audio if there is no video."""
+    received, sent = run["receive"], run["publish"]
+    video = sent["frames"] > 0
+    got = received["frames"] - received["audio_packets"] if video else received["audio_packets"]
+    of_one = (sent["frames"] if video else sent["packets"]) / run["publishers"]
+    return float(got / (of_one * streams * run["viewers"])) if of_one else 0.0
 
 
 # ---- cost per packet ----
@@ -108,7 +125,8 @@ def fanout(bench: Bench) -> None:
             tell_runs(report, name, run)
     largest, smallest = max(sizes), min(sizes)
     report.line("memory per audio and video viewer", per_viewer(resident, smallest, largest) / 1024, "KB", 64)
-    report.line(f"cost linear in viewers: {largest} / 100", per_packet[largest] / per_packet[100], "x", 1.25)
+    if largest > 100:
+        report.line(f"cost linear in viewers: {largest} / 100", per_packet[largest] / per_packet[100], "x", 1.25)
 
 
 def per_viewer(resident: Mapping[int, int], fewer: int, more: int) -> float:
@@ -133,7 +151,7 @@ def gallery(bench: Bench) -> None:
             run = bench.run(door, publishers=30, viewers=30, layer="low", video_slots=25, audio_slots=3, full=3)
             costs.append(cost(run, forwarded(run)))
             floors.append(bench.floor(30))
-    bench.sound("30 x 25", run)
+    bench.sound("30 x 25", run, streams=25)
     bench.report.line("30 x 25: forwarded packet, process", statistics.median(c.process for c in costs), "us", None)
     bench.report.line("30 x 25: forwarded packet, media thread", statistics.median(c.media for c in costs), "us", None)
     bench.report.line("30 x 25: packet / floor, sendto", ratio(costs, [f["sendto"] for f in floors]), "x", None)
@@ -147,7 +165,7 @@ def audio(bench: Bench) -> None:
     with Door() as door:
         run = bench.run(door, publishers=3, viewers=viewers, audio_slots=3, no_video=True, full=10, concurrency=64)
     found = cost(run, forwarded(run))
-    bench.sound(f"audio 3 -> {viewers}", run, strict=False)
+    bench.sound(f"audio 3 -> {viewers}", run, streams=3, strict=False)
     bench.report.line(f"audio 3 -> {viewers}: forwarded packet, process", found.process, "us", None)
     bench.report.line(f"audio 3 -> {viewers}: load of the media thread", found.load, "cores", None)
     bench.report.line(f"audio 3 -> {viewers}: delay p99", run["delay_ms"]["audio"]["p99"], "ms", None)
@@ -172,9 +190,9 @@ def ablation(bench: Bench) -> None:
     """What each idea is worth: the same load with it switched off, next to one with everything on."""
     costs: dict[str, list[float]] = {}
     for _ in range(1 if bench.short else 2):
-        for name, environ in {"": {}, **ABLATIONS}.items():
+        for name, (environ, load) in {"": ({}, {}), **ABLATIONS}.items():
             with Door(environ=environ) as door:
-                run = bench.run(door, viewers=100, full=5, warmup=1, seconds=3)
+                run = bench.run(door, viewers=100, full=5, warmup=1, seconds=3, **load)
                 costs.setdefault(name, []).append(cost(run, forwarded(run)).process)
     everything = costs.pop("")
     for name, found in costs.items():
@@ -286,12 +304,13 @@ def main() -> int:
         "--short", action="store_true", help="the same at smaller size and length, for a quick look; no ablation unless named"
     )
     parser.add_argument("--churn-seconds", type=float, help="length of the churn")
+    parser.add_argument("--no-twcc", action="store_true", help="viewers give no feedback to estimate their bandwidth from")
     parser.add_argument("scenario", nargs="*", choices=[*SCENARIOS, []], help="which to run; all by default")
     options = parser.parse_args()
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     churn_s = options.churn_seconds or (10.0 if options.short else 60.0)
-    bench = Bench(Report(), options.short, 3.0 if options.short else 5.0, churn_s)
+    bench = Bench(Report(), options.short, 3.0 if options.short else 5.0, churn_s, {"no_twcc": options.no_twcc})
     wanted = options.scenario or [name for name in SCENARIOS if not (options.short and name == "ablation")]
     limit_s = (SHORT_LIMIT_S if options.short else LIMIT_S) + max(0.0, churn_s - 60)
     failed = None

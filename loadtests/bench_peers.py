@@ -44,7 +44,7 @@ class Server:
 def serving(tuning: Tuning | None, net: Namespace) -> Iterator[Server]:
     """Janus so tuned, or ours for None, fresh, in the namespace."""
     if tuning is None:
-        with Door(host=net.inside, wrap=net.command) as door:
+        with Door(bind=net.inside, wrap=net.command) as door:
             yield Server(door.pid, {"whip": f"{door.url}/whip/{{room}}", "whep": f"{door.url}/whep/{{room}}"})
         return
     with tempfile.TemporaryDirectory() as folder, janus(Path(folder), net.inside, tuning, net.command) as running:

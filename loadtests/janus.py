@@ -9,11 +9,13 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from loadtests.swarm import Wrap
 
 HTTP_PORT: Final = 8088
 START_S: Final = 15.0
@@ -98,7 +100,7 @@ class Janus:
 
 
 @contextmanager
-def janus(folder: Path, address: str, tuning: Tuning, wrap: Callable[..., Sequence[str]]) -> Iterator[Janus]:
+def janus(folder: Path, address: str, tuning: Tuning, wrap: Wrap) -> Iterator[Janus]:
     """Janus listening on the address, configured in the (empty) folder; `wrap` makes a command run where that address is.
 
     Raises NotRunning.
@@ -106,7 +108,7 @@ def janus(folder: Path, address: str, tuning: Tuning, wrap: Callable[..., Sequen
     for name, text in configuration(address, tuning).items():
         (folder / name).write_text(text)
     log = folder / "janus.log"
-    command = wrap("janus", "--configs-folder", str(folder), "--config", str(folder / "janus.jcfg"), "--interface", address)
+    command = wrap(["janus", "--configs-folder", str(folder), "--config", str(folder / "janus.jcfg"), "--interface", address])
     with log.open("wb") as output:
         try:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=folder)

@@ -6,7 +6,7 @@ Some servers refuse loopback (Janus skips it when it gathers candidates), and a 
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +27,9 @@ class Namespace:
     inside: str
     outside: str
 
-    def command(self, *arguments: str) -> list[str]:
-        """The same command, run inside; its process id stays that of the command."""
-        return ["ip", "netns", "exec", self.name, *arguments]
+    def command(self, words: Sequence[str]) -> list[str]:
+        """The same command line, run inside; the process id is that of the command itself."""
+        return ["ip", "netns", "exec", self.name, *words]
 
 
 def plan(pid: int) -> Namespace:

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,8 @@ _TICK: Final = os.sysconf("SC_CLK_TCK")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 Told = Mapping[str, Any]
+#: a command line, and the one that runs it elsewhere
+Wrap = Callable[[Sequence[str]], Sequence[str]]
 
 
 class SwarmFailed(Exception):
@@ -110,31 +112,27 @@ def cpu_of(stat: str) -> tuple[str, float]:
 class Door:
     """The native engine behind WHIP, WHEP and /figures (loadtests/engine_door.py), a process of its own."""
 
-    def __init__(self, *, host: str = "127.0.0.1", wrap: Any = None, environ: Mapping[str, str] | None = None, **options: object) -> None:
-        command = [sys.executable, "-m", "loadtests.engine_door", "--host", host, *words(options)]
-        self._process = subprocess.Popen(
-            wrap(*command) if wrap else command,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **(environ or {})},
-        )
+    def __init__(self, *, bind: str = "127.0.0.1", wrap: Wrap = list, environ: Mapping[str, str] | None = None, shards: int = 1) -> None:
+        """Start it on that address; `wrap` makes a command run where the address is. Raises SwarmFailed if it does not start."""
+        command = [sys.executable, "-m", "loadtests.engine_door", *words({"bind": bind, "shards": shards})]
+        variables = {**os.environ, "PYTHONPATH": str(ROOT), **(environ or {})}
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(wrap(command), stdin=pipe, stdout=pipe, text=True, cwd=ROOT, env=variables)
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
             raise SwarmFailed(f"the engine's door ended with {self._process.wait()}")
-        self.url = json.loads(line)["url"]
+        self.url = f"http://{bind}:{json.loads(line)['http']}"
 
     def __enter__(self) -> "Door":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.terminate()
         try:
-            self._process.wait(10)
+            self._process.communicate(timeout=10)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait()
+            self._process.communicate()
 
     @property
     def pid(self) -> int:
@@ -153,9 +151,13 @@ def metric_delta(run: Told, name: str) -> int:
 
 
 def run_lengths(run: Told) -> dict[str, int]:
-    """How many runs of which length were sent in the window (metrics `gso_run_<lengths>`); empty if the engine does not tell."""
-    names = [name for name in run["figures"]["end"]["metrics"] if name.startswith("gso_run_")]
-    return {name.removeprefix("gso_run_").replace("_", "-"): metric_delta(run, name) for name in names}
+    """How many runs of which length were sent in the window (metrics `runs_<lengths>`)."""
+    names = [name for name in run["figures"]["end"]["metrics"] if name.startswith("runs_")]
+    return {name.removeprefix("runs_").replace("_", "-"): metric_delta(run, name) for name in sorted(names, key=_first_number)}
+
+
+def _first_number(name: str) -> int:
+    return int(name.split("_")[1])
 
 
 def ratio(costs: Sequence[Cost], floors: Sequence[float], *, media: bool = False) -> float:

@@ -13,7 +13,7 @@ import pytest
 from loadtests import bench_peers
 from loadtests import report as report_module
 from loadtests import swarm as module
-from loadtests.bench_media import bounded, per_viewer, tell_runs, viewers_for
+from loadtests.bench_media import bounded, came, per_viewer, tell_runs, viewers_for
 from loadtests.bench_peers import OURS, best, judge
 from loadtests.janus import AS_INSTALLED, AT_BEST
 from loadtests.report import Report
@@ -54,12 +54,25 @@ def test_ratios_to_the_floor_are_taken_round_by_round() -> None:
 
 
 def test_run_lengths_are_those_of_the_window(capsys: pytest.CaptureFixture[str]) -> None:
-    run = told(gso_run_1=(10, 35), gso_run_2_3=(0, 75), forwarded=(0, 1))
-    assert run_lengths(run) == {"1": 25, "2-3": 75}
+    run = told(runs_16_up=(0, 0), runs_1=(10, 35), runs_2_3=(0, 75), forwarded=(0, 1))
+    assert list(run_lengths(run).items()) == [("1", 25), ("2-3", 75), ("16-up", 0)]
     report = Report()
     tell_runs(report, "x", run)
     assert report.figure("x: runs of 2-3") == 75
     assert run_lengths(told()) == {}
+
+
+def test_a_server_that_pauses_everybody_is_found_out() -> None:
+    run = {
+        "publishers": 3,
+        "viewers": 10,
+        "publish": {"frames": 450, "packets": 3_450},
+        "receive": {"frames": 4_500, "audio_packets": 1_500},
+    }
+    assert came(run, 2) == 1.0
+    assert came({**run, "receive": {"frames": 1_500, "audio_packets": 1_500}}, 2) == 0.0
+    assert came({**run, "publish": {"frames": 0, "packets": 450}}, 1) == 1.0
+    assert came({**run, "publish": {"frames": 0, "packets": 0}}, 1) == 0.0
 
 
 def test_the_load_wanted_sets_the_number_of_viewers() -> None:

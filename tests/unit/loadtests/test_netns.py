@@ -29,7 +29,7 @@ def test_only_namespaces_of_benches_that_are_gone_are_swept() -> None:
 
 
 def test_a_command_is_run_inside() -> None:
-    assert plan(7).command("janus", "-v") == ["ip", "netns", "exec", "jiangtai-7", "janus", "-v"]
+    assert plan(7).command(["janus", "-v"]) == ["ip", "netns", "exec", "jiangtai-7", "janus", "-v"]
 
 
 def test_without_root_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +56,7 @@ def test_both_ends_hear_each_other_and_all_is_gone_after_a_failure() -> None:
 def _measure() -> None:
     with (
         namespace() as made,
-        subprocess.Popen(made.command("python3", "-c", ECHO), stdout=subprocess.PIPE) as echo,
+        subprocess.Popen(made.command(["python3", "-c", ECHO]), stdout=subprocess.PIPE) as echo,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker,
     ):
         assert echo.stdout is not None
