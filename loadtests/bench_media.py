@@ -70,7 +70,7 @@ class Bench:
     def sound(self, name: str, run: Told, *, streams: int = 1, strict: bool = True) -> None:
         """Everybody came, and what each viewer sees of so many publishers came whole and can be decoded.
 
-        Without the count of what came, a server that pauses everybody would look cheap and sound. Not strict: this machine may be too small.
+        Without the count of what came, a server that pauses everybody would look cheap and sound. Not strict: the machine may be too small.
         """
         self.report.line(f"{name}: joins failed", run["join"]["failed"], "", 0)
         unsound = run["checks"]["broken"] + run["checks"]["streams"] - run["checks"]["playing"]

@@ -14,7 +14,7 @@ from loadtests import bench_peers
 from loadtests import report as report_module
 from loadtests import swarm as module
 from loadtests.bench_media import bounded, came, per_viewer, tell_runs, viewers_for
-from loadtests.bench_peers import OURS, best, judge
+from loadtests.bench_peers import OURS, best, judge, tell_memory
 from loadtests.janus import AS_INSTALLED, AT_BEST
 from loadtests.report import Report
 from loadtests.swarm import Cost, SwarmFailed, cost, cpu_of, forwarded, ratio, run_lengths, swarm, usage, words
@@ -136,6 +136,8 @@ def test_a_load_generator_that_is_not_built_is_named(tmp_path: Path, monkeypatch
 def test_janus_is_judged_by_its_best_tuning_of_each_round(capsys: pytest.CaptureFixture[str]) -> None:
     one, two = (tuning.name for tuning in AT_BEST)
     assert best([[3.0, 9.0], [4.0, 8.0]]) == [3.0, 8.0]
+    assert best([[math.nan], [4.0]]) == [4.0]
+    assert math.isnan(best([[math.nan], [math.nan]])[0])
     report = Report()
     judge(report, 100, {OURS: [2.0, 2.0, 3.0], one: [9.0, 8.0, 9.0], two: [8.0, 9.0, 12.0], AS_INSTALLED.name: [20.0, 10.0, 18.0]})
     assert report.figure("1 -> 100: Janus at its best / ours") == 4.0
@@ -143,6 +145,14 @@ def test_janus_is_judged_by_its_best_tuning_of_each_round(capsys: pytest.Capture
     assert not report.missed
     judge(report, 300, {OURS: [2.0], one: [5.9], two: [7.0], AS_INSTALLED.name: [20.0]})
     assert report.missed
+
+
+def test_memory_is_compared_between_the_smallest_and_the_largest_audience(capsys: pytest.CaptureFixture[str]) -> None:
+    report = Report()
+    tell_memory(report, {10: {OURS: 1_024_000, "x": 0}, 100: {OURS: 1, "x": 1}, 300: {OURS: 1_024_000 + 290 * 2_048, "x": 290 * 1_024}})
+    assert report.figure("memory per viewer, ours") == 2
+    assert report.figure("memory per viewer, x") == 1
+    tell_memory(report, {10: {OURS: 1_024_000}})
 
 
 def test_small_audiences_are_told_but_not_judged(capsys: pytest.CaptureFixture[str]) -> None:
