@@ -28,6 +28,8 @@ const RECENT_PERIOD_US: u64 = 300_000;
 const JUMP_US: i64 = 3_000_000;
 /// A queue that stands as high as this is over-use even if it does not grow, milliseconds.
 const STANDING_MS: f64 = 60.0;
+/// A slope below this is a queue that drains well enough.
+const SHRINKING: f64 = -0.05;
 /// A standing queue is told this often, microseconds.
 const STANDING_EVERY_US: u64 = 700_000;
 /// Told so often and still the same to within a little, it is not ours: it becomes the base.
@@ -96,7 +98,7 @@ pub struct Verdict {
     pub usage: Usage,
     /// When the burst it was seen in was sent, microseconds.
     pub sent_us: u64,
-    /// How much more is sent than the link carries; 0.1 = 10 %.
+    /// With over-use: how much more is sent than the link carries; 0.1 = 10 %.
     pub overload: f64,
 }
 
@@ -136,31 +138,34 @@ impl Delay {
         recent.update(burst.whole, burst.at_us, RECENT_PERIOD_US);
         let queue = recent.get().max(burst.unexplained).saturating_sub(base.get());
         self.queue_ms = ms(queue);
-        let mut usage = self.trend.sample(burst.at_us as f64 / 1000.0, self.queue_ms);
-        let mut overload = self.trend.overload();
-        if let Some(least) = self.stands(&burst, overload) {
-            usage = Usage::Over;
-            overload = overload.max(least);
-        }
+        let usage = self.trend.sample(burst.at_us as f64 / 1000.0, self.queue_ms);
+        let standing = self.stands(burst.at_us);
+        let overload = match (usage, standing) {
+            (Usage::Over, _) | (_, Some(_)) => self.trend.overload().max(standing.unwrap_or(0.0)),
+            _ => 0.0,
+        };
+        let usage = if standing.is_some() { Usage::Over } else { usage };
         Some(Verdict { usage, sent_us: burst.at_us, overload })
     }
 
     /// Is there a high queue that does not shrink? Then at least how much is overload: none at first, a certain one if it has
     /// grown since it was last told. After a few times without any change it is taken for the path's own.
-    fn stands(&mut self, burst: &Burst, overload: f64) -> Option<f64> {
-        let standing = self.trend.standing_ms()?;
-        if standing < STANDING_MS {
-            if standing < STANDING_MS / 2.0 {
-                (self.standing_times, self.standing_ms) = (0, standing);
-            }
+    fn stands(&mut self, at_us: u64) -> Option<f64> {
+        // The newest sample is in the window.
+        if self.queue_ms < STANDING_MS / 2.0 {
+            (self.standing_times, self.standing_ms) = (0, 0.0);
             return None;
         }
-        if overload < -0.05 || burst.at_us.saturating_sub(self.standing_told_us) < STANDING_EVERY_US {
+        let standing = self.trend.standing_ms()?;
+        if standing < STANDING_MS || at_us.saturating_sub(self.standing_told_us) < STANDING_EVERY_US {
+            return None;
+        }
+        if self.trend.overload() < SHRINKING {
             return None;
         }
         let growth = standing - std::mem::replace(&mut self.standing_ms, standing);
         let again = self.standing_times > 0;
-        self.standing_told_us = burst.at_us;
+        self.standing_told_us = at_us;
         self.standing_times = if growth.abs() < FLAT_MS { self.standing_times.saturating_add(1) } else { 1 };
         if self.standing_times > STANDING_TIMES && !self.lossy {
             self.reset();

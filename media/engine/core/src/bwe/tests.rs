@@ -52,7 +52,8 @@ impl Simulation {
 /// Runs with several seeds.
 fn seeds(mut run: impl FnMut(u64)) {
     let seeds: u64 = std::env::var("SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(10);
-    (0..seeds).for_each(|seed| run(seed));
+    let first: u64 = std::env::var("FIRST").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
+    (first..first + seeds).for_each(|seed| run(seed));
 }
 
 #[test]
@@ -93,7 +94,7 @@ fn a_link_that_shrinks_and_widens_is_followed() {
         assert!(seen.queue_ms(22.0, 60.0).1 < 200.0, "seed {seed}");
         assert!(seen.target(80.0, 100.0) > 2_000_000 && sim.plays(0) == Play::Layer(2), "seed {seed}");
         assert!((22..90).all(|at| seen.changes(0, f64::from(at), f64::from(at) + 10.0) <= 1), "seed {seed}");
-        assert_eq!(sim.lowest(0, 0.2, 100.0), 0, "seed {seed}");
+        assert_eq!(sim.lowest(0, 0.5, 100.0), 0, "seed {seed}");
     });
 }
 
@@ -112,7 +113,7 @@ fn random_loss_alone_starves_nobody() {
                 sim.seen.changes.len(),
                 sim.figures().inherent_loss
             );
-            assert!(sim.lowest(0, 0.2, 60.0) >= 0, "seed {seed}");
+            assert!(sim.lowest(0, 0.5, 60.0) >= 0, "seed {seed}");
             assert!(sim.lowest(0, 10.0, 60.0) >= least, "seed {seed}");
         });
     }
@@ -158,7 +159,7 @@ fn what_others_use_is_left_to_them() {
             sim.seen.queue_ms(10.0, 120.0),
             sim.seen.changes
         );
-        assert!(sim.lowest(0, 5.0, 120.0) >= 1, "seed {seed}");
+        assert!(sim.lowest(0, 10.0, 120.0) >= 1, "seed {seed}");
         assert!(sim.seen.queue_ms(10.0, 120.0).0 < 200.0, "seed {seed}");
     });
 }
@@ -171,7 +172,7 @@ fn jitter_is_not_congestion() {
             sim.run(120.0);
             trace("jitter", &sim);
             println!("jitter {seed}: target {} {:?} {:?}", sim.seen.target(10.0, 120.0), sim.seen.changes, sim.figures().counters);
-            assert!(sim.lowest(0, 20.0, 120.0) == 2, "seed {seed}");
+            assert!(sim.lowest(0, 40.0, 120.0) == 2, "seed {seed}");
         });
     }
 }
