@@ -184,3 +184,71 @@ impl Delay {
         self.queue_ms
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects)]
+mod tests {
+    use super::*;
+    use crate::bwe::history::Fate;
+    use crate::bwe::Class;
+
+    const BELIEVED: u64 = 3_000_000;
+
+    /// Bursts of `packets` of 1200 bytes each 20 ms; the delay of each burst's first packet by `delay_ms`, each further one is
+    /// 3.2 ms later. How often over-use is seen, and the most foreign queue.
+    fn run(seconds: u64, packets: impl Fn(u64) -> u64, delay_ms: impl Fn(f64) -> f64) -> (usize, f64) {
+        let (mut delay, mut number, mut over, mut most) = (Delay::default(), 0, 0, 0f64);
+        for burst in 0..seconds * 50 {
+            let at_us = burst * 20_000;
+            for n in 0..packets(burst) {
+                number += 1;
+                let sent = Sent { number, at_us, bytes: 1200, class: Class::Media, before: Fate::Unknown };
+                let arrival = at_us as i64 - 1_000_000_000 + (delay_ms(at_us as f64 / 1e6) * 1000.0) as i64 + n as i64 * 3_200;
+                let verdict = delay.arrived(&sent, arrival, BELIEVED);
+                over += usize::from(verdict.is_some_and(|verdict| verdict.usage == Usage::Over));
+                most = most.max(delay.queue_ms());
+            }
+        }
+        (over, most)
+    }
+
+    #[test]
+    fn a_key_frame_that_queues_behind_itself_is_not_over_use() {
+        // 30 packets are 96 ms of the link; the bursts after it find what is left of them.
+        let left = |at: f64| (96.0 - (at % 2.0) * 1000.0).max(0.0) * f64::from(at % 2.0 > 0.0);
+        let (over, most) = run(10, |burst| if burst % 100 == 0 { 30 } else { 1 }, |at| 30.0 + left(at));
+        assert_eq!((over, most < 10.0), (0, true), "{most}");
+    }
+
+    #[test]
+    fn a_queue_that_keeps_growing_is_over_use() {
+        assert!(run(2, |_| 4, |at| 30.0 + at * 100.0).0 > 0);
+    }
+
+    #[test]
+    fn a_drifting_clock_is_no_queue() {
+        for ppm in [-200.0, 200.0] {
+            let (over, most) = run(300, |_| 2, |at| 30.0 + at * ppm / 1000.0);
+            assert_eq!((over, most < 5.0), (0, true), "{most}");
+        }
+    }
+
+    #[test]
+    fn a_longer_path_becomes_the_base_and_another_clock_begins_anew() {
+        let (over, _) = run(20, |_| 2, |at| if at < 5.0 { 30.0 } else { 130.0 });
+        assert!((1..40).contains(&over), "{over}");
+        let after = run(40, |_| 2, |at| if at < 5.0 { 30.0 } else { 130.0 });
+        assert_eq!(after.0, over, "it is complained of no longer");
+        assert_eq!(run(20, |_| 2, |at| if at < 5.0 { 30.0 } else { 100_000.0 }).0, 0);
+    }
+
+    #[test]
+    fn a_late_report_is_no_sample() {
+        let mut delay = Delay::default();
+        let sent = |number, at_us| Sent { number, at_us, bytes: 1200, class: Class::Media, before: Fate::Unknown };
+        assert!(delay.arrived(&sent(10, 100_000), 0, BELIEVED).is_none());
+        assert!(delay.arrived(&sent(9, 50_000), 900_000, BELIEVED).is_none());
+        assert!(delay.arrived(&sent(11, 150_000), 50_000, BELIEVED).is_some());
+        assert_eq!(delay.queue_ms(), 0.0);
+    }
+}
