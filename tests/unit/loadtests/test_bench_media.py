@@ -76,9 +76,11 @@ def test_a_server_that_pauses_everybody_is_found_out() -> None:
 
 
 def test_the_load_wanted_sets_the_number_of_viewers() -> None:
-    assert viewers_for(0.7, 0.035, 50) == 1_000
-    assert viewers_for(0.7, 0.1, 50) == 350
-    assert viewers_for(0.7, 0.9, 50) == 50
+    assert viewers_for(0.7, 0.07, 200) == 2_000
+    assert viewers_for(0.7, 0.1, 200) == 1_400
+    assert viewers_for(0.7, 0.139, 200) == 1_000
+    assert viewers_for(0.7, 0.9, 200) == 200
+    assert viewers_for(0.7, 0.01, 200) == 2_000
 
 
 def test_memory_is_what_each_further_viewer_took() -> None:
