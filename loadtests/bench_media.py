@@ -205,8 +205,8 @@ def ablation(bench: Bench) -> None:
 def delay(bench: Bench) -> None:
     """How long a packet takes from its publisher to its viewer, both kernels included: with nothing going on, at 70 % load, in a crowd.
 
-    The load is many classes of 100. In one class of 1,000 the last viewer of a frame waits until those before it are served, whatever is done:
-    that is told for information.
+    The load is many classes of 100. In one class of 1,000 the last viewer of a frame waits for those before it, whatever is done: that is
+    told for information.
     """
     report = bench.report
     with Door() as door:
