@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from loadtests.report import Report, median_ratio
-from loadtests.swarm import Cost, Door, SwarmFailed, Told, cost, forwarded, ratio, run_lengths, swarm, usage
+from loadtests.swarm import Cost, Door, SwarmFailed, Told, cost, forwarded, metric_delta, ratio, run_lengths, swarm, usage
 
 #: what the floor measures, cheapest last
 MODES: Final = ("sendto", "sendmmsg", "gso")
@@ -263,6 +263,11 @@ def idle(bench: Bench) -> None:
     report = bench.report
     report.line(f"{peers} idle peers: joins failed", run["join"]["failed"], "", 0)
     report.line(f"{peers} idle peers: CPU", 100 * run["server"]["cpu_seconds"] / run["seconds"], "% core", 2 * peers / 10_000)
+    media = cost(run).load
+    checks = metric_delta(run, "stun_in") / run["seconds"]
+    report.line(f"{peers} idle peers: CPU of the media thread", 100 * media, "% core", None)
+    report.line(f"{peers} idle peers: connectivity checks answered", checks, "/s", None)
+    report.line(f"{peers} idle peers: CPU per check", 1e6 * media / max(1.0, checks), "us", None)
     report.line(f"{peers} idle peers: memory each", (run["server"]["rss_bytes"][1] - before.resident) / peers / 1024, "KB", None)
 
 
