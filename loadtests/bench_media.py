@@ -33,7 +33,6 @@ ABLATIONS: Final[Mapping[str, tuple[Mapping[str, str], Mapping[str, Any]]]] = {
     "equal sizes": ({"JIANGTAI_ENGINE_NO_EQUALISE": "1"}, {}),
     "AES-GCM": ({"JIANGTAI_ENGINE_AES": "cm"}, {}),
     "bandwidth estimation": ({}, {"no_twcc": True}),
-    "retransmission": ({}, {"no_rtx": True}),
 }
 LIMIT_S: Final = 590
 SHORT_LIMIT_S: Final = 170
