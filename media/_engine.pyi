@@ -95,11 +95,13 @@ class Engine:
         allowed: bool,
         priority: bool = False,
         rids: Sequence[str] = (),
+        voice: bool = True,
     ) -> None:
         """A track this peer may send: recognised by MID extension or by (ssrc, rtx ssrc).
 
         allowed=False: packets are counted and dropped. priority=True (audio): always in an audio slot while sending. `rids` are its
         simulcast layers by RID extension (RFC 8852), lowest first, at most 3; empty = one layer.
+        voice=False (audio): plays only where it is assigned, never in the room's audio slots.
         """
 
     def set_track(self, track: int, *, allowed: bool, priority: bool) -> None: ...

@@ -92,6 +92,7 @@ class Publishing:
                 codecs=plan.codecs,
                 allowed=False,
                 rids=plan.rids,
+                voice=plan.source == "microphone",
             )
         board.carry_out(klass, klass.director.add_tracks(klass.room, added))
         board.carry_out(klass, klass.director.own(device.participant))

@@ -61,13 +61,13 @@ def read_simulcast(section: Section, *, lowest_first: bool = True) -> Simulcast:
 
 def _listed(value: str) -> tuple[str, ...]:
     """The streams of the `send` half: `send a;~b,c` as (a, b)."""
-    words = value.split(" ")
+    words = value.split(" ", 4)
     if len(words) not in (2, 4) or words[::2] not in (["send"], ["recv"], ["send", "recv"], ["recv", "send"]):
         raise Malformed("simulcast line")
     halves = dict(zip(words[::2], words[1::2], strict=True))
     if "send" not in halves:
         return ()
-    first = tuple(alternatives.partition(",")[0].removeprefix("~") for alternatives in halves["send"].split(";"))
+    first = tuple(alternatives.partition(",")[0].removeprefix("~") for alternatives in halves["send"].split(";", MAX_LAYERS))
     if not all(_RID.fullmatch(rid) for rid in first):
         raise Malformed("stream name")
     return first
@@ -81,7 +81,7 @@ def _declared(section: Section) -> dict[str, list[str]]:
         direction, _, restrictions = rest.partition(" ")
         if direction != "send":
             continue
-        parts = [part for part in restrictions.split(";") if part]
+        parts = [part for part in restrictions.split(";", MAX_RESTRICTIONS) if part]
         if rid in found or len(parts) > MAX_RESTRICTIONS or not all(_RESTRICTION.fullmatch(part) for part in parts):
             raise Malformed("rid line")
         found[rid] = parts

@@ -90,12 +90,7 @@ class Streams:
     def check(self, protocol: Protocol, offer: str, session: SessionId, address: str) -> None:
         """Refuse what can be refused before a token is used up; raises Rejected (bad_sdp, overloaded, draining)."""
         media_lines(offer, "sends" if protocol == "whip" else "receives")
-        if self._stopped:
-            raise Rejected("draining")
-        full = self._counts["class", session] >= MAX_PER_CLASS or self._counts["address", address] >= MAX_PER_ADDRESS
-        if full or len(self._streams) >= MAX_STREAMS:
-            self.refused += 1
-            raise Rejected("overloaded")
+        self._has_room(session, address)
 
     async def publish(self, seat: Seat, token: str, address: str, offer: str, picture: Source) -> tuple[Stream, str]:
         """An encoder comes in; returns its stream and our answer. Raises Rejected, Unavailable; nothing is left behind then."""
@@ -145,12 +140,14 @@ class Streams:
         seat = stream.seat
         self._plane.drop(seat.session, stream.connection)
         try:
+            await self._seats.release(seat.id)
+            if self._hub.room(seat.session) is None:
+                return  # the class rests or is another node's: whoever wakes it closes what was open
             for source in stream.announced:
                 if not self._plane.sends(seat.session, seat.participant, source):
                     await self._hub.dispatch(seat.session, seat.participant, _SWITCHES[source][1])
             await self._hub.dispatch(seat.session, seat.participant, Disconnect(connection=stream.connection, reason=reason))
-            await self._seats.release(seat.id)
-        except (Rejected, Unavailable) as error:  # the class is over or rests; open connections are closed when it is next woken
+        except (Rejected, Unavailable) as error:
             log.info("a stream ended without its class", extra={"session": seat.session, "why": str(error)})
 
     def prune(self) -> None:
@@ -172,6 +169,7 @@ class Streams:
     # ---- coming in ----
 
     def _keep(self, protocol: Protocol, seat: Seat, token: str, address: str) -> Stream:
+        self._has_room(seat.session, address)  # others may have come since the token was looked at
         stream = Stream(
             id=secrets.token_urlsafe(16),
             protocol=protocol,
@@ -185,6 +183,14 @@ class Streams:
         self._signals.listen(stream.connection, lambda signal: self._heard(stream, signal))
         return stream
 
+    def _has_room(self, session: SessionId, address: str) -> None:
+        if self._stopped:
+            raise Rejected("draining")
+        full = self._counts["class", session] >= MAX_PER_CLASS or self._counts["address", address] >= MAX_PER_ADDRESS
+        if full or len(self._streams) >= MAX_STREAMS:
+            self.refused += 1
+            raise Rejected("overloaded")
+
     async def _come_in(self, stream: Stream) -> None:
         seat = stream.seat
         command = Connect(connection=stream.connection, name=seat.name, role=seat.role, likeness=likeness(seat.name))
@@ -197,9 +203,9 @@ class Streams:
     async def _announce(self, stream: Stream, source: Source) -> None:
         """Switch a source on in the person's name; what somebody switched on before is not ours to switch off."""
         room = self._hub.room(stream.seat.session)
-        person = room.participants[stream.seat.participant] if room is not None else None
-        if room is None or person is None:
-            raise Rejected("class_ended")
+        person = room.participants.get(stream.seat.participant) if room is not None else None
+        if room is None or person is None or stream.id not in self._streams:  # sent out, or over, meanwhile
+            raise Rejected("not_admitted")
         on = {"microphone": person.microphone, "camera": person.camera}.get(source, room.screen == person.id)
         await self._do(stream, _SWITCHES[source][0])
         if not on:

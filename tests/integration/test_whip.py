@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from media import switchboard
 from server import keys
 from signaling.classroom.roles import Role
 from tests.support.house import House, house
@@ -239,3 +240,16 @@ async def test_endpoints_have_nothing_to_show_but_say_what_they_are(home: House)
     found = await home.call("HEAD", "/whep")
     assert (found.status, found.headers["Content-Type"].partition(";")[0]) == (200, "application/sdp")
     assert (await home.call("PUT", "/whip", data=b"")).status == 405
+
+
+async def test_players_on_other_shards_see_what_those_at_home_see(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(switchboard, "AT_HOME", 1)
+    async with house(tmp_path, **{"media.udp_ports": (0, 0)}) as home, live(home) as (session, _):
+        studio = encoder(home, home.token(session, "obs", Role.TRAINER), Tone(), Picture(200))
+        async with studio, player(home, home.token(session, "one")) as one:
+            await watched(one, light=200)
+            async with player(home, home.token(session, "two")) as two, player(home, home.token(session, "three")) as three:
+                await asyncio.gather(watched(two, light=200), watched(three, light=200))
+                assert home.node is not None
+                assert sorted(home.node.app[keys.PLANE]._board.viewers) == [1, 2]
+            await until(lambda: open_streams(home) == 2)

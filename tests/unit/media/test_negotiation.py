@@ -311,3 +311,15 @@ def test_a_player_with_nothing_it_can_decode_is_refused() -> None:
     offer = PLAYERS["firefox"].replace("opus/48000/2", "speex/8000")
     with pytest.raises(Rejected):
         answer_subscribe(offer, plan_player(media_lines(offer, "receives"), "main"), TRANSPORT)
+
+
+def test_what_all_lines_share_may_stand_on_the_session_level() -> None:
+    """As encoders on libdatachannel write it: one transport, told once."""
+    shared = ("a=ice-ufrag:", "a=ice-pwd:", "a=fingerprint:", "a=setup:")
+    lines = CHROMIUM.split("\n")
+    once = list(dict.fromkeys(line for line in lines if line.startswith(shared)))
+    rest = [line for line in lines if not line.startswith(shared)]
+    at = next(index for index, line in enumerate(rest) if line.startswith("a=group"))
+    _, plan = answer_publish("\n".join([*rest[:at], *once, *rest[at:]]), ALL, TRANSPORT)
+    assert plan.remote == answer_publish(CHROMIUM, ALL, TRANSPORT)[1].remote
+    assert len(plan.tracks) == 4

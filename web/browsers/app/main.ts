@@ -1,5 +1,6 @@
 /** Publishes each source through the product's own publisher and reports what was offered, encoded and decoded; run.mjs judges. */
 import { openCamera } from "../../src/media/devices";
+import type { Picture } from "../../src/media/encodings";
 import { Publisher } from "../../src/media/publisher";
 import { type Layer, Receiver, ridsOf, sectionsOf } from "./receiver";
 
@@ -8,28 +9,28 @@ const WINDOW_MS = 4_000;
 const LIMIT_MS = 30_000;
 const later = (ms: number) => new Promise((go) => setTimeout(go, ms));
 
-/** A full desk that changes a little all the time, and a lot now and then. */
-function desk(): MediaStreamTrack {
+/** A full page that changes a little all the time, and a lot now and then. */
+function page({ width, height }: Picture, hint: string): MediaStreamTrack {
   const canvas = document.createElement("canvas");
-  Object.assign(canvas, { width: 1920, height: 1080 });
+  Object.assign(canvas, { width, height });
   const context = canvas.getContext("2d");
   let n = 0;
   const paint = () => {
     if (!context) return;
     n += 1;
     context.fillStyle = "#fff";
-    context.fillRect(0, 0, 1920, 1080);
+    context.fillRect(0, 0, width, height);
     context.fillStyle = "#123";
     context.font = "28px sans-serif";
     for (let i = 0; i < 34; i++)
       context.fillText(`${i}: ${((i * 7919 + Math.floor(n / 100) * 104_729) % 99_991) ** 3}`.repeat(4), 40, 40 + i * 30);
-    context.fillRect(1800, 980 + (n % 20), 40, 40);
+    context.fillRect(width - 80, height - 90 + (n % 20), 40, 40);
   };
   paint();
   setInterval(paint, 66);
   const track = canvas.captureStream(15).getVideoTracks()[0];
   if (!track) throw new Error("no track");
-  track.contentHint = "detail";
+  track.contentHint = hint;
   return track;
 }
 
@@ -37,16 +38,18 @@ interface Case {
   source: "camera" | "screen";
   large: boolean;
   simulcast: boolean;
+  /** Captured in this size; without, what the product opens. */
+  size?: Picture;
 }
 
-async function publish({ source, large, simulcast }: Case) {
+async function publish({ source, large, simulcast, size }: Case) {
   const receiver = new Receiver(source, simulcast);
   const publisher = new Publisher(
     receiver.answer,
     () => undefined,
     () => large,
   );
-  const track = source === "camera" ? await openCamera(null, large) : desk();
+  const track = size ? page(size, source === "screen" ? "detail" : "motion") : await openCamera(null, large);
   await publisher.send(source, track);
   const began = performance.now();
   let from: Record<string, Layer> = {};
@@ -60,7 +63,7 @@ async function publish({ source, large, simulcast }: Case) {
   do {
     await later(250);
     from = await receiver.layers();
-  } while (performance.now() - began < LIMIT_MS && moving(from) < encodings().length);
+  } while (performance.now() - began < LIMIT_MS && moving(from) < encodings().filter((each) => each.active !== false).length);
   const took = performance.now() - began;
   await later(SETTLE_MS);
   from = await receiver.layers();
@@ -94,7 +97,9 @@ async function publish({ source, large, simulcast }: Case) {
 const CASES: Record<string, Case> = {
   large: { source: "camera", large: true, simulcast: true },
   tile: { source: "camera", large: false, simulcast: true },
-  screen: { source: "screen", large: true, simulcast: true },
+  small: { source: "camera", large: true, simulcast: true, size: { width: 640, height: 360 } },
+  screen: { source: "screen", large: true, simulcast: true, size: { width: 1920, height: 1080 } },
+  window: { source: "screen", large: true, simulcast: true, size: { width: 400, height: 220 } },
   plain: { source: "camera", large: true, simulcast: false },
 };
 

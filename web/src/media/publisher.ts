@@ -3,8 +3,8 @@
  * nothing is ever renegotiated for it; pictures in layers (encodings.ts). We offer, the node answers.
  */
 import type { Source, TrackOffer } from "../protocol/types";
-import { captureHeight } from "./devices";
-import { encodingsOf, refitted } from "./encodings";
+import { captureSize } from "./devices";
+import { encodingsOf, type Picture, refitted, tallestLayer } from "./encodings";
 import { LinkKeeper } from "./link";
 import type { Link } from "./view";
 
@@ -72,7 +72,7 @@ export class Publisher {
     this.#keeper.follow(pc);
     for (const source of SOURCES) {
       const kind = source === "camera" || source === "screen" ? "video" : "audio";
-      const sendEncodings = encodingsOf(source, this.#lines(source), this.#large());
+      const sendEncodings = encodingsOf(source, this.#picture(source), this.#large());
       const transceiver = pc.addTransceiver(kind, { direction: "sendonly", sendEncodings });
       this.#senders.set(source, transceiver.sender);
       const track = this.#tracks.get(source);
@@ -100,16 +100,16 @@ export class Publisher {
     for (const source of SOURCES) await this.#fit(source);
   }
 
-  /** What is captured, or will be: the answer must not wait for a camera that is switched on later. */
+  /** Of the camera also while it is off: it may be switched on later, and nothing is negotiated then. */
   #height(source: Source): { height?: number } {
-    const height = this.#tracks.get(source)?.getSettings().height ?? (source === "camera" ? captureHeight(this.#large()) : undefined);
-    return height === undefined ? {} : { height };
+    if (source !== "camera" && (source !== "screen" || !this.#tracks.has(source))) return {};
+    return { height: tallestLayer(source, this.#picture(source), this.#large()) };
   }
 
-  /** The shorter side of the picture: a phone held upright sends no more than one held across. */
-  #lines(source: Source): number {
+  /** What is captured, or what the camera will be asked for. */
+  #picture(source: Source): Picture {
     const { width, height } = this.#tracks.get(source)?.getSettings() ?? {};
-    return height === undefined ? captureHeight(this.#large()) : Math.min(height, width ?? height);
+    return width && height ? { width, height } : captureSize(source === "screen" || this.#large());
   }
 
   /** Sizes and rates of the layers for what is captured now and the layers the answer left. */
@@ -117,7 +117,7 @@ export class Publisher {
     const sender = this.#senders.get(source);
     if (!sender || source === "microphone" || source === "screen_audio") return;
     const parameters = sender.getParameters();
-    const encodings = refitted(source, parameters.encodings, this.#lines(source));
+    const encodings = refitted(source, parameters.encodings, this.#picture(source));
     if (encodings) await sender.setParameters({ ...parameters, encodings }).catch(() => undefined);
   }
 }

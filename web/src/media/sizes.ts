@@ -5,6 +5,8 @@
 import { Refused } from "../protocol/refused";
 import type { SlotSize } from "../protocol/types";
 
+/** What was out of sight is waited for; this long only to tell a page of tiles at once. */
+export const APPEAR_MS = 50;
 export const GROW_MS = 250;
 export const SHRINK_MS = 2_000;
 const REST_MS = 5_000;
@@ -36,7 +38,7 @@ export class SlotSizes {
       if (height === told) continue;
       const grows = height > (told ?? 0);
       const known = this.#changes.get(mid);
-      const at = known?.grows === grows ? known.at : now + (grows ? GROW_MS : SHRINK_MS);
+      const at = known?.grows === grows ? known.at : now + (!grows ? SHRINK_MS : told === 0 ? APPEAR_MS : GROW_MS);
       changes.set(mid, { height, grows, at });
     }
     this.#changes = changes;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { GROW_MS, SHRINK_MS, SizeTeller, SlotSizes, stepped } from "../../src/media/sizes";
+import { APPEAR_MS, GROW_MS, SHRINK_MS, SizeTeller, SlotSizes, stepped } from "../../src/media/sizes";
 import { Refused } from "../../src/protocol/refused";
 import type { SlotSize } from "../../src/protocol/types";
 
@@ -23,6 +23,14 @@ describe("slot sizes", () => {
     expect(slots.take(1_000 + SHRINK_MS - 1)).toEqual([]);
     expect(slots.take(1_000 + SHRINK_MS)).toEqual(sizes({ a: 180 }));
     expect(slots.due).toBeNull();
+  });
+
+  it("of what comes into sight are told at once", () => {
+    const slots = new SlotSizes();
+    slots.show(sizes({ a: 0 }), 0);
+    slots.take(SHRINK_MS);
+    slots.show(sizes({ a: 360 }), 9_000);
+    expect(slots.take(9_000 + APPEAR_MS)).toEqual(sizes({ a: 360 }));
   });
 
   it("that come back before they were told are not told", () => {

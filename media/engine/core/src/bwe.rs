@@ -6,6 +6,9 @@ pub mod delay;
 pub mod delivered;
 pub mod estimator;
 pub mod history;
+#[cfg(test)]
+#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+mod hostile;
 pub mod loss;
 pub mod probe;
 pub mod rate;

@@ -14,8 +14,8 @@
 pub const LAYERS: usize = 3;
 /// A step up needs the whole allocation to fit into the budget divided by this, percent.
 const MARGIN_PERCENT: u64 = 115;
-/// Overdraw of a lowest layer of rank 0 and 1, percent of the budget.
-const OVERDRAW_PERCENT: u64 = 25;
+/// For a lowest layer of rank 0 and 1 the budget is this much, percent of itself.
+const OVERDRAWN_PERCENT: u64 = 125;
 /// Steps up of one slot are this far apart, microseconds.
 pub const UP_EVERY_US: u64 = 3_000_000;
 const PATIENCE_US: u64 = 1_000_000;
@@ -117,14 +117,15 @@ pub struct Allocation {
 pub fn allocate(budget_bps: u64, audio_bps: u64, demands: &mut [Demand], now_us: u64) -> Allocation {
     let left = budget_bps.saturating_sub(audio_bps);
     let careful = percent(budget_bps, 10_000 / MARGIN_PERCENT).saturating_sub(audio_bps);
+    let most = percent(budget_bps, OVERDRAWN_PERCENT).saturating_sub(audio_bps);
     for demand in demands.iter_mut() {
         demand.cap = demand.wanted();
     }
-    fill(careful, budget_bps, demands);
+    fill(careful, most, demands);
     for demand in demands.iter_mut() {
         demand.cap = cap(demand, now_us);
     }
-    fill(left, budget_bps, demands);
+    fill(left, most, demands);
     let (mut used, mut wanted, mut short) = (audio_bps, audio_bps, false);
     for demand in demands.iter_mut() {
         let most = demand.wanted();
@@ -140,9 +141,10 @@ fn percent(bps: u64, percent: u64) -> u64 {
     bps.saturating_mul(percent) / 100
 }
 
-/// Serves level by level, rank by rank, up to each demand's cap; result in `height`.
-fn fill(mut left: u64, budget_bps: u64, demands: &mut [Demand]) {
-    let mut overdraw = percent(budget_bps, OVERDRAW_PERCENT);
+/// Serves level by level, rank by rank, up to each demand's cap, `left` bits/s or for lowest layers of rank 0 and 1 `most`; result in
+/// `height`.
+fn fill(mut left: u64, most: u64, demands: &mut [Demand]) {
+    let mut overdraw = most.saturating_sub(left);
     demands.iter_mut().for_each(|demand| demand.height = 0);
     for level in 1..=LAYERS {
         for rank in 0..=2u8 {
@@ -214,3 +216,7 @@ fn decide(demand: &mut Demand, now_us: u64) {
     choice.changed_us = now_us;
     choice.fits_since_us = None;
 }
+
+#[cfg(test)]
+#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+mod tests;

@@ -28,6 +28,8 @@ const RECENT_PERIOD_US: u64 = 300_000;
 const JUMP_US: i64 = 3_000_000;
 /// A queue that stands as high as this is over-use even if it does not grow, milliseconds.
 const STANDING_MS: f64 = 60.0;
+/// A slope below this is a queue that drains well enough.
+const SHRINKING: f64 = -0.05;
 /// A standing queue is told this often, microseconds.
 const STANDING_EVERY_US: u64 = 700_000;
 /// Told so often and still the same to within a little, it is not ours: it becomes the base.
@@ -96,7 +98,7 @@ pub struct Verdict {
     pub usage: Usage,
     /// When the burst it was seen in was sent, microseconds.
     pub sent_us: u64,
-    /// How much more is sent than the link carries; 0.1 = 10 %.
+    /// With over-use: how much more is sent than the link carries; 0.1 = 10 %.
     pub overload: f64,
 }
 
@@ -136,31 +138,34 @@ impl Delay {
         recent.update(burst.whole, burst.at_us, RECENT_PERIOD_US);
         let queue = recent.get().max(burst.unexplained).saturating_sub(base.get());
         self.queue_ms = ms(queue);
-        let mut usage = self.trend.sample(burst.at_us as f64 / 1000.0, self.queue_ms);
-        let mut overload = self.trend.overload();
-        if let Some(least) = self.stands(&burst, overload) {
-            usage = Usage::Over;
-            overload = overload.max(least);
-        }
+        let usage = self.trend.sample(burst.at_us as f64 / 1000.0, self.queue_ms);
+        let standing = self.stands(burst.at_us);
+        let overload = match (usage, standing) {
+            (Usage::Over, _) | (_, Some(_)) => self.trend.overload().max(standing.unwrap_or(0.0)),
+            _ => 0.0,
+        };
+        let usage = if standing.is_some() { Usage::Over } else { usage };
         Some(Verdict { usage, sent_us: burst.at_us, overload })
     }
 
     /// Is there a high queue that does not shrink? Then at least how much is overload: none at first, a certain one if it has
     /// grown since it was last told. After a few times without any change it is taken for the path's own.
-    fn stands(&mut self, burst: &Burst, overload: f64) -> Option<f64> {
-        let standing = self.trend.standing_ms()?;
-        if standing < STANDING_MS {
-            if standing < STANDING_MS / 2.0 {
-                (self.standing_times, self.standing_ms) = (0, standing);
-            }
+    fn stands(&mut self, at_us: u64) -> Option<f64> {
+        // The newest sample is in the window.
+        if self.queue_ms < STANDING_MS / 2.0 {
+            (self.standing_times, self.standing_ms) = (0, 0.0);
             return None;
         }
-        if overload < -0.05 || burst.at_us.saturating_sub(self.standing_told_us) < STANDING_EVERY_US {
+        let standing = self.trend.standing_ms()?;
+        if standing < STANDING_MS || at_us.saturating_sub(self.standing_told_us) < STANDING_EVERY_US {
+            return None;
+        }
+        if self.trend.overload() < SHRINKING {
             return None;
         }
         let growth = standing - std::mem::replace(&mut self.standing_ms, standing);
         let again = self.standing_times > 0;
-        self.standing_told_us = burst.at_us;
+        self.standing_told_us = at_us;
         self.standing_times = if growth.abs() < FLAT_MS { self.standing_times.saturating_add(1) } else { 1 };
         if self.standing_times > STANDING_TIMES && !self.lossy {
             self.reset();
@@ -177,5 +182,73 @@ impl Delay {
     /// Queueing delay we cannot explain, as last seen, milliseconds.
     pub fn queue_ms(&self) -> f64 {
         self.queue_ms
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects)]
+mod tests {
+    use super::*;
+    use crate::bwe::history::Fate;
+    use crate::bwe::Class;
+
+    const BELIEVED: u64 = 3_000_000;
+
+    /// Bursts of `packets` of 1200 bytes each 20 ms; the delay of each burst's first packet by `delay_ms`, each further one is
+    /// 3.2 ms later. How often over-use is seen, and the most foreign queue.
+    fn run(seconds: u64, packets: impl Fn(u64) -> u64, delay_ms: impl Fn(f64) -> f64) -> (usize, f64) {
+        let (mut delay, mut number, mut over, mut most) = (Delay::default(), 0, 0, 0f64);
+        for burst in 0..seconds * 50 {
+            let at_us = burst * 20_000;
+            for n in 0..packets(burst) {
+                number += 1;
+                let sent = Sent { number, at_us, bytes: 1200, class: Class::Media, before: Fate::Unknown };
+                let arrival = at_us as i64 - 1_000_000_000 + (delay_ms(at_us as f64 / 1e6) * 1000.0) as i64 + n as i64 * 3_200;
+                let verdict = delay.arrived(&sent, arrival, BELIEVED);
+                over += usize::from(verdict.is_some_and(|verdict| verdict.usage == Usage::Over));
+                most = most.max(delay.queue_ms());
+            }
+        }
+        (over, most)
+    }
+
+    #[test]
+    fn a_key_frame_that_queues_behind_itself_is_not_over_use() {
+        // 30 packets are 96 ms of the link; the bursts after it find what is left of them.
+        let left = |at: f64| (96.0 - (at % 2.0) * 1000.0).max(0.0) * f64::from(at % 2.0 > 0.0);
+        let (over, most) = run(10, |burst| if burst % 100 == 0 { 30 } else { 1 }, |at| 30.0 + left(at));
+        assert_eq!((over, most < 10.0), (0, true), "{most}");
+    }
+
+    #[test]
+    fn a_queue_that_keeps_growing_is_over_use() {
+        assert!(run(2, |_| 4, |at| 30.0 + at * 100.0).0 > 0);
+    }
+
+    #[test]
+    fn a_drifting_clock_is_no_queue() {
+        for ppm in [-200.0, 200.0] {
+            let (over, most) = run(300, |_| 2, |at| 30.0 + at * ppm / 1000.0);
+            assert_eq!((over, most < 5.0), (0, true), "{most}");
+        }
+    }
+
+    #[test]
+    fn a_longer_path_becomes_the_base_and_another_clock_begins_anew() {
+        let (over, _) = run(20, |_| 2, |at| if at < 5.0 { 30.0 } else { 130.0 });
+        assert!((1..40).contains(&over), "{over}");
+        let after = run(40, |_| 2, |at| if at < 5.0 { 30.0 } else { 130.0 });
+        assert_eq!(after.0, over, "it is complained of no longer");
+        assert_eq!(run(20, |_| 2, |at| if at < 5.0 { 30.0 } else { 100_000.0 }).0, 0);
+    }
+
+    #[test]
+    fn a_late_report_is_no_sample() {
+        let mut delay = Delay::default();
+        let sent = |number, at_us| Sent { number, at_us, bytes: 1200, class: Class::Media, before: Fate::Unknown };
+        assert!(delay.arrived(&sent(10, 100_000), 0, BELIEVED).is_none());
+        assert!(delay.arrived(&sent(9, 50_000), 900_000, BELIEVED).is_none());
+        assert!(delay.arrived(&sent(11, 150_000), 50_000, BELIEVED).is_some());
+        assert_eq!(delay.queue_ms(), 0.0);
     }
 }

@@ -131,7 +131,7 @@ impl Estimator {
 
     /// Authenticated feedback of the peer on what we sent.
     pub fn feedback(&mut self, feedback: &Feedback<'_>, now_us: u64) {
-        let cost = u32::from(feedback.count.max(8));
+        let cost = u32::from(feedback.count).max(REPORTS_PER_PACKET);
         if feedback.count > MAX_REPORTED || cost > self.credit {
             self.counters.refused = self.counters.refused.saturating_add(1);
             return;
@@ -144,12 +144,13 @@ impl Estimator {
             self.delivered.restart();
         }
         let mut verdict: Option<Verdict> = None;
-        let mut newest: Option<u64> = None;
+        let (mut known, mut newest) = (false, None);
         for (number, arrival) in feedback.arrivals() {
             let Some(sent) = self.history.report(number, arrival.is_some(), now_us) else {
                 self.counters.unknown = self.counters.unknown.saturating_add(1);
                 continue;
             };
+            known = true;
             self.reported = self.reported.max(Some(sent.number));
             let arrival = arrival.map(|at| at.saturating_add(shift));
             if let Some(seen) = self.status(&sent, arrival) {
@@ -163,8 +164,13 @@ impl Estimator {
                 newest = newest.max(Some(sent.at_us));
             }
         }
-        let Some(newest) = newest else { return };
-        self.heard(newest, now_us);
+        if !known {
+            return;
+        }
+        self.unheard_since_us = None;
+        if let Some(newest) = newest {
+            self.measure_rtt(newest, now_us);
+        }
         self.update(verdict, now_us);
         if let Some(finding) = self.prober.finish(self.reported, now_us) {
             self.judge(finding, now_us);
@@ -196,8 +202,7 @@ impl Estimator {
         shift
     }
 
-    fn heard(&mut self, newest_us: u64, now_us: u64) {
-        self.unheard_since_us = None;
+    fn measure_rtt(&mut self, newest_us: u64, now_us: u64) {
         let sample = now_us.saturating_sub(newest_us).min(10_000_000);
         // Feedback waits for its timer: the least sample is nearest to the truth.
         self.rtt_us = Some(match self.rtt_us {
@@ -262,7 +267,7 @@ impl Estimator {
 
     /// What may be sent, bits/s.
     pub fn target_bps(&self) -> u64 {
-        (self.rate.bps as u64).min(self.loss.bound_bps().unwrap_or(MAX_BPS)).clamp(MIN_BPS, MAX_BPS)
+        (self.rate.now_bps() as u64).min(self.loss.bound_bps().unwrap_or(MAX_BPS)).clamp(MIN_BPS, MAX_BPS)
     }
 
     /// What to send now to find out whether `wanted_bps` would fit; 0 = nothing more is wanted. Call it when due, and after each

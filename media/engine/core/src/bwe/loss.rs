@@ -10,8 +10,9 @@
 //! | free | excess loss > 10 % | bound = what got through; trial |
 //! | trial | same rate as before | bound = what got through, at most the bound before |
 //! | trial | other rate, loss as if a link of that capacity cut it | bounded |
-//! | trial | other rate, loss as before | the loss is inherent: learned, bound lifted; free |
+//! | trial | other rate, loss as before, no queue | the loss is inherent: learned, bound lifted; free |
 //! | bounded | excess loss > 10 % | bound = what got through; trial |
+//! | bounded | excess loss > 10 % as before, far below what got through then, no queue | inherent after all: learned, bound lifted; free |
 //! | bounded | excess loss < 3 % | bound grows 8 % a second; free when it binds nothing |
 //!
 //! Excess loss is what exceeds the inherent loss. Loss alone never bounds below `FLOOR_BPS`: audio and a lowest layer get
@@ -31,9 +32,10 @@ const LOW: f64 = 0.03;
 const GROWTH: f64 = 1.08;
 /// Two stories must differ by this share of the loss to be told apart.
 const DISTINCT: f64 = 0.4;
-/// Of the change that the one story foretells, less than this speaks for the other; more than that for the one.
-const CHANCE: f64 = 0.35;
-const OURS: f64 = 0.65;
+/// Sending less than this share of what got through is sending far below it.
+const FAR_BELOW: f64 = 0.8;
+/// A trial is decided after so many observations at the latest.
+const OBSERVATIONS: u32 = 6;
 /// What is sent this long after a trial began belongs to neither rate.
 const SETTLE_US: u64 = 700_000;
 /// Share by which the inherent loss follows what is seen, up to what was learned.
@@ -50,10 +52,22 @@ struct Period {
     lost: u32,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Observation {
+#[derive(Debug, Clone, Copy, Default)]
+struct Trial {
+    /// What began it.
     bps: f64,
     excess: f64,
+    loss: f64,
+    /// Observations at other rates since, their packets, and how far they were from "as before" towards "ours".
+    observations: u32,
+    packets: f64,
+    share: f64,
+}
+
+/// What got through when the bound was made, and the loss that made it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Cut {
+    bps: f64,
     loss: f64,
 }
 
@@ -66,7 +80,8 @@ pub struct Loss {
     inherent: f64,
     recent: f64,
     bound_bps: Option<f64>,
-    trial: Option<Observation>,
+    trial: Option<Trial>,
+    cut: Cut,
     /// What was sent before this is not counted.
     settled_us: u64,
     doubt: Doubt,
@@ -141,8 +156,8 @@ impl Loss {
     /// A probe sent at `bps` lost this share of its packets.
     pub fn probed(&mut self, bps: u64, lost: u32, packets: u32) {
         // A policer's bucket lets a short train through: only one who sends so little that less is no choice learns from it.
-        if let Some(trial) = self.trial.filter(|trial| packets >= 8 && trial.bps < 1.5 * FLOOR_BPS as f64) {
-            self.compare(trial, bps as f64, f64::from(lost) / f64::from(packets));
+        if packets >= 8 && self.trial.is_some_and(|trial| trial.bps < 1.5 * FLOOR_BPS as f64) {
+            self.compare(bps as f64, f64::from(lost) / f64::from(packets), f64::from(packets));
         }
     }
 
@@ -150,29 +165,41 @@ impl Loss {
         ((loss - self.inherent) / (1.0 - self.inherent)).clamp(0.0, 1.0)
     }
 
-    /// Which story of the trial does an observation at another rate fit?
-    fn compare(&mut self, trial: Observation, bps: f64, loss: f64) {
+    /// Which story of the trial does an observation at another rate fit? Decided when the doubt is less than the difference.
+    fn compare(&mut self, bps: f64, loss: f64, packets: f64) {
+        let excess = self.excess(loss);
+        let Some(trial) = self.trial.as_mut() else { return };
         let through = trial.bps * (1.0 - trial.excess);
         let change_if_ours = (1.0 - through / bps.max(1.0)).max(0.0) - trial.excess;
         if change_if_ours.abs() < DISTINCT * trial.excess {
             return;
         }
-        let share = (self.excess(loss) - trial.excess) / change_if_ours;
-        if share > OURS {
-            self.trial = None;
-        } else if share < CHANCE && !self.queued {
-            self.trial = None;
-            self.learned = ((trial.loss + loss) / 2.0).max(self.inherent).min(INHERENT_MAX);
-            self.inherent = self.learned;
-            self.bound_bps = None;
-            self.doubt = Doubt::default();
+        // 0 = as before, 1 = as a link of that capacity would have it.
+        let share = (excess - trial.excess) / change_if_ours;
+        trial.packets += packets;
+        trial.share += (share - trial.share) * packets / trial.packets;
+        trial.observations = trial.observations.saturating_add(1);
+        let doubt = (trial.loss / trial.packets).sqrt() / change_if_ours.abs();
+        let decided = (trial.share - 0.5).abs() > doubt || trial.observations >= OBSERVATIONS;
+        if !decided || trial.share < 0.5 && self.queued {
+            return;
+        }
+        let (chance, before) = (trial.share < 0.5, trial.loss);
+        self.trial = None;
+        if chance {
+            self.learn((before + loss) / 2.0);
         }
     }
 
+    /// It was chance.
+    fn learn(&mut self, loss: f64) {
+        self.learned = loss.max(self.inherent).min(INHERENT_MAX);
+        self.inherent = self.learned;
+        (self.bound_bps, self.trial, self.doubt) = (None, None, Doubt::default());
+    }
+
     fn judge(&mut self, bps: f64, loss: f64, seconds: f64, packets: f64) {
-        if let Some(trial) = self.trial {
-            self.compare(trial, bps, loss);
-        }
+        self.compare(bps, loss, packets);
         self.inherent = (self.inherent + FOLLOWS * (loss - self.inherent)).min(self.learned);
         if self.inherent > HIGH && self.doubt.observe(bps, loss) {
             (self.learned, self.inherent, self.doubt) = (0.0, 0.0, Doubt::default());
@@ -180,9 +207,19 @@ impl Loss {
         let excess = self.excess(loss);
         // One standard deviation may be chance.
         if excess > HIGH + (loss * (1.0 - loss) / packets).sqrt() {
+            if self.bound_bps.is_some() && bps < FAR_BELOW * self.cut.bps && !self.queued {
+                // A link of that capacity would lose nothing here: wait for the verdict, or reverse it.
+                if self.trial.is_some() {
+                    return;
+                }
+                if (loss - self.cut.loss).abs() < 0.5 * self.cut.loss {
+                    return self.learn((loss + self.cut.loss) / 2.0);
+                }
+            }
             let through = (bps * (1.0 - excess)).max(FLOOR_BPS as f64);
             self.bound_bps = Some(self.bound_bps.map_or(through, |bound| bound.min(through)));
-            self.trial.get_or_insert(Observation { bps, excess, loss });
+            self.cut = Cut { bps: through, loss };
+            self.trial.get_or_insert(Trial { bps, excess, loss, ..Trial::default() });
         } else if excess < LOW {
             self.bound_bps = self.bound_bps.map(|bound| bound * GROWTH.powf(seconds.min(2.0))).filter(|bound| *bound < MAX_BPS as f64);
         }

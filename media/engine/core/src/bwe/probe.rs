@@ -251,3 +251,97 @@ impl Train {
         finding
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects)]
+mod tests {
+    use super::*;
+    use crate::bwe::history::Fate;
+    use crate::bwe::Class;
+    use crate::testing::Noise;
+
+    /// A train of `rate_bps` with `media` bytes each 10 ms in between; the link carries `link_bps`, `delay_us` more is chance.
+    fn train(rate_bps: u64, link_bps: u64, media: usize, mut delay_us: impl FnMut() -> Option<i64>) -> (Finding, usize) {
+        let mut prober = Prober::default();
+        assert!(prober.is_ready(0));
+        prober.begin(rate_bps, 0);
+        let (mut sent, mut padding, mut free) = (Vec::new(), 0, 0u64);
+        for now in (0..70_000).step_by(1000) {
+            let mut leave = |bytes: usize, prober: &mut Prober| {
+                let number = sent.len() as u64 + 100;
+                prober.sent(number, bytes, now);
+                free = free.max(now) + bytes as u64 * 8_000_000 / link_bps;
+                let packet = Sent { number, at_us: now, bytes: bytes as u16, class: Class::Padding, before: Fate::Unknown };
+                sent.push((packet, (free - now) as i64));
+            };
+            if media > 0 && now % 10_000 == 3000 {
+                leave(media, &mut prober);
+            }
+            if let Some(probe) = prober.request(now) {
+                padding += probe.bytes;
+                leave(probe.bytes, &mut prober);
+            }
+        }
+        for (packet, delay) in &sent {
+            prober.status(packet, delay_us().map(|more| delay + more));
+        }
+        assert_eq!(prober.finish(Some(100), 80_000), None, "feedback has not reached the end");
+        let finding = prober.finish(Some(100 + sent.len() as u64), 80_000).expect("covered");
+        (finding, padding)
+    }
+
+    #[test]
+    fn a_link_that_carries_the_train_is_believed_and_one_that_does_not_is_measured() {
+        let (finding, _) = train(2_000_000, 10_000_000, 0, || Some(0));
+        assert!(!finding.full && finding.carried_bps.is_some_and(|bps| (1_900_000.0..=2_000_000.0).contains(&bps)), "{finding:?}");
+        let (finding, _) = train(2_000_000, 1_000_000, 0, || Some(0));
+        assert!(finding.full && finding.carried_bps.is_some_and(|bps| (850_000.0..1_050_000.0).contains(&bps)), "{finding:?}");
+    }
+
+    #[test]
+    fn media_counts_and_padding_only_fills() {
+        let (finding, padding) = train(2_000_000, 10_000_000, 1200, || Some(0));
+        assert!((1_900_000..2_200_000).contains(&finding.sent_bps), "{finding:?}");
+        assert!((6_000..7_500).contains(&padding), "{padding}");
+    }
+
+    #[test]
+    fn jitter_does_not_make_a_train_fail() {
+        let mut noise = Noise::new(4);
+        let fine = (0..200).filter(|_| {
+            let (finding, _) = train(3_000_000, 10_000_000, 300, || Some(noise.below(20_000) as i64));
+            finding.carried_bps.is_some_and(|bps| bps > 2_000_000.0) && !finding.full
+        });
+        assert!(fine.count() >= 195);
+    }
+
+    #[test]
+    fn a_train_that_was_lost_or_never_filled_says_nothing() {
+        assert_eq!(train(2_000_000, 10_000_000, 0, || None).0.carried_bps, None);
+        let mut prober = Prober::default();
+        prober.begin(2_000_000, 0);
+        assert!(prober.request(0).is_some());
+        assert_eq!(prober.due(), Some(TICK_US));
+        assert_eq!(prober.finish(None, TRAIN_US - 1), None);
+        assert_eq!(prober.finish(None, TRAIN_US).map(|finding| finding.carried_bps), Some(None));
+    }
+
+    #[test]
+    fn failures_and_refuted_raises_make_trains_rarer() {
+        let mut prober = Prober::default();
+        let mut at = 0;
+        let gaps: Vec<u64> = (0..6)
+            .map(|_| {
+                let before = at;
+                prober.settle(false, at);
+                at = prober.next_us;
+                (at - before) / SHORTEST_US
+            })
+            .collect();
+        assert_eq!(gaps, [1, 2, 4, 8, 10, 10]);
+        prober.settle(true, at);
+        assert!(prober.is_ready(at));
+        prober.refuted(2_000_000, at + SHORTEST_US);
+        assert!(!prober.is_ready(at + 20 * SHORTEST_US) && prober.is_ready(at + 21 * SHORTEST_US));
+    }
+}

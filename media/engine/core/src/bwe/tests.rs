@@ -52,21 +52,42 @@ impl Simulation {
 /// Runs with several seeds.
 fn seeds(mut run: impl FnMut(u64)) {
     let seeds: u64 = std::env::var("SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(10);
-    (0..seeds).for_each(|seed| run(seed));
+    let first: u64 = std::env::var("FIRST").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
+    (first..first + seeds).for_each(|seed| run(seed));
 }
 
 #[test]
 fn most_of_a_three_megabit_link_is_found_within_five_seconds() {
-    seeds(|seed| {
-        let mut sim = Simulation::new(seed, LINK, &[1]);
-        sim.run(60.0);
-        trace("3 Mbit/s", &sim);
-        let found = sim.seen.targets.iter().find(|(_, target)| *target >= 2_400_000).map(|(at, _)| *at).unwrap_or(u64::MAX);
-        println!("found {seed}: after {found} us, mean {} queue {:?}", sim.seen.target(5.0, 60.0), sim.seen.queue_ms(5.0, 60.0));
-        assert!(found <= 5 * SECOND, "seed {seed}");
-        assert!((2_400_000..3_300_000).contains(&sim.seen.target(5.0, 60.0)), "seed {seed}");
-        assert_eq!((sim.plays(0), sim.seen.changes(0, 5.0, 60.0)), (Play::Layer(2), 0), "seed {seed}");
-    });
+    let slow_feedback = Link { feedback_every: 250_000, ..LINK };
+    let far = Link { delay: 150_000, ..LINK };
+    let shallow = Link { queue: 15_000, ..LINK };
+    for link in [LINK, slow_feedback, far, shallow] {
+        seeds(|seed| {
+            let mut sim = Simulation::new(seed, link, &[1]);
+            sim.run(60.0);
+            trace("3 Mbit/s", &sim);
+            let found = sim.seen.targets.iter().find(|(_, target)| *target >= 2_400_000).map_or(u64::MAX, |(at, _)| *at);
+            println!("found {seed}: after {found} us, then {} queue {:?}", sim.seen.target(5.0, 60.0), sim.seen.queue_ms(5.0, 60.0));
+            assert!(found <= 5 * SECOND, "seed {seed}");
+            assert!((2_400_000..3_300_000).contains(&sim.seen.target(5.0, 60.0)), "seed {seed}");
+            assert_eq!((sim.plays(0), sim.seen.changes(0, 5.0, 60.0)), (Play::Layer(2), 0), "seed {seed}");
+        });
+    }
+}
+
+#[test]
+fn a_thin_link_carries_audio_and_what_fits_beside_it() {
+    for (bps, plays) in [(1_000_000, 1), (300_000, 0), (250_000, 0), (120_000, -1)] {
+        seeds(|seed| {
+            let mut sim = Simulation::new(seed, Link { bps, queue: 40_000, ..LINK }, &[1]);
+            sim.run(60.0);
+            trace("thin", &sim);
+            println!("thin {bps} {seed}: target {} queue {:?}", sim.seen.target(10.0, 60.0), sim.seen.queue_ms(10.0, 60.0));
+            assert_eq!((layer(sim.plays(0)), sim.seen.changes(0, 10.0, 60.0)), (plays, 0), "{bps} seed {seed}");
+            assert!(sim.seen.queue_ms(10.0, 60.0).1 < 200.0, "{bps} seed {seed}");
+            assert!(sim.seen.audio.1 + 20 >= sim.seen.audio.0, "{bps} seed {seed}");
+        });
+    }
 }
 
 #[test]
@@ -93,7 +114,7 @@ fn a_link_that_shrinks_and_widens_is_followed() {
         assert!(seen.queue_ms(22.0, 60.0).1 < 200.0, "seed {seed}");
         assert!(seen.target(80.0, 100.0) > 2_000_000 && sim.plays(0) == Play::Layer(2), "seed {seed}");
         assert!((22..90).all(|at| seen.changes(0, f64::from(at), f64::from(at) + 10.0) <= 1), "seed {seed}");
-        assert_eq!(sim.lowest(0, 0.2, 100.0), 0, "seed {seed}");
+        assert_eq!(sim.lowest(0, 0.5, 100.0), 0, "seed {seed}");
     });
 }
 
@@ -112,8 +133,9 @@ fn random_loss_alone_starves_nobody() {
                 sim.seen.changes.len(),
                 sim.figures().inherent_loss
             );
-            assert!(sim.lowest(0, 0.2, 60.0) >= 0, "seed {seed}");
+            assert!(sim.lowest(0, 0.5, 60.0) >= 0, "seed {seed}");
             assert!(sim.lowest(0, 10.0, 60.0) >= least, "seed {seed}");
+            assert!(sim.seen.audio.1 * 1000 > sim.seen.audio.0 * (970 - loss as u64), "seed {seed}");
         });
     }
 }
@@ -158,7 +180,7 @@ fn what_others_use_is_left_to_them() {
             sim.seen.queue_ms(10.0, 120.0),
             sim.seen.changes
         );
-        assert!(sim.lowest(0, 5.0, 120.0) >= 1, "seed {seed}");
+        assert!(sim.lowest(0, 10.0, 120.0) >= 1, "seed {seed}");
         assert!(sim.seen.queue_ms(10.0, 120.0).0 < 200.0, "seed {seed}");
     });
 }
@@ -171,7 +193,7 @@ fn jitter_is_not_congestion() {
             sim.run(120.0);
             trace("jitter", &sim);
             println!("jitter {seed}: target {} {:?} {:?}", sim.seen.target(10.0, 120.0), sim.seen.changes, sim.figures().counters);
-            assert!(sim.lowest(0, 20.0, 120.0) == 2, "seed {seed}");
+            assert!(sim.lowest(0, 40.0, 120.0) == 2, "seed {seed}");
         });
     }
 }
@@ -229,70 +251,38 @@ fn a_gallery_is_served_in_order_of_rank() {
         let mut sim = Simulation::new(seed, LINK, &[2, 2, 2, 2, 2, 2, 1, 0]);
         sim.run(60.0);
         trace("gallery", &sim);
-        println!(
-            "gallery {seed}: target {} queue {:?} {:?} changes {}",
-            sim.seen.target(10.0, 60.0),
-            sim.seen.queue_ms(10.0, 60.0),
-            (0..8).map(|slot| sim.plays(slot)).collect::<Vec<_>>(),
-            sim.seen.changes.len()
-        );
+        let plays: Vec<i8> = (0..8).map(|slot| layer(sim.plays(slot))).collect();
+        println!("gallery {seed}: target {} queue {:?} {plays:?}", sim.seen.target(10.0, 60.0), sim.seen.queue_ms(10.0, 60.0));
         assert!((0..8).all(|slot| sim.lowest(slot, 10.0, 60.0) >= 0), "seed {seed}");
-        assert!(sim.plays(7) >= sim.plays(6));
+        assert!(plays[7] >= plays[6] && plays[6] >= 1, "seed {seed}");
+        assert!(sim.seen.queue_ms(10.0, 60.0).0 < 200.0, "seed {seed}");
     });
 }
 
 #[test]
-fn zz_explore() {
-    let base = LINK;
-    let cases: Vec<(&str, Link, Vec<u8>)> = vec![
-        ("1M", Link { bps: 1_000_000, queue: 40_000, ..base }, vec![1]),
-        ("700k", Link { bps: 700_000, queue: 40_000, ..base }, vec![1]),
-        ("300k", Link { bps: 300_000, queue: 40_000, ..base }, vec![1]),
-        ("250k", Link { bps: 250_000, queue: 40_000, ..base }, vec![1]),
-        ("120k", Link { bps: 120_000, queue: 40_000, ..base }, vec![1]),
-        ("120k tile", Link { bps: 120_000, queue: 40_000, ..base }, vec![2]),
-        ("10M gallery", Link { bps: 10_000_000, queue: 200_000, ..base }, vec![2; 12]),
-        ("50M gallery", Link { bps: 50_000_000, queue: 500_000, ..base }, vec![2; 25]),
-        ("3M gallery", Link { ..base }, vec![2; 25]),
-        ("1.7M", Link { bps: 1_700_000, ..base }, vec![1]),
-        ("1.5M", Link { bps: 1_500_000, ..base }, vec![1]),
-        ("rtt300", Link { delay: 150_000, ..base }, vec![1]),
-        ("feedback 50", Link { feedback_every: 50_000, ..base }, vec![1]),
-        ("feedback 250", Link { feedback_every: 250_000, ..base }, vec![1]),
-        ("shallow", Link { queue: 15_000, ..base }, vec![1]),
-        ("shallow 1M", Link { bps: 1_000_000, queue: 10_000, ..base }, vec![1]),
-        ("bloat", Link { bps: 1_000_000, queue: 1_000_000, ..base }, vec![1]),
-        ("jitter 1M", Link { bps: 1_000_000, jitter: 30_000, ..base }, vec![1]),
-        ("jitter loss", Link { jitter: 30_000, loss: 100, reorders: true, ..base }, vec![1]),
-        ("jitter 100", Link { jitter: 100_000, reorders: true, ..base }, vec![1]),
-        ("others 2.5M", Link { others: 2_500_000, ..base }, vec![1]),
-        ("others 2.9M", Link { others: 2_900_000, ..base }, vec![1]),
-        ("loss 30 1M", Link { bps: 1_000_000, loss: 300, ..base }, vec![1]),
-        ("policer 300k", Link { policer: 300_000, ..base }, vec![1]),
-        ("policer 2M", Link { policer: 2_000_000, ..base }, vec![1]),
-    ];
-    for (name, link, ranks) in cases {
-        for seed in 0..4 {
-            let mut sim = Simulation::new(seed, link, &ranks);
-            sim.run(120.0);
-            if std::env::var("CASE").is_ok_and(|c| c == name) { trace(name, &sim); }
-            let f = sim.figures();
-            println!(
-                "{name:12} target {:8} arriving {:8} queue {:?} audio {:.3} plays {:?} changes {} after 20s {} dec {} trains {}/{} pad {} inh {:.2} {:?}",
-                sim.seen.target(20.0, 120.0),
-                f.arriving_bps,
-                sim.seen.queue_ms(20.0, 120.0),
-                sim.seen.audio.1 as f64 / sim.seen.audio.0 as f64,
-                (0..ranks.len()).map(|s| layer(sim.plays(s))).collect::<Vec<_>>(),
-                sim.seen.changes.len(),
-                sim.seen.changes.iter().filter(|c| c.0 > 20 * SECOND).count(),
-                f.counters.decreases,
-                f.counters.trains_worthwhile,
-                f.counters.trains,
-                f.counters.padding_bytes,
-                f.inherent_loss,
-                if ranks.len() == 1 { sim.seen.changes.iter().map(|c| format!("{:.1}:{}", c.0 as f64 / 1e6, layer(c.2))).collect() } else { vec![] },
-            );
-        }
-    }
+fn a_large_gallery_fills_a_fast_link() {
+    seeds(|seed| {
+        let mut sim = Simulation::new(seed, Link { bps: 10_000_000, queue: 200_000, ..LINK }, &[2; 12]);
+        sim.run(60.0);
+        trace("fast", &sim);
+        println!("fast {seed}: target {} queue {:?}", sim.seen.target(10.0, 60.0), sim.seen.queue_ms(10.0, 60.0));
+        assert!(sim.seen.target(10.0, 60.0) > 8_000_000, "seed {seed}");
+        assert!((0..12).all(|slot| sim.lowest(slot, 10.0, 60.0) >= 0), "seed {seed}");
+    });
+}
+
+#[test]
+fn nothing_is_lost_by_looking_away() {
+    seeds(|seed| {
+        let mut sim = Simulation::new(seed, LINK, &[1]);
+        sim.run(20.0);
+        let before = sim.estimator.target_bps();
+        sim.look_at(0, -1);
+        sim.run(60.0);
+        assert_eq!(sim.plays(0), Play::Hidden);
+        assert!(sim.estimator.target_bps() >= before, "seed {seed}: who sends little is not slow");
+        sim.look_at(0, 2);
+        sim.run(0.5);
+        assert_eq!(sim.plays(0), Play::Layer(2), "seed {seed}");
+    });
 }

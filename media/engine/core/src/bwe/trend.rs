@@ -126,22 +126,17 @@ impl Trend {
 
     /// Least-squares slope over the window, ms per ms.
     fn fit(&self, y: impl Fn(&Sample) -> f64) -> Option<f64> {
-        let (mut n, mut sum_x, mut sum_y) = (0.0, 0.0, 0.0);
+        let (mut n, mut x, mut xx, mut sum, mut xy) = (0.0, 0.0, 0.0, 0.0, 0.0);
         for s in self.recent() {
+            let (dx, y) = (s.at_ms - self.last.at_ms, y(s));
             n += 1.0;
-            sum_x += s.at_ms - self.last.at_ms;
-            sum_y += y(s);
-        }
-        if n < 3.0 {
-            return None;
-        }
-        let (mut xx, mut xy) = (0.0, 0.0);
-        for s in self.recent() {
-            let dx = s.at_ms - self.last.at_ms - sum_x / n;
+            x += dx;
             xx += dx * dx;
-            xy += dx * (y(s) - sum_y / n);
+            sum += y;
+            xy += dx * y;
         }
-        (xx > 1.0).then(|| xy / xx)
+        let spread = n * xx - x * x;
+        (n >= 3.0 && spread > n).then(|| (n * xy - x * sum) / spread)
     }
 
     fn judge(&mut self, slope: f64, step_ms: f64) -> Usage {
@@ -181,11 +176,13 @@ impl Trend {
 
     /// The smallest delay in the window, milliseconds; None while there is too little in it.
     pub fn standing_ms(&self) -> Option<f64> {
-        let (first, count) = self.recent().fold((f64::MAX, 0u32), |(first, n), s| (first.min(s.at_ms), n.saturating_add(1)));
-        if count < 5 || self.last.at_ms - first < WINDOW_MS / 3.0 {
-            return None;
+        let (mut first, mut count, mut least) = (f64::MAX, 0u32, f64::MAX);
+        for s in self.recent() {
+            first = first.min(s.at_ms);
+            count = count.saturating_add(1);
+            least = least.min(s.queue_ms);
         }
-        self.recent().map(|s| s.queue_ms).reduce(f64::min)
+        (count >= 5 && self.last.at_ms - first >= WINDOW_MS / 3.0).then_some(least)
     }
 }
 

@@ -197,7 +197,7 @@ impl Shard {
             track.sending = Some(codec.name);
             self.events.push(Event::Track { track: track.id, sending: true, codec: codec.name.as_str() });
         }
-        if track.kind == Kind::Audio {
+        if track.kind == Kind::Audio && track.voice {
             self.heard(now, key, packet.level, packet.payload.len());
         }
         self.await_play(key, at, extended);
