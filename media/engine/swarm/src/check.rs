@@ -218,7 +218,8 @@ impl Checker {
         if let Some(previous) = &self.previous {
             let step = arrival.timestamp.wrapping_sub(previous.timestamp) as i32;
             if step <= 0 {
-                return self.broken(Break::Timestamp, || format!("{} after {}", arrival.timestamp, arrival.timestamp.wrapping_sub(step as u32)));
+                return self
+                    .broken(Break::Timestamp, || format!("{} after {}", arrival.timestamp, arrival.timestamp.wrapping_sub(step as u32)));
             }
         }
         self.previous = Some(Frame { timestamp: arrival.timestamp, picture: None, key: true, origin: None, piece: None });
@@ -260,7 +261,8 @@ impl Checker {
             self.broken(what, || how);
             return false;
         }
-        self.current = Some(Frame { timestamp: arrival.timestamp, picture: look.picture, key: look.key, origin: found.map(|f| f.0), piece });
+        self.current =
+            Some(Frame { timestamp: arrival.timestamp, picture: look.picture, key: look.key, origin: found.map(|f| f.0), piece });
         true
     }
 
@@ -275,7 +277,8 @@ impl Checker {
             *part += 1;
             let complete = *part == *parts;
             if !fits || arrival.marker != complete {
-                let how = format!("frame {}: part {} of {parts} is {:?}, last: {}", arrival.timestamp, *part - 1, arrival.piece, arrival.marker);
+                let how =
+                    format!("frame {}: part {} of {parts} is {:?}, last: {}", arrival.timestamp, *part - 1, arrival.piece, arrival.marker);
                 return self.broken(Break::Form, || how);
             }
         }

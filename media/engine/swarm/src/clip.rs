@@ -182,7 +182,10 @@ mod tests {
 
     #[test]
     fn an_annex_b_file_is_its_pictures_without_delimiters() {
-        let file = [&[0u8, 0, 0, 1, 9, 0x10, 0, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x68, 2, 0, 0, 1, 0x65, 3, 0, 0, 0, 1, 9, 0x30][..], &[0, 0, 1, 0x41, 4]];
+        let file = [
+            &[0u8, 0, 0, 1, 9, 0x10, 0, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x68, 2, 0, 0, 1, 0x65, 3, 0, 0, 0, 1, 9, 0x30][..],
+            &[0, 0, 1, 0x41, 4],
+        ];
         let frames = annex_b(&file.concat()).unwrap();
         assert_eq!(frames.iter().map(|f| f.key).collect::<Vec<_>>(), [true, false]);
         assert_eq!(frames[0].parts, [vec![24 | 0x60, 0, 2, 0x67, 1, 0, 2, 0x68, 2], vec![0x65, 3]]);

@@ -48,7 +48,8 @@ impl Request {
         let token = token.as_ref().map(|t| format!("Authorization: Bearer {t}\r\n")).unwrap_or_default();
         let kind = if kind.is_empty() { String::new() } else { format!("Content-Type: {kind}\r\n") };
         let len = body.len();
-        format!("{method} {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n{token}{kind}Content-Length: {len}\r\n\r\n{body}").into()
+        format!("{method} {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n{token}{kind}Content-Length: {len}\r\n\r\n{body}")
+            .into()
     }
 }
 
@@ -116,8 +117,10 @@ impl Exchange {
     /// Connects and sends, waiting for that (requests are small, servers near).
     pub fn start(request: &Request) -> Result<Exchange, String> {
         let (authority, path) = split_url(&request.url).ok_or_else(|| format!("not a plain http URL: {}", request.url))?;
-        let with_port = if authority.rsplit(']').next().unwrap_or_default().contains(':') { authority.into() } else { format!("{authority}:80") };
-        let address: SocketAddr = with_port.to_socket_addrs().ok().and_then(|mut a| a.next()).ok_or_else(|| format!("unknown host {authority}"))?;
+        let with_port =
+            if authority.rsplit(']').next().unwrap_or_default().contains(':') { authority.into() } else { format!("{authority}:80") };
+        let address: SocketAddr =
+            with_port.to_socket_addrs().ok().and_then(|mut a| a.next()).ok_or_else(|| format!("unknown host {authority}"))?;
         let send = || {
             let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
             stream.set_nodelay(true)?;

@@ -234,7 +234,10 @@ mod tests {
         ];
         let asked = talk(&mut door, &mut peer, &answers).unwrap();
         assert_eq!(asked[3].1["body"]["streams"], json!([{"feed": 5}, {"feed": 6}]));
-        assert_eq!((&asked[5].1["body"]["request"], &asked[5].1["jsep"]), (&json!("start"), &json!({"type": "answer", "sdp": "my answer"})));
+        assert_eq!(
+            (&asked[5].1["body"]["request"], &asked[5].1["jsep"]),
+            (&json!("start"), &json!({"type": "answer", "sdp": "my answer"}))
+        );
         assert_eq!(peer.heard, ["their offer"]);
     }
 

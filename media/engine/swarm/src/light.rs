@@ -59,7 +59,8 @@ impl Reception {
         let (asked, got) = (expected - self.told_expected, self.received - self.told_received);
         (self.told_expected, self.told_received) = (expected, self.received);
         let lost = asked.saturating_sub(got);
-        let (last_report, delay) = self.report.map_or((0, 0), |(middle, at)| (middle, (u128::from(now - at) * 65_536 / 1_000_000_000) as u32));
+        let (last_report, delay) =
+            self.report.map_or((0, 0), |(middle, at)| (middle, (u128::from(now - at) * 65_536 / 1_000_000_000) as u32));
         Some(Block {
             ssrc,
             fraction_lost: (lost * 256).checked_div(asked).unwrap_or(0).min(255) as u8,
@@ -125,7 +126,8 @@ impl Light {
         let mut blocks = Vec::new();
         if wall >= self.report_at {
             self.report_at = wall + REPORT_NS;
-            blocks = streams.iter_mut().filter_map(|s| s.reception.block(s.ssrc, wall.max(s.reception.report.map_or(0, |r| r.1)))).collect();
+            blocks =
+                streams.iter_mut().filter_map(|s| s.reception.block(s.ssrc, wall.max(s.reception.report.map_or(0, |r| r.1)))).collect();
         }
         if parts.is_empty() && blocks.is_empty() {
             return 0;

@@ -19,6 +19,7 @@ mod packetise;
 mod peer;
 mod plan;
 mod publisher;
+mod record;
 mod report;
 mod rtcp;
 mod rtp;

@@ -136,7 +136,6 @@ pub struct Outcome<'a> {
     pub end: &'a Mark,
     /// Of the whole run.
     pub verdict: &'a Verdict,
-    pub late: &'a Spread,
     pub viewer_rates: &'a Spread,
     pub profiles: &'a BTreeMap<String, u64>,
     pub series: &'a [Second],
@@ -165,7 +164,7 @@ impl Outcome<'_> {
                 "packets": published.packets - earlier.packets, "bytes": published.bytes - earlier.bytes,
                 "frames": published.frames - earlier.frames, "key_frames": published.key_frames - earlier.key_frames,
                 "plis": published.plis - earlier.plis,
-                "kbps": (published.bytes - earlier.bytes) as f64 * 8.0 / 1000.0 / seconds, "late_ms": self.late.thousands(),
+                "kbps": (published.bytes - earlier.bytes) as f64 * 8.0 / 1000.0 / seconds, "late_ms": world.late.thousands(),
             },
             "receive": {
                 "packets": input.packets, "bytes": input.bytes, "video_packets": input.video, "audio_packets": input.audio,

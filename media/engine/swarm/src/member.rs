@@ -17,7 +17,7 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(25);
 
 pub enum Part {
     Publisher(Publisher),
-    Viewer(Viewer),
+    Viewer(Box<Viewer>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,10 +63,10 @@ impl Member {
     }
 
     pub fn viewer(plan: &Plan, kit: &Kit, i: usize, now: Instant, wall: u64) -> Result<Member, String> {
-        let viewer = Viewer::new(plan, i);
+        let viewer = Viewer::new(plan, i)?;
         let mut peer = Peer::new(plan, kit, now, false)?;
         peer.transport_only = !viewer.full;
-        Member::new(Part::Viewer(viewer), peer, plan.viewer_door(i), i, now, wall)
+        Member::new(Part::Viewer(Box::new(viewer)), peer, plan.viewer_door(i), i, now, wall)
     }
 
     fn new(part: Part, peer: Peer, door: Box<dyn Dialogue>, number: usize, now: Instant, wall: u64) -> Result<Member, String> {

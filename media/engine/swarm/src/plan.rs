@@ -27,7 +27,9 @@ impl Tokens {
         Ok(match text {
             None => Tokens::None,
             Some(text) => match text.strip_prefix('@') {
-                Some(file) => Tokens::Each(std::fs::read_to_string(file).map_err(|e| format!("{file}: {e}"))?.lines().map(String::from).collect()),
+                Some(file) => {
+                    Tokens::Each(std::fs::read_to_string(file).map_err(|e| format!("{file}: {e}"))?.lines().map(String::from).collect())
+                }
                 None => Tokens::Same(text),
             },
         })
@@ -178,9 +180,7 @@ impl Plan {
 
     pub fn publisher_door(&self, i: usize) -> Box<dyn Dialogue> {
         match &self.door {
-            Door::Whip { whip, whip_tokens, .. } => {
-                Box::new(Whip::new(self.fill(whip, i), whip_tokens.of(i).map(|t| self.fill(&t, i))))
-            }
+            Door::Whip { whip, whip_tokens, .. } => Box::new(Whip::new(self.fill(whip, i), whip_tokens.of(i).map(|t| self.fill(&t, i)))),
             Door::Janus { url, room } => {
                 Box::new(Janus::new(url.clone(), Role::Publisher, room + u64::from(self.room(i)), self.janus_codec()))
             }
@@ -189,9 +189,7 @@ impl Plan {
 
     pub fn viewer_door(&self, i: usize) -> Box<dyn Dialogue> {
         match &self.door {
-            Door::Whip { whep, whep_tokens, .. } => {
-                Box::new(Whip::new(self.fill(whep, i), whep_tokens.of(i).map(|t| self.fill(&t, i))))
-            }
+            Door::Whip { whep, whep_tokens, .. } => Box::new(Whip::new(self.fill(whep, i), whep_tokens.of(i).map(|t| self.fill(&t, i)))),
             Door::Janus { url, room } => {
                 let role = Role::Viewer { feeds: self.video_slots.max(self.audio_slots) };
                 Box::new(Janus::new(url.clone(), role, room + u64::from(self.room(i)), self.janus_codec()))
@@ -217,7 +215,13 @@ mod tests {
 
     #[test]
     fn what_cannot_be_done_is_refused() {
-        for line in ["--viewers 3", "--janus http://j --codec av1", "--janus http://j --layer x", "--janus http://j --rooms 0", "--janus http://j -x"] {
+        for line in [
+            "--viewers 3",
+            "--janus http://j --codec av1",
+            "--janus http://j --layer x",
+            "--janus http://j --rooms 0",
+            "--janus http://j -x",
+        ] {
             assert!(plan(line).is_err(), "{line}");
         }
         assert!(plan("--janus http://j").unwrap().late_start);

@@ -10,10 +10,9 @@ use crate::clip::{Clips, FRAME_RATE, LAYERS};
 use crate::packetise;
 use crate::peer::Peer;
 use crate::plan::Plan;
-use crate::report::Spread;
 use crate::rtp::Codec;
 use crate::sdp;
-use crate::sent::Sent;
+use crate::viewer::World;
 
 const WORD: Duration = Duration::from_millis(20);
 /// An encoder does not make key frames faster than this however often it is asked.
@@ -64,7 +63,7 @@ impl Publisher {
                 layer: *layer,
                 position: keys[number as usize % keys.len()],
                 sequence: 1000 + u64::from(number) * 77 % 30_000,
-                picture: number as u16 * 99 & 0x7fff,
+                picture: (number as u16).wrapping_mul(99) & 0x7fff,
                 asked: false,
                 last_key: None,
             }
@@ -109,25 +108,25 @@ impl Publisher {
         self.due_at().map(|(frame, word)| frame.min(word))
     }
 
-    /// Sends what is due. `wall` is `now` in nanoseconds since 1970; how late it is goes to `late`.
-    pub fn play(&mut self, peer: &mut Peer, clips: &Clips, sent: &mut Sent, now: Instant, wall: u64, late: &mut Spread, out: &mut Output) {
+    /// Sends what is due. `wall` is `now` in nanoseconds since 1970.
+    pub fn play(&mut self, peer: &mut Peer, world: &mut World, now: Instant, wall: u64) {
         while let Some((frame, word)) = self.due_at().filter(|(frame, word)| *frame.min(word) <= now) {
-            late.add(now.duration_since(frame.min(word)).as_micros() as u64);
+            world.late.add(now.duration_since(frame.min(word)).as_micros() as u64);
             if frame <= word {
                 let timestamp = self.frames.wrapping_mul(90_000 / FRAME_RATE).wrapping_add(self.number * 12_345);
                 self.frames += 1;
                 for i in 0..self.streams.len() {
-                    self.play_frame(i, peer, clips, sent, now, wall, timestamp, out);
+                    self.play_frame(i, peer, world, now, wall, timestamp);
                 }
             } else {
-                self.play_word(peer, clips, sent, now, wall, out);
+                self.play_word(peer, world, now, wall);
             }
         }
-        out.plis += std::mem::take(&mut self.plis);
+        world.output.plis += std::mem::take(&mut self.plis);
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn play_frame(&mut self, i: usize, peer: &mut Peer, clips: &Clips, sent: &mut Sent, now: Instant, wall: u64, timestamp: u32, out: &mut Output) {
+    fn play_frame(&mut self, i: usize, peer: &mut Peer, world: &mut World, now: Instant, wall: u64, timestamp: u32) {
+        let World { clips, sent, output: out, .. } = world;
         let (Some((mid, pt)), stream) = (self.video, &mut self.streams[i]) else { return };
         let frames = &clips.video[stream.layer];
         if stream.asked && stream.last_key.is_none_or(|at| now.duration_since(at) >= KEY_FRAME_PAUSE) {
@@ -160,7 +159,8 @@ impl Publisher {
         stream.position = (at + 1) % frames.len();
     }
 
-    fn play_word(&mut self, peer: &mut Peer, clips: &Clips, sent: &mut Sent, now: Instant, wall: u64, out: &mut Output) {
+    fn play_word(&mut self, peer: &mut Peer, world: &mut World, now: Instant, wall: u64) {
+        let World { clips, sent, output: out, .. } = world;
         let at = (self.words + self.number * 61) % clips.audio.len() as u32;
         let timestamp = self.words.wrapping_mul(960);
         self.words += 1;
@@ -168,7 +168,8 @@ impl Publisher {
         let word = &clips.audio[at as usize];
         sent.word(self.number, at, wall);
         // RFC 6464: 0 is loudest; str0m writes what is below full scale as negative.
-        let ext_vals = ExtensionValues { audio_level: Some(-(word.level as i8)), voice_activity: Some(word.level < 60), ..Default::default() };
+        let ext_vals =
+            ExtensionValues { audio_level: Some(-(word.level as i8)), voice_activity: Some(word.level < 60), ..Default::default() };
         let packet = RtpWrite::new(pt, self.sequence.into(), timestamp, now, word.payload.clone());
         write(&mut peer.rtc, mid, None, packet.ext_vals(ext_vals).marker(false));
         peer.tick(now);

@@ -178,3 +178,119 @@ fn write_symbols(out: &mut Vec<u8>, symbols: &[u8]) {
         rest = &rest[taken..];
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// (type, count or format, body) of each packet.
+    fn packets(compound: &[u8]) -> Vec<(u8, u8, Vec<u8>)> {
+        let (mut rest, mut found) = (compound, Vec::new());
+        while !rest.is_empty() {
+            let len = 4 * (usize::from(u16::from_be_bytes([rest[2], rest[3]])) + 1);
+            found.push((rest[1], rest[0] & 31, rest[4..len].to_vec()));
+            rest = &rest[len..];
+        }
+        found
+    }
+
+    /// Number to arrival in microseconds, of those that arrived.
+    fn read_feedback(body: &[u8]) -> (u16, Vec<Option<u64>>) {
+        let word = |at: usize| u16::from_be_bytes([body[at], body[at + 1]]);
+        let (base, count) = (word(8), usize::from(word(10)));
+        let mut clock = (u64::from(u32_at(body, 12).unwrap()) >> 8) * REFERENCE_US;
+        let (mut at, mut symbols) = (16, Vec::new());
+        while symbols.len() < count {
+            let chunk = word(at);
+            at += 2;
+            if chunk >> 15 == 0 {
+                symbols.extend(std::iter::repeat_n(chunk >> 13, usize::from(chunk & 0x1fff)));
+            } else {
+                assert_eq!(chunk >> 14, 3, "two-bit symbols");
+                symbols.extend((0..7).map(|i| chunk >> (12 - 2 * i) & 3));
+            }
+        }
+        symbols.truncate(count);
+        let arrivals = symbols.into_iter().map(|symbol| {
+            let delta = match symbol {
+                0 => return None,
+                1 => i64::from(body[at]),
+                _ => i64::from(word(at) as i16),
+            };
+            at += usize::from(symbol);
+            clock = clock.checked_add_signed(delta * TICK_US as i64).unwrap();
+            Some(clock)
+        });
+        (base, arrivals.collect())
+    }
+
+    #[test]
+    fn a_report_is_whole_and_names_us() {
+        let mut out = Vec::new();
+        let block = Block { ssrc: 9, fraction_lost: 128, lost: 3, highest: 0x1_0005, jitter: 7, last_report: 8, delay: 9 };
+        write_report(&mut out, 5, &[block]);
+        let found = packets(&out);
+        assert_eq!((found[0].0, found[0].1, found[0].2.len()), (201, 1, 28));
+        assert_eq!(found[0].2[4..16], [0, 0, 0, 9, 128, 0, 0, 3, 0, 1, 0, 5]);
+        assert_eq!((found[1].0, &found[1].2[4..11]), (202, &b"\x01\x05swarm"[..]));
+    }
+
+    #[test]
+    fn what_is_missing_is_asked_for_in_as_few_words_as_possible() {
+        let mut out = Vec::new();
+        write_nack(&mut out, 5, 9, &[65_534, 65_535, 1, 14, 15, 40]);
+        let words: Vec<(u16, u16)> =
+            packets(&out)[0].2[8..].chunks(4).map(|c| (u16::from_be_bytes([c[0], c[1]]), u16::from_be_bytes([c[2], c[3]]))).collect();
+        assert_eq!(words, [(65_534, 1 | 1 << 2 | 1 << 15), (15, 0), (40, 0)]);
+        let mut out = Vec::new();
+        write_pli(&mut out, 5, 9);
+        assert_eq!(packets(&out), [(206, 1, vec![0, 0, 0, 5, 0, 0, 0, 9])]);
+    }
+
+    #[test]
+    fn arrivals_read_back_as_they_came() {
+        let mut arrivals = Arrivals::default();
+        let mut out = Vec::new();
+        assert!(!arrivals.write(&mut out, 5, 9));
+        // A gap, a long one in time, one out of order, across the wrap.
+        let came: Vec<(u16, u64)> =
+            [(65_530, 10_000_000), (65_531, 10_000_250), (65_534, 10_200_000), (65_533, 10_201_000), (2, 10_201_250)].into();
+        came.iter().for_each(|(n, us)| arrivals.add(*n, *us));
+        assert!(arrivals.write(&mut out, 5, 9));
+        let (base, read) = read_feedback(&packets(&out)[0].2);
+        assert_eq!((base, read.len()), (65_530, 9));
+        for (n, us) in came {
+            let found = read[usize::from(n.wrapping_sub(base))].unwrap();
+            assert!(found.abs_diff(us) < 500, "{n}: {found} for {us}");
+        }
+        assert_eq!(read.iter().flatten().count(), 5);
+    }
+
+    #[test]
+    fn what_was_told_is_not_told_again_and_losses_between_are() {
+        let mut arrivals = Arrivals::default();
+        (100..400).for_each(|n| arrivals.add(n, 1_000_000 + u64::from(n) * 1000));
+        let mut out = Vec::new();
+        arrivals.write(&mut out, 5, 9);
+        let (base, read) = read_feedback(&packets(&out)[0].2);
+        assert_eq!((base, read.len(), read.iter().flatten().count()), (100, 300, 300));
+        arrivals.add(399, 2_000_000);
+        arrivals.add(402, 2_000_000);
+        let mut out = Vec::new();
+        assert!(arrivals.write(&mut out, 5, 9));
+        let (base, read) = read_feedback(&packets(&out)[0].2);
+        assert_eq!((base, read.iter().map(Option::is_some).collect::<Vec<_>>()), (400, vec![false, false, true]));
+        assert!(!arrivals.write(&mut out, 5, 9));
+    }
+
+    #[test]
+    fn sender_reports_are_found_among_others_and_cut_ones_ignored() {
+        let mut compound = Vec::new();
+        write_pli(&mut compound, 1, 2);
+        compound.extend([0x80, 200, 0, 6, 0, 0, 0, 9, 0xaa, 0xbb, 0x12, 0x34, 0x56, 0x78, 0xcc, 0xdd]);
+        compound.extend([0; 12]);
+        let report = SenderReport { ssrc: 9, middle: 0x1234_5678 };
+        assert_eq!(sender_reports(&compound), [report]);
+        assert!((0..compound.len()).all(|cut| sender_reports(&compound[..cut]).is_empty()));
+    }
+}

@@ -48,7 +48,9 @@ impl Usage {
         for entry in std::fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten() {
             let path = entry.path();
             let schedule = read_to_string(path.join("schedstat")).unwrap_or_default();
-            let (Some(id), Some(ns)) = (entry.file_name().to_str().and_then(|t| t.parse().ok()), schedule.split(' ').next()) else { continue };
+            let (Some(id), Some(ns)) = (entry.file_name().to_str().and_then(|t| t.parse().ok()), schedule.split(' ').next()) else {
+                continue;
+            };
             let name = read_to_string(path.join("comm")).unwrap_or_default().trim().to_string();
             usage.threads.insert(id, (name, ns.parse().unwrap_or(0)));
         }

@@ -65,8 +65,6 @@ struct Swarm<'a> {
     lacking: BTreeSet<usize>,
     churned: u64,
     round: usize,
-    output: Output,
-    late: Spread,
     /// Of viewers that left.
     past: Verdict,
     begin: Option<Mark>,
@@ -86,9 +84,12 @@ pub fn run(plan: &Plan) -> Result<(Value, u64), String> {
     let clips = Clips::load(&plan.clips, plan.codec)?;
     let mut sent = Sent::default();
     let frames: Vec<usize> = clips.video.iter().map(Vec::len).collect();
-    (0..plan.publishers).for_each(|i| drop(sent.add(plan.room(i), &frames, clips.audio.len())));
+    for i in 0..plan.publishers {
+        sent.add(plan.room(i), &frames, clips.audio.len());
+    }
     let (video_delay, audio_delay) = (Spread::default(), Spread::default());
-    let world = World { clips, sent, input: Input::default(), video_delay, audio_delay, counting: false };
+    let (input, output, late) = (Input::default(), Output::default(), Spread::default());
+    let world = World { clips, sent, input, video_delay, audio_delay, output, late, counting: false };
     let now = Instant::now();
     let count = plan.publishers + plan.viewers;
     let mut swarm = Swarm {
@@ -108,8 +109,6 @@ pub fn run(plan: &Plan) -> Result<(Value, u64), String> {
         lacking: BTreeSet::new(),
         churned: 0,
         round: 0,
-        output: Output::default(),
-        late: Spread::default(),
         past: Verdict::default(),
         begin: None,
         end: None,
@@ -279,7 +278,7 @@ impl Swarm<'_> {
             if publisher.due().is_none_or(|due| due > now) {
                 continue;
             }
-            publisher.play(&mut member.peer, &world.clips, &mut world.sent, now, wall, &mut self.late, &mut self.output);
+            publisher.play(&mut member.peer, world, now, wall);
             member.react(now, wall, world);
             self.attend(i)?;
         }
@@ -368,7 +367,7 @@ impl Swarm<'_> {
                 self.stage = Stage::WarmUp(now + self.plan.warm_up);
             }
             Stage::WarmUp(until) if now >= until => {
-                self.late = Spread::default();
+                self.world.late = Spread::default();
                 for member in self.members.iter_mut().flatten() {
                     if let Part::Viewer(viewer) = &mut member.part {
                         viewer.mark = viewer.bytes;
@@ -453,7 +452,7 @@ impl Swarm<'_> {
         };
         let figures = self.plan.figures.as_deref().map_or(Ok(Value::Null), fetch)?;
         let (at, cpu) = (Instant::now(), thread_cpu().2);
-        Ok(Mark { at, cpu, verdict, published: self.output.clone(), dropped: receive_buffer_errors(), server, figures })
+        Ok(Mark { at, cpu, verdict, published: self.world.output.clone(), dropped: receive_buffer_errors(), server, figures })
     }
 
     fn report(&self) -> Result<(Value, u64), String> {
@@ -465,7 +464,6 @@ impl Swarm<'_> {
             begin,
             end,
             verdict: &end.verdict,
-            late: &self.late,
             viewer_rates: &self.viewer_rates,
             profiles: &self.profiles,
             series: &self.series,

@@ -4,6 +4,8 @@
 //! (`light`), which costs a fraction per packet. Both kinds are judged by the same checkers.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::BufWriter;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -15,6 +17,8 @@ use crate::clip::Clips;
 use crate::light::Light;
 use crate::peer::Peer;
 use crate::plan::Plan;
+use crate::publisher::Output;
+use crate::record::Recorder;
 use crate::report::Spread;
 use crate::rtp::{look, Codec, Header};
 use crate::sdp::{self, Line};
@@ -45,13 +49,16 @@ pub struct Input {
     pub messages: u64,
 }
 
-/// What viewers share.
+/// What all members share.
 pub struct World {
     pub clips: Clips,
     pub sent: Sent,
     pub input: Input,
     pub video_delay: Spread,
     pub audio_delay: Spread,
+    pub output: Output,
+    /// How late publishers sent.
+    pub late: Spread,
     /// The measured window is open.
     pub counting: bool,
 }
@@ -90,14 +97,18 @@ pub struct Viewer {
     pub streams: Vec<Stream>,
     by_ssrc: HashMap<u32, (usize, bool)>,
     pub light: Option<Light>,
+    recorder: Option<Recorder<BufWriter<File>>>,
     /// Received so far, and when the window began.
     pub bytes: u64,
     pub mark: u64,
 }
 
 impl Viewer {
-    pub fn new(plan: &Plan, number: usize) -> Viewer {
-        Viewer {
+    /// An error if its recording cannot be written.
+    pub fn new(plan: &Plan, number: usize) -> Result<Viewer, String> {
+        let file = plan.record.as_ref().filter(|_| number == 0 && plan.full > 0).map(File::create).transpose();
+        let file = file.map_err(|e| format!("--record: {e}"))?;
+        Ok(Viewer {
             full: number < plan.full,
             room: plan.room(number),
             late: plan.late_start,
@@ -108,9 +119,10 @@ impl Viewer {
             streams: Vec::new(),
             by_ssrc: HashMap::new(),
             light: None,
+            recorder: file.map(|file| Recorder::new(plan.codec, BufWriter::new(file))),
             bytes: 0,
             mark: 0,
-        }
+        })
     }
 
     /// The descriptions are exchanged: what may come is known.
@@ -240,27 +252,33 @@ impl Viewer {
             let stream = &mut self.streams[stream];
             stream.reception.add(header.sequence, header.timestamp, at, stream.video);
         }
-        self.judge(stream, sequence, header.timestamp, header.marker, payload, at, world);
+        self.judge(stream, arrival(sequence, header.timestamp, header.marker, at), payload, world);
     }
 
     /// A full viewer's packet, as str0m passes it on.
     pub fn take(&mut self, packet: &RtpPacket, at: u64, world: &mut World) {
         let header = &packet.header;
         let Some((stream, _)) = self.stream_of(*header.ssrc, *header.payload_type) else { return };
-        self.judge(stream, *packet.seq_no as u16, header.timestamp, header.marker, Some(&packet.payload), at, world);
+        if self.streams.iter().position(|s| s.video) == Some(stream) {
+            let recorded = self.recorder.as_mut().map(|r| r.push(*packet.seq_no, header.timestamp, header.marker, &packet.payload));
+            if let Some(Err(error)) = recorded {
+                eprintln!("swarm: recording ends: {error}");
+                self.recorder = None;
+            }
+        }
+        self.judge(stream, arrival(*packet.seq_no as u16, header.timestamp, header.marker, at), Some(&packet.payload), world);
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn judge(&mut self, stream: usize, sequence: u16, timestamp: u32, marker: bool, payload: Option<&[u8]>, at: u64, world: &mut World) {
+    /// `arrival` without what its payload tells.
+    fn judge(&mut self, stream: usize, mut arrival: Arrival, payload: Option<&[u8]>, world: &mut World) {
         let stream = &mut self.streams[stream];
-        let empty = payload.is_some_and(<[u8]>::is_empty);
-        world.input.padding += u64::from(empty && world.counting);
-        let look = payload.and_then(|p| look(stream.codec, p));
-        let piece = look.zip(payload).and_then(|(look, p)| world.clips.recognise(&p[look.body..]));
-        let settled = stream.checker.tally.first_packet.is_some_and(|first| at.saturating_sub(first) > SETTLED_NS);
+        arrival.empty = payload.is_some_and(<[u8]>::is_empty);
+        world.input.padding += u64::from(arrival.empty && world.counting);
+        arrival.look = payload.and_then(|p| look(stream.codec, p));
+        arrival.piece = arrival.look.zip(payload).and_then(|(look, p)| world.clips.recognise(&p[look.body..]));
+        let settled = stream.checker.tally.first_packet.is_some_and(|first| arrival.at.saturating_sub(first) > SETTLED_NS);
         let spread = if stream.video { &mut world.video_delay } else { &mut world.audio_delay };
         let delays = (world.counting && settled).then_some(spread);
-        let arrival = Arrival { sequence, timestamp, marker, at, empty, look, piece };
         stream.checker.push(arrival, &world.clips, &world.sent, delays);
     }
 
@@ -303,4 +321,8 @@ impl Viewer {
             peer.tick(now);
         }
     }
+}
+
+fn arrival(sequence: u16, timestamp: u32, marker: bool, at: u64) -> Arrival {
+    Arrival { sequence, timestamp, marker, at, empty: false, look: None, piece: None }
 }
