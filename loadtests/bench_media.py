@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from loadtests.report import Report, median_ratio
-from loadtests.swarm import Cost, Door, SwarmFailed, Told, cost, forwarded, ratio, run_lengths, swarm, usage
+from loadtests.swarm import Cost, Door, SwarmFailed, Told, cost, forwarded, metric_delta, ratio, run_lengths, swarm, usage
 
 #: what the floor measures, cheapest last
 MODES: Final = ("sendto", "sendmmsg", "gso")
@@ -33,7 +33,6 @@ ABLATIONS: Final[Mapping[str, tuple[Mapping[str, str], Mapping[str, Any]]]] = {
     "equal sizes": ({"JIANGTAI_ENGINE_NO_EQUALISE": "1"}, {}),
     "AES-GCM": ({"JIANGTAI_ENGINE_AES": "cm"}, {}),
     "bandwidth estimation": ({}, {"no_twcc": True}),
-    "retransmission": ({}, {"no_rtx": True}),
 }
 LIMIT_S: Final = 590
 SHORT_LIMIT_S: Final = 170
@@ -205,8 +204,8 @@ def ablation(bench: Bench) -> None:
 def delay(bench: Bench) -> None:
     """How long a packet takes from its publisher to its viewer, both kernels included: with nothing going on, at 70 % load, in a crowd.
 
-    The load is many classes of 100. In one class of 1,000 the last viewer of a frame waits until those before it are served, whatever is done:
-    that is told for information.
+    The load is many classes of 100. In one class of 1,000 the last viewer of a frame waits for those before it, whatever is done: that is
+    told for information.
     """
     report = bench.report
     with Door() as door:
@@ -263,6 +262,11 @@ def idle(bench: Bench) -> None:
     report = bench.report
     report.line(f"{peers} idle peers: joins failed", run["join"]["failed"], "", 0)
     report.line(f"{peers} idle peers: CPU", 100 * run["server"]["cpu_seconds"] / run["seconds"], "% core", 2 * peers / 10_000)
+    media = cost(run).load
+    checks = metric_delta(run, "stun_in") / run["seconds"]
+    report.line(f"{peers} idle peers: CPU of the media thread", 100 * media, "% core", None)
+    report.line(f"{peers} idle peers: connectivity checks answered", checks, "/s", None)
+    report.line(f"{peers} idle peers: CPU per check", 1e6 * media / max(1.0, checks), "us", None)
     report.line(f"{peers} idle peers: memory each", (run["server"]["rss_bytes"][1] - before.resident) / peers / 1024, "KB", None)
 
 
