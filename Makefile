@@ -12,11 +12,12 @@ ARGS ?=
 PYTEST := $(BIN)/pytest
 
 ENGINE_SOURCES := $(shell find media/engine -name target -prune -o -type f \( -name '*.rs' -o -name 'Cargo.*' \) -print)
+SWARM_SOURCES := $(shell find media/engine/swarm -name target -prune -o -type f \( -name '*.rs' -o -name 'Cargo.*' \) -print 2>/dev/null)
 WEB_SOURCES := $(shell find web/src web/public web/scripts -type f) web/index.html web/vite.config.ts web/tsconfig.json
 CARGO := cargo
 ENGINE := --manifest-path media/engine/Cargo.toml
 
-.PHONY: screens help run setup venv engine web check lint types unit rust-check web-check test rust-test integration e2e prove bench-signaling docs clean
+.PHONY: screens help run setup venv engine web check lint types unit rust-check web-check test rust-test integration e2e prove bench-signaling bench-media bench-peers docs clean
 
 help: ## what there is to call
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 20
@@ -97,6 +98,21 @@ screens: web ## every page at three widths in both languages against the baselin
 
 bench-signaling: $(DONE)/dev engine ## signaling load: latency, memory, CPU per delivered frame against a raw send
 	$(BIN)/python -m loadtests.bench_signaling
+
+$(DONE)/swarm: $(SWARM_SOURCES)
+	$(CARGO) build --release --quiet --manifest-path media/engine/swarm/Cargo.toml
+	@mkdir -p $(@D) && touch $@
+
+$(DONE)/clips: $(DONE)/dev media/engine/swarm/clips.py
+	$(BIN)/python media/engine/swarm/clips.py
+	@touch $@
+
+bench-media: $(DONE)/dev engine $(DONE)/swarm $(DONE)/clips ## media load: CPU per forwarded packet against a floor, delay, joins, memory (ARGS=--short)
+	$(BIN)/python -m loadtests.bench_media $(ARGS)
+
+bench-peers: $(DONE)/dev engine $(DONE)/swarm $(DONE)/clips ## the media engine beside Debian's Janus in one run (root; installs janus)
+	@.ci/packages bench
+	$(BIN)/python -m loadtests.bench_peers $(ARGS)
 
 docs: $(DONE)/dev engine ## write the generated parts of PROTOCOL.md
 	$(BIN)/python -m signaling.messages docs

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from loadtests.crowd import Crowd, Member, stamp
+from loadtests.report import Report, quantile
 from signaling.fanout import WINDOW_S
 from signaling.metrics import BUCKETS
 
 ROOT: Final = Path(__file__).parents[1]
-RESULTS: Final = ROOT / "var" / "bench" / "signaling.json"
 TEXT_BYTES: Final = 200
 
 
@@ -69,14 +69,6 @@ def node(window_s: float = WINDOW_S) -> Iterator[Node]:
             running.stop()
 
 
-def quantile(values: list[float], q: float) -> float:
-    """The q-quantile; nan for no values."""
-    if not values:
-        return float("nan")
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(q * len(ordered)))]
-
-
 def late_quantile(lateness: dict[str, Any], q: float) -> float:
     """Upper bound of the q-quantile of a histogram as told by a node, seconds."""
     wanted, seen = q * lateness["count"], 0
@@ -85,25 +77,6 @@ def late_quantile(lateness: dict[str, Any], q: float) -> float:
         if seen >= wanted:
             return float(min(bound, lateness["max"]))
     return float(lateness["max"])
-
-
-class Report:
-    """The lines printed, and whether any budget was missed."""
-
-    def __init__(self) -> None:
-        self.lines: list[dict[str, Any]] = []
-
-    def line(self, name: str, figure: float, unit: str, budget: float | None) -> None:
-        """One figure; budget is the most it may be (None: for information)."""
-        verdict = "" if budget is None else "ok" if figure <= budget else "MISS"
-        told = "-" if budget is None else f"<= {budget:g}"
-        print(f"{name:<44} {figure:>10.3f} {unit:<8} {told:<10} {verdict}", flush=True)
-        self.lines.append({"name": name, "figure": figure, "unit": unit, "budget": budget, "verdict": verdict})
-
-    @property
-    def missed(self) -> bool:
-        """Whether any budget was."""
-        return any(line["verdict"] == "MISS" for line in self.lines)
 
 
 def open_class(running: Node, session: str = "bench", *, receive_buffer: int | None = None) -> tuple[Crowd, Member]:
@@ -385,8 +358,7 @@ def main() -> int:
         mass_drop(report, 2_000 if options.short else 8_000)
     if "stall" in wanted:
         stalled_readers(report, 60)
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps({"short": options.short, "lines": report.lines}, indent=1))
+    report.save("signaling", short=options.short)
     return 1 if report.missed else 0
 
 

@@ -141,6 +141,7 @@ class Door:
                 "rtx_ssrc": secrets.randbits(31) | 1 if kind == "video" else None,
                 "codecs": formats.codecs,
                 "auto": places[kind] % AUDIO_SLOTS if kind == "audio" else None,
+                "rank": 1 if places[kind] == 0 else 2,
             }
             slots.append((slot, places[kind]))
             places[kind] += 1

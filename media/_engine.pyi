@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 Kind: TypeAlias = Literal["audio", "video"]
-CodecName: TypeAlias = Literal["opus", "red", "vp8", "h264"]
+CodecName: TypeAlias = Literal["opus", "red", "vp8", "h264", "vp9", "av1"]
 #: (payload type, codec, RTX payload type or None)
 Codec: TypeAlias = tuple[int, CodecName, int | None]
 #: Header extension ids as negotiated on that peer; absent = not negotiated. Keys: mid, rid, rrid, audio_level, twcc, abs_send_time.
@@ -21,7 +21,9 @@ Event: TypeAlias = (
     | tuple[Literal["track"], int, bool, str]  # track, packets are arriving (False after 2 s of silence on the wire), codec
     | tuple[Literal["speakers"], int, list[tuple[int, int]]]  # room, [(track, level 0..127 dBov below full scale)], loudest first
     | tuple[Literal["audio_slots"], int, list[int]]  # room, track per audio slot (0 = empty)
-    | tuple[Literal["quality"], int, int, int, int, int, int]  # peer, rtt ms, loss in permille, loss out permille, kbit/s in, kbit/s out
+    | tuple[Literal["layer"], int, int]  # slot, index of the layer it plays (0 = lowest); -1 = paused, not even the lowest fits
+    # peer, rtt ms, loss in permille, loss out permille, kbit/s in, kbit/s out, kbit/s the way to it can carry (0 = unknown)
+    | tuple[Literal["quality"], int, int, int, int, int, int, int]
     | tuple[Literal["violation"], int, str, int]  # peer, kind: "unknown_ssrc" "not_allowed" "too_many_ssrc" ..., count since last told
 )
 
@@ -51,7 +53,9 @@ class Engine:
     def event_fd(self) -> int:
         """Readable (eventfd) whenever `drain` has something to return."""
 
-    def open_room(self, room: int, audio_slots: int = 3) -> None: ...
+    def open_room(self, room: int, audio_slots: int = 3, *, home: int = 0) -> None:
+        """`home` is the shard its publishers live on."""
+
     def close_room(self, room: int) -> None:
         """Closes every peer in it."""
 
@@ -71,7 +75,8 @@ class Engine:
     ) -> None:
         """Expect one ICE-lite / DTLS-server transport; closed with "expired" unless DTLS completes within expires_ms.
 
-        The same transport carries tracks (client publishes) or slots (client receives); a connection normally has one of the two.
+        The same transport carries tracks (client publishes: on the room's home shard) or slots (client receives: on any shard); a
+        connection normally has one of the two.
         """
 
     def restart_ice(self, peer: int, *, local_ufrag: str, local_pwd: str, remote_ufrag: str, remote_pwd: str) -> None:
@@ -89,10 +94,14 @@ class Engine:
         codecs: Sequence[Codec],
         allowed: bool,
         priority: bool = False,
+        rids: Sequence[str] = (),
+        voice: bool = True,
     ) -> None:
         """A track this peer may send: recognised by MID extension or by (ssrc, rtx ssrc).
 
-        allowed=False: packets are counted and dropped. priority=True (audio): always in an audio slot while sending.
+        allowed=False: packets are counted and dropped. priority=True (audio): always in an audio slot while sending. `rids` are its
+        simulcast layers by RID extension (RFC 8852), lowest first, at most 3; empty = one layer.
+        voice=False (audio): plays only where it is assigned, never in the room's audio slots.
         """
 
     def set_track(self, track: int, *, allowed: bool, priority: bool) -> None: ...
@@ -108,10 +117,11 @@ class Engine:
         rtx_ssrc: int | None,
         codecs: Sequence[Codec],
         auto: int | None = None,
+        rank: int = 2,
     ) -> None:
         """A place this peer receives one rewritten stream in. auto=i (audio): follows the room's audio slot i, never the peer's own voice.
 
-        "Own" is decided by `own_tracks`.
+        "Own" is decided by `own_tracks`. `rank` tells who is served first when bandwidth is short: 0 screen, 1 main, 2 tile; audio always.
         """
 
     def own_tracks(self, peer: int, tracks: Sequence[int]) -> None:
@@ -120,7 +130,10 @@ class Engine:
     def assign(self, slot: int, track: int | None) -> None:
         """Play this track in this slot from its next key frame (asked for at once); None = pause the slot."""
 
-    def request_key_frame(self, track: int) -> None: ...
+    def limit_slot(self, slot: int, max_layer: int) -> None:
+        """The highest layer worth sending (0 = lowest; 2 to begin with), -1 = the viewer does not see it now: nothing is sent."""
+
+    def request_key_frame(self, track: int, layer: int = 0) -> None: ...
     def drain(self) -> list[Event]:
         """All events since the last call, oldest first; a full queue drops quality/speakers first and counts them."""
 

@@ -1,7 +1,8 @@
 """Which codecs and header extensions are spoken, and how one m-line's choice is read and written. Pure.
 
-Forwarded: Opus (and RED around it), VP8, H.264 (packetization mode 1, constrained baseline), each video codec with RTX. The order here is
-the order of preference in answers: VP8 first, since every browser decodes it.
+Forwarded: Opus (and RED around it), VP8, H.264 (packetization mode 1, constrained baseline), VP9 (profile 0), AV1 (main profile), each
+video codec with RTX. The order here is the order of preference in answers: VP8 first, since every browser decodes it; a client that wants
+another offers only that.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,42 +12,51 @@ from typing import Final, Literal, TypeAlias
 from media.sdp import Attribute, Section, number
 
 Kind: TypeAlias = Literal["audio", "video"]
-CodecName: TypeAlias = Literal["opus", "red", "vp8", "h264"]
+CodecName: TypeAlias = Literal["opus", "red", "vp8", "h264", "vp9", "av1"]
 #: (payload type, codec, RTX payload type or None), as media._engine takes it
 Codec: TypeAlias = tuple[int, CodecName, int | None]
 
-#: extension name -> URI, of those a server offers or accepts. RFC 8843, RFC 6464 and WebRTC drafts.
+#: extension name -> URI, of those a server offers or accepts. RFC 8843, RFC 8852, RFC 6464 and WebRTC drafts.
 EXTENSIONS: Final[Mapping[str, str]] = {
     "audio_level": "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
     "abs_send_time": "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
     "twcc": "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
     "mid": "urn:ietf:params:rtp-hdrext:sdes:mid",
+    "rid": "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id",
+    "rrid": "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id",
 }
 #: the ids in our own offers; small enough for one-byte headers (RFC 8285)
 OFFERED_IDS: Final[Mapping[str, int]] = {"audio_level": 1, "abs_send_time": 2, "twcc": 3, "mid": 4}
 _NAMES: Final[Mapping[str, str]] = {uri: name for name, uri in EXTENSIONS.items()}
-#: extensions that make sense on an m-line of this kind
+#: extensions that make sense on an m-line of this kind; names of simulcast streams are never offered by us, we send one stream per m-line
 EXTENSIONS_OF: Final[Mapping[Kind, tuple[str, ...]]] = {
     "audio": ("audio_level", "abs_send_time", "twcc", "mid"),
-    "video": ("abs_send_time", "twcc", "mid"),
+    "video": ("abs_send_time", "twcc", "mid", "rid", "rrid"),
 }
 _FEEDBACK: Final[Mapping[Kind, tuple[str, ...]]] = {
     "audio": ("transport-cc",),
     "video": ("nack", "nack pli", "ccm fir", "transport-cc"),
 }
-_ORDER: Final[Mapping[Kind, tuple[CodecName, ...]]] = {"audio": ("opus", "red"), "video": ("vp8", "h264")}
-_RTPMAP: Final[Mapping[str, CodecName]] = {"opus/48000/2": "opus", "red/48000/2": "red", "vp8/90000": "vp8", "h264/90000": "h264"}
+_ORDER: Final[Mapping[Kind, tuple[CodecName, ...]]] = {"audio": ("opus", "red"), "video": ("vp8", "h264", "vp9", "av1")}
 _WRITTEN: Final[Mapping[CodecName, str]] = {
     "opus": "opus/48000/2",
     "red": "red/48000/2",
     "vp8": "VP8/90000",
     "h264": "H264/90000",
+    "vp9": "VP9/90000",
+    "av1": "AV1/90000",
 }
+_RTPMAP: Final[Mapping[str, CodecName]] = {written.lower(): name for name, written in _WRITTEN.items()}
 _H264_OFFER: Final = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"
 #: what our offers propose, by kind: codec, payload type, RTX payload type, fmtp
 OFFERED: Final[Mapping[Kind, tuple[tuple[Codec, str], ...]]] = {
     "audio": (((111, "opus", None), "minptime=10;useinbandfec=1"), ((63, "red", None), "111/111")),
-    "video": (((96, "vp8", 97), ""), ((98, "h264", 99), _H264_OFFER)),
+    "video": (
+        ((96, "vp8", 97), ""),
+        ((98, "h264", 99), _H264_OFFER),
+        ((100, "vp9", 101), "profile-id=0"),
+        ((102, "av1", 103), "level-idx=5;profile=0;tier=0"),
+    ),
 }
 
 
@@ -75,11 +85,16 @@ def parameters(fmtp: str) -> dict[str, str]:
 
 
 def _speaks(codec: CodecName, fmtp: str) -> bool:
-    if codec != "h264":
-        return True
     wanted = parameters(fmtp)
-    # RFC 6184 section 8.1: profile_idc 42 is (constrained) baseline, decodable by every H.264 receiver.
-    return wanted.get("packetization-mode") == "1" and wanted.get("profile-level-id", "42e01f").lower().startswith("42")
+    match codec:
+        case "h264":  # RFC 6184 section 8.1: profile_idc 42 is (constrained) baseline, decodable by every H.264 receiver.
+            return wanted.get("packetization-mode") == "1" and wanted.get("profile-level-id", "42e01f").lower().startswith("42")
+        case "vp9":  # RFC 9628 section 6: 8 bits, 4:2:0
+            return wanted.get("profile-id", "0") == "0"
+        case "av1":  # RTP Payload Format For AV1, section 7.2.1: the main profile
+            return wanted.get("profile", "0") == "0"
+        case _:
+            return True
 
 
 def read_formats(section: Section, kind: Kind) -> Formats:
@@ -130,14 +145,16 @@ def offered_formats(kind: Kind) -> Formats:
 
 
 def answered_fmtp(codec: CodecName, offered: str, *, stereo: bool) -> str:
-    """Format parameters of our answer: what we ask the sender for (RFC 7587 section 6.1, RFC 6184 section 8.2.2)."""
+    """Format parameters of our answer: what we ask the sender for (RFC 7587 section 6.1, RFC 6184 section 8.2.2, RFC 9628 section 6.2)."""
     if codec == "opus":
         # usedtx: no packets during silence; in-band FEC lets receivers repair single losses.
         base = "minptime=10;useinbandfec=1;usedtx=1"
         return f"{base};stereo=1;sprop-stereo=1" if stereo else base
     if codec == "h264":
         return offered or _H264_OFFER
-    return offered if codec == "red" else ""
+    if codec == "vp9":
+        return "profile-id=0" if "profile-id" in parameters(offered) else ""
+    return "" if codec == "vp8" else offered
 
 
 def write_formats(formats: Formats) -> tuple[tuple[str, ...], list[Attribute]]:

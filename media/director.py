@@ -1,21 +1,25 @@
 """Who may be heard and seen, and who receives whom: one class's media as data. Pure; told about tracks, viewers and the room, it answers
-with directives which `media/plane.py` carries out.
+with directives (media/directives.py).
 
 Rules
 - A track is forwarded if its source is announced as on in the class (signaling/classroom/tracks.py) by an admitted person, and it is the
   newest of that person's tracks of that source: rights follow the person, media follows the device.
 - The screen place shows the current screen share. The main place shows who was made large, else a trainer, else who speaks, else who has
-  a camera. Tiles show who the viewer asked for, else the stage in order. Nobody is sent the own picture, and nobody unasked twice.
+  a camera. The focus place (WHEP players) shows the screen while one is shared, else what the main place shows. Tiles show who the viewer
+  asked for, else the stage in order. Nobody is sent the own picture, and nobody unasked twice.
 - A picture stays in the place it has: only what changes is assigned anew.
+- Of a picture sent in several sizes a place gets at most the one its viewer has a use for (media/layers.py); out of sight, none.
 - Viewers are brought up to date in portions (`refresh`), so that a change in a class of thousands blocks nobody; changes in between
   are skipped over.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from dataclasses import dataclass
+from typing import Final
 
-from media.negotiation import Source, Use
+from media.directives import Directive, Drop, Limit, Own, Permit, Play, Slot, Tell, Track, Viewer
+from media.layers import MOST, worth_sending
+from media.negotiation import KIND_FOR, Source
 from signaling.classroom.ids import Millis, ParticipantId
 from signaling.classroom.roles import Role
 from signaling.classroom.seats import Seat
@@ -24,83 +28,6 @@ from signaling.classroom.state import Room
 
 #: a louder person takes the automatic main place only this long after the last change
 MAIN_HOLD_MS: Final = 3_000
-
-
-@dataclass(kw_only=True)
-class Track:
-    """Something one device sends; `allowed` and `priority` are what the engine was last told."""
-
-    id: int
-    participant: ParticipantId
-    connection: str
-    source: Source
-    allowed: bool = False
-    priority: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Slot:
-    """A place of one viewer; audio slots are filled by the engine."""
-
-    id: int
-    mid: str
-    use: Use
-
-
-@dataclass(kw_only=True)
-class Viewer:
-    """One receiving device. `shown` is the person in each video slot, `playing` the track in each slot."""
-
-    participant: ParticipantId
-    connection: str
-    peer: int
-    slots: Sequence[Slot]
-    show: tuple[ParticipantId, ...] | None = None
-    playing: dict[int, int | None] = field(default_factory=dict)
-    told: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Permit:
-    """Forward this track or not; with priority (audio) it always has an audio slot."""
-
-    track: int
-    allowed: bool
-    priority: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Play:
-    """Play this track in this slot; None pauses the slot."""
-
-    slot: int
-    track: int | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Own:
-    """The microphones an automatic audio slot of this peer never plays."""
-
-    peer: int
-    tracks: tuple[int, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tell:
-    """Who is in this connection's video slots: [{mid, participant, source}]."""
-
-    connection: str
-    slots: tuple[Mapping[str, str | None], ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Drop:
-    """Close every transport of this connection."""
-
-    connection: str
-
-
-Directive: TypeAlias = Permit | Play | Own | Tell | Drop
 
 
 def may_receive(room: Room, participant: ParticipantId) -> bool:
@@ -206,6 +133,18 @@ class Director:
             viewer.show = None if people is None else tuple(people)
             self._stale[connection] = None
 
+    def size(self, viewer: Viewer, heights: Mapping[str, int]) -> list[Directive]:
+        """A viewer shows its places this high, by mid; 0 = out of sight. Places not named stay as they were."""
+        viewer.wishes.update({slot.id: heights[slot.mid] for slot in viewer.slots if slot.mid in heights})
+        return self._limit(viewer)
+
+    def resize(self, track: int, height: int) -> None:
+        """A track's full picture is this high from now on."""
+        found = self.tracks.get(track)
+        if found is not None and found.height != height:
+            found.height = height
+            self._stale.update(dict.fromkeys(self.viewers))
+
     # What happens in class.
 
     def follow(self, room: Room, touched: ParticipantId | None) -> list[Directive]:
@@ -241,6 +180,10 @@ class Director:
         """Whose track this is; None when unknown or 0."""
         found = self.tracks.get(track)
         return found.participant if found is not None else None
+
+    def sends(self, participant: ParticipantId, source: Source) -> bool:
+        """Whether a device of this person carries this source, announced or not."""
+        return (participant, source) in self._current
 
     # Bringing viewers up to date.
 
@@ -328,6 +271,9 @@ class Director:
                 chosen[slot.id] = scene.cameras[main] if main is not None else None
             elif slot.use == "screen":
                 chosen[slot.id] = scene.screen[1] if scene.screen is not None and foreign else None
+            elif slot.use == "focus":
+                shown = scene.cameras[main] if main is not None else None
+                chosen[slot.id] = scene.screen[1] if scene.screen is not None and foreign else shown
             elif slot.use == "screen_audio":
                 chosen[slot.id] = scene.screen_audio if foreign else None
         chosen.update(_keep_places(tiles, viewer.playing, [scene.cameras[person] for person in wanted[: len(tiles)]]))
@@ -335,16 +281,30 @@ class Director:
         viewer.playing.update(chosen)
         # What is paused goes first, so that no track is for a moment in two places.
         directives: list[Directive] = [Play(slot=slot, track=None) for slot, track in changes.items() if track is None]
+        directives += self._limit(viewer)
         directives += [Play(slot=slot, track=track) for slot, track in changes.items() if track is not None]
         if changes or not viewer.told:
             viewer.told = True
             directives.append(self._tell(viewer))
         return directives
 
+    def _limit(self, viewer: Viewer) -> list[Directive]:
+        """What changed of which layers this viewer has a use for."""
+        directives: list[Directive] = []
+        for slot, wanted in viewer.wishes.items():
+            track = self.tracks.get(viewer.playing.get(slot) or 0)
+            if track is None:
+                continue
+            layer = worth_sending(track.height, track.layers, wanted)
+            if layer != viewer.limits.get(slot, MOST):
+                viewer.limits[slot] = layer
+                directives.append(Limit(slot=slot, layer=layer))
+        return directives
+
     def _tell(self, viewer: Viewer) -> Tell:
         found: list[Mapping[str, str | None]] = []
         for slot in viewer.slots:
-            if slot.use in ("screen", "main", "tile"):
+            if KIND_FOR[slot.use] == "video":
                 id = viewer.playing.get(slot.id)
                 track = self.tracks.get(id) if id is not None else None
                 if track is None:

@@ -6,8 +6,8 @@ Nothing but the route's own handler differs between routes, so limits, refusals 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
@@ -54,7 +54,11 @@ Handler = Callable[[Call], Awaitable[web.StreamResponse | msgspec.Struct | None]
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """One call of the API. `answer` None means 204; `codes` are the refusals besides those every route may give."""
+    """One call of the API. `answer` None means 204; `codes` are the refusals besides those every route may give.
+
+    `takes` is the media type of a body that is text rather than JSON; `raw` are the media types ("" = no body) by status of good answers
+    that are not JSON either.
+    """
 
     method: str
     path: str
@@ -66,6 +70,8 @@ class Route:
     answer: Any = None
     status: int = 200
     codes: tuple[str, ...] = ()
+    takes: str = ""
+    raw: Mapping[int, str] = field(default_factory=dict)
 
 
 def add(app: web.Application, routes: tuple[Route, ...]) -> None:
@@ -89,7 +95,7 @@ def _serve(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse
         try:
             principal = await _identify(request, route, now)
             query = _query(request, route.query)
-            body = await _body(request, decoder) if decoder else None
+            body = await _json(request, decoder) if decoder else await _text(request, route.takes) if route.takes else None
             answer = await route.handler(Call(request=request, principal=principal, body=body, query=query, now=now))
         except Rejected as error:
             raise Problem(error.code) from error
@@ -140,19 +146,29 @@ def _query(request: web.Request, kind: type[msgspec.Struct]) -> msgspec.Struct:
         raise Problem("bad_message") from None
 
 
-async def _body(request: web.Request, decoder: "msgspec.json.Decoder[Any]") -> Any:
+async def _json(request: web.Request, decoder: "msgspec.json.Decoder[Any]") -> Any:
+    try:
+        return decoder.decode(await _body(request, "application/json"))
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        raise Problem("bad_message") from None
+
+
+async def _text(request: web.Request, media_type: str) -> str:
+    try:
+        return (await _body(request, media_type)).decode()
+    except UnicodeDecodeError:
+        raise Problem("bad_message") from None
+
+
+async def _body(request: web.Request, media_type: str) -> bytes:
     limits = request.app[keys.CONFIG].limits
-    if request.content_type != "application/json":
+    if request.content_type != media_type:
         raise Problem("bad_message")
     if (request.content_length or 0) > limits.body_bytes:
         raise Problem("too_large")
     try:
         async with asyncio.timeout(limits.body_seconds):
-            raw = await request.read()
+            return await request.read()
     except TimeoutError:
         request.protocol.keep_alive(False)
         raise Problem("too_slow") from None
-    try:
-        return decoder.decode(raw)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        raise Problem("bad_message") from None

@@ -25,8 +25,9 @@ from server.doors import Bouncer, Doors, LateSignals
 from server.guard import Guard
 from server.limits import Buckets
 from server.pulse import Pulse
-from server.routes import audit, classes, node, operator, people, seats
+from server.routes import audit, classes, node, operator, people, seats, whip
 from server.seats import hash_cookie
+from server.whip import Streams
 from signaling.classroom.ids import Millis
 from signaling.gateway import Gateway
 from signaling.hub import Hub
@@ -35,7 +36,7 @@ from signaling.metrics import Counters, Histogram
 
 log = logging.getLogger("jiangtai.node")
 #: every call of the API
-ROUTES: Final = (*seats.ROUTES, *people.ROUTES, *classes.ROUTES, *audit.ROUTES, *operator.ROUTES, *node.ROUTES)
+ROUTES: Final = (*seats.ROUTES, *people.ROUTES, *classes.ROUTES, *audit.ROUTES, *operator.ROUTES, *whip.ROUTES, *node.ROUTES)
 _PRUNE_S = 60.0
 _TICK_S = 0.05
 
@@ -54,7 +55,7 @@ def create_app(config: Config, *, replace: Mapping[web.AppKey[Any], Any] | None 
     app[keys.STARTED_AT] = _now_ms()
     for key, value in (replace or {}).items():
         app[key] = value
-    app.on_response_prepare.append(site.on_prepare)
+    app.on_response_prepare.extend((site.on_prepare, whip.on_prepare))
     app.on_shutdown.append(_dismiss)
     app.cleanup_ctx.extend((_keys, _store, _media, _signaling, _upkeep, _demo))
     app[keys.ROUTES] = ROUTES
@@ -148,6 +149,7 @@ async def _signaling(app: web.Application) -> AsyncIterator[None]:
     app[keys.SIGNALS].target = gateway
     bouncer = app[keys.BOUNCER] = Bouncer(app[keys.SEATS], gateway)
     hub.watch(bouncer.watch)
+    app[keys.STREAMS] = Streams(hub=hub, plane=app[keys.PLANE], seats=app[keys.SEATS], signals=app[keys.SIGNALS])
     await gateway.start()
     yield
     await bouncer.settle()
@@ -155,6 +157,7 @@ async def _signaling(app: web.Application) -> AsyncIterator[None]:
 
 async def _dismiss(app: web.Application) -> None:
     """Before the sockets are waited for: save every class, tell everybody, let go."""
+    await app[keys.STREAMS].stop()
     await app[keys.HUB].drain()
     await app[keys.GATEWAY].stop()
 
@@ -180,6 +183,7 @@ async def _demo(app: web.Application) -> AsyncIterator[None]:
 async def _prune(app: web.Application) -> None:
     while True:
         try:
+            app[keys.STREAMS].prune()
             await app[keys.SEATS].prune(app[keys.CLOCK]())
         except Exception:
             log.exception("pruning failed")

@@ -7,13 +7,13 @@ cuts what is open. Admission itself is the classroom's business.
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
 from moderation.names import likeness
 from server.adapters.sqlite_seats import SqliteSeats
 from server.seats import well_formed
-from signaling.classroom.ids import Millis, ParticipantId, SessionId
+from signaling.classroom.ids import ConnectionId, Millis, ParticipantId, SessionId
 from signaling.classroom.sanctions import BanLifted, ParticipantRemoved
 from signaling.classroom.seats import Seat as Standing
 from signaling.classroom.state import Room
@@ -50,10 +50,22 @@ class Doors:
 
 
 class LateSignals:
-    """ports.Signals for the media plane, which is made before the gateway that carries them; silent until `target` is set."""
+    """ports.Signals for the media plane, which is made before the gateway that carries them; silent until `target` is set.
+
+    Connections without a socket (encoders, players) have a listener in this process instead.
+    """
 
     def __init__(self) -> None:
         self.target: Signals | None = None
+        self._listeners: dict[ConnectionId, Callable[[Mapping[str, Any]], None]] = {}
+
+    def listen(self, connection: ConnectionId, listener: Callable[[Mapping[str, Any]], None]) -> None:
+        """Tell `listener` what is for this connection alone; it must not block."""
+        self._listeners[connection] = listener
+
+    def unlisten(self, connection: ConnectionId) -> None:
+        """Tell it no more."""
+        self._listeners.pop(connection, None)
 
     def to_all(self, session: SessionId, signal: Mapping[str, Any]) -> None:
         """See ports.Signals."""
@@ -72,7 +84,10 @@ class LateSignals:
 
     def to_connection(self, session: SessionId, connection: str, signal: Mapping[str, Any]) -> None:
         """See ports.Signals."""
-        if self.target is not None:
+        listener = self._listeners.get(connection)
+        if listener is not None:
+            listener(signal)
+        elif self.target is not None:
             self.target.to_connection(session, connection, signal)
 
 

@@ -16,6 +16,7 @@ from server.guard import Guard
 from server.keyring import KeyRing
 from server.limits import Buckets
 from server.pulse import Pulse
+from server.whip import Streams
 from signaling.gateway import Gateway
 from signaling.hub import Hub
 from signaling.metrics import Counters
@@ -45,6 +46,7 @@ PLANE = web.AppKey("plane", NativePlane)
 HUB = web.AppKey("hub", Hub)
 GATEWAY = web.AppKey("gateway", Gateway)
 BOUNCER = web.AppKey("bouncer", Bouncer)
+STREAMS = web.AppKey("streams", Streams)
 COUNTERS = web.AppKey("counters", Counters)
 PULSE = web.AppKey("pulse", Pulse)
 GUARD = web.AppKey("guard", Guard)

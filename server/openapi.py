@@ -45,6 +45,7 @@ _SCHEMES: Final = {
         "name": "jiangtai-operator",
         "description": "Under TLS named __Host-jiangtai-operator.",
     },
+    "token": {"type": "http", "scheme": "bearer", "description": "A join token; on a session, the one it was opened with."},
     "service": {
         "type": "http",
         "scheme": "bearer",
@@ -58,7 +59,7 @@ def codes_of(route: Route) -> tuple[str, ...]:
     codes = {*_COMMON, *route.codes}
     if not may(Caller.ANYBODY, route.right):
         codes |= {"unauthenticated", "not_allowed", "rate_limited"}
-    if route.body is not None:
+    if route.body is not None or route.takes:
         codes |= {"too_slow"}
     return tuple(sorted(codes | {"bad_origin", "journal_unavailable"}))
 
@@ -73,6 +74,8 @@ def _operation(route: Route, schema_of: dict[int, Any]) -> dict[str, Any]:
         operation["parameters"] = parameters
     if route.body is not None:
         operation["requestBody"] = {"required": True, "content": _json(schema_of[id(route.body)])}
+    elif route.takes:
+        operation["requestBody"] = {"required": True, "content": {route.takes: {"schema": {"type": "string"}}}}
     if security := _security(route.right):
         operation["security"] = security
     return operation
@@ -92,7 +95,7 @@ def _responses(route: Route, schema_of: dict[int, Any]) -> dict[str, Any]:
     good: dict[str, Any] = {"description": "Done."}
     if route.answer is not None:
         good["content"] = _json(schema_of[id(route.answer)])
-    responses = {str(route.status): good}
+    responses = {str(status): _raw(media_type) for status, media_type in route.raw.items()} or {str(route.status): good}
     by_status: dict[int, list[str]] = {}
     for code in codes_of(route):
         by_status.setdefault(problems.status_of(code), []).append(code)
@@ -101,7 +104,14 @@ def _responses(route: Route, schema_of: dict[int, Any]) -> dict[str, Any]:
     return responses
 
 
+def _raw(media_type: str) -> dict[str, Any]:
+    content = {"content": {media_type: {"schema": {"type": "string"}}}} if media_type else {}
+    return {"description": "Done.", **content}
+
+
 def _security(right: Right) -> list[dict[str, list[str]]]:
+    if right is Right.STREAM:
+        return [{"token": []}]
     if may(Caller.ANYBODY, right):
         return []
     kinds = {"seat": any(may(Caller(role), right) for role in _SEATED)}

@@ -20,6 +20,8 @@ _OWN: Final[dict[str, tuple[int, Retry, str]]] = {
     "method_not_allowed": (405, "never", "This method is not served here."),
     "class_ended": (409, "never", "The class is over."),
     "exists": (409, "never", "A different class has this id."),
+    "precondition_failed": (412, "now", "The session has changed since."),
+    "precondition_required": (428, "now", "If-Match must tell which state of the session is meant."),
     "too_large": (413, "never", "The request is too large."),
     "bad_message": (400, "never", "The request is malformed."),
     "bad_sdp": (400, "now", "The session description is malformed."),

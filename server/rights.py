@@ -32,6 +32,7 @@ class Right(StrEnum):
     SEE_PEOPLE = "see_people"
     SEE_AUDIT = "see_audit"
     SEE_NODE = "see_node"
+    STREAM = "stream"
 
 
 SEATED: Final = frozenset(Caller(role) for role in Role)
@@ -52,6 +53,8 @@ RIGHTS: Final[Mapping[Right, frozenset[Caller]]] = MappingProxyType(
         Right.SEE_PEOPLE: _seated_with(Capability.SEE_EVERYBODY) | {Caller.SERVICE},
         Right.SEE_AUDIT: frozenset({Caller.SERVICE, Caller.OPERATOR}),
         Right.SEE_NODE: frozenset({Caller.OPERATOR}),
+        # With a join token as bearer, which the route itself looks at (server/routes/whip.py).
+        Right.STREAM: frozenset(Caller),
     }
 )
 

@@ -71,8 +71,10 @@ class NodeCollector:
             "evicted": guard.evicted,
             "malformed": guard.malformed,
         }
+        streams = app[keys.STREAMS]
+        door |= {"streams": len(streams), "streams_refused": streams.refused}
         door |= {"calls_refused": app[keys.CALLS].refused + app[keys.SERVICE_CALLS].refused, "logins_refused": app[keys.FAILURES].refused}
-        yield from _of_mapping("jiangtai_http_", "HTTP: ", door, frozenset({"unproved_connections"}))
+        yield from _of_mapping("jiangtai_http_", "HTTP: ", door, frozenset({"unproved_connections", "streams"}))
         requests = app[keys.REQUESTS]
         yield _requests(requests)
 

@@ -28,6 +28,7 @@ MAX_DEPTH: Final = 16
 MAX_VALUES: Final = 512
 
 Sdp: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=60_000)]
+Mid: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=16)]
 Source: TypeAlias = Literal["microphone", "camera", "screen", "screen_audio"]
 
 
@@ -39,10 +40,18 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class MediaTrack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which m-line of an offer carries which source."""
+    """Which m-line of an offer carries which source, and how high its full picture is in pixels."""
 
-    mid: Annotated[str, msgspec.Meta(min_length=1, max_length=16)]
+    mid: Mid
     source: Source
+    height: Annotated[int, msgspec.Meta(ge=1, le=4320)] | None = None
+
+
+class SlotSize(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How high a slot is shown, in device pixels; 0 = out of sight."""
+
+    mid: Mid
+    height: Annotated[int, msgspec.Meta(ge=0, le=4320)]
 
 
 class MediaPublish(Request, frozen=True, kw_only=True, tag="media_publish"):
@@ -53,10 +62,12 @@ class MediaPublish(Request, frozen=True, kw_only=True, tag="media_publish"):
 
 
 class MediaSubscribe(Request, frozen=True, kw_only=True, tag="media_subscribe"):
-    """The receiving side: "offer" {tiles: n} -> {sdp, slots}; "answer" {sdp} -> {}; "show" {tiles: [id]} -> {}; "restart" -> {sdp}."""
+    """The receiving side: "offer" {tiles: n} -> {sdp, slots}; "answer" {sdp} -> {}; "show" {tiles: [id]} -> {}; "size" {sizes} -> {};
+    "restart" -> {sdp}."""
 
-    action: Literal["offer", "answer", "show", "restart"]
+    action: Literal["offer", "answer", "show", "size", "restart"]
     tiles: Annotated[int, msgspec.Meta(ge=0, le=25)] | Annotated[list[ParticipantId], msgspec.Meta(max_length=25)] | None = None
+    sizes: Annotated[list[SlotSize], msgspec.Meta(max_length=30)] | None = None
     sdp: Sdp | None = None
 
 
@@ -133,6 +144,19 @@ class Slots(Signal, frozen=True, kw_only=True, tag="slots"):
 
     slots: list[Slot]
     partial: bool = False
+
+
+class SlotLayer(msgspec.Struct, frozen=True, kw_only=True):
+    """Which size a video slot plays: 0 is the lowest; -1 = paused, the connection carries not even that."""
+
+    mid: str
+    layer: int
+
+
+class Layers(Signal, frozen=True, kw_only=True, tag="layers"):
+    """Sizes of what this connection's video slots play, of all that were ever told."""
+
+    slots: list[SlotLayer]
 
 
 class Audio(Signal, frozen=True, kw_only=True, tag="audio"):
@@ -228,7 +252,7 @@ class _Reference(msgspec.Struct, frozen=True, gc=False):
 COMMANDS: Final[tuple[type[Command], ...]] = tuple(command for command, rule in RULES.items() if rule.by != "node")
 EVENTS: Final[tuple[type[Event], ...]] = tuple(EVOLVERS)
 REQUESTS: Final[tuple[type[Request], ...]] = (MediaPublish, MediaSubscribe, Typing, People)
-SIGNALS: Final[tuple[type[Signal], ...]] = (Present, Reactions, Tally, Speakers, Slots, Audio, Media, Quality, TypingPeople)
+SIGNALS: Final[tuple[type[Signal], ...]] = (Present, Reactions, Tally, Speakers, Slots, Layers, Audio, Media, Quality, TypingPeople)
 
 _BY_TYPE: Final[Mapping[str, type[Any]]] = {cast(str, kind.__struct_config__.tag): kind for kind in (*COMMANDS, *REQUESTS)}
 _event_union: Any = Union[EVENTS]  # noqa: UP007 - made of a tuple

@@ -82,13 +82,16 @@ class MediaPlane(Protocol):
     """
 
     async def publish(self, session: SessionId, participant: ParticipantId, connection: str, request: Fields) -> Fields:
-        """Answer an offer; request {sdp, tracks: [{mid, source}]}, source one of microphone camera screen screen_audio. Reply {sdp}."""
+        """Answer an offer; request {sdp, tracks: [{mid, source, height?}]}, source one of microphone camera screen screen_audio.
+
+        Reply {sdp}.
+        """
 
     async def subscribe(self, session: SessionId, participant: ParticipantId, connection: str, request: Fields) -> Fields:
         """Start, answer, restart or adjust the receiving side.
 
         {action: "offer", tiles} -> {sdp, slots}; {action: "answer", sdp} -> {}; {action: "show", tiles} -> {};
-        {action: "restart"} -> {sdp}.
+        {action: "size", sizes: [{mid, height}]} -> {}; {action: "restart"} -> {sdp}.
         """
 
     def follow(self, session: SessionId, room: Any, event: Any) -> None:

@@ -54,10 +54,22 @@ class JoinToken(msgspec.Struct, frozen=True):
 async def redeem(call: Call) -> web.Response:
     """Use up a join token; the answer carries the cookie."""
     config = call.app[keys.CONFIG]
+    cookie = callers.read_cookie(call.request) or new_cookie()
+    response = api.encode(_answer(*await take(call, verify(call, call.body.token), cookie)), 201)
+    callers.give_cookie(response, config, cookie, hours=config.limits.seat_hours)
+    return response
+
+
+def verify(call: Call, token: str) -> auth.Claims:
+    """The claims of a good join token; raises Problem (bad_token, token_expired, rate_limited)."""
     try:
-        claims = auth.verify(call.body.token, auth.Kind.JOIN, call.app[keys.RING], audience=config.tokens.audience, now=call.now)
+        return auth.verify(token, auth.Kind.JOIN, call.app[keys.RING], audience=call.app[keys.CONFIG].tokens.audience, now=call.now)
     except auth.BadToken as error:
         raise api.refuse_token(call.request, error) from error
+
+
+async def take(call: Call, claims: auth.Claims, cookie: str) -> tuple[Seat, classes.ClassInfo, Phase]:
+    """Use up a join token for a seat this cookie proves; raises Problem, Rejected, Unavailable."""
     described = await classes.describe(call.app, claims.room)
     if described is None:
         raise Problem("bad_token")
@@ -65,8 +77,7 @@ async def redeem(call: Call) -> web.Response:
     if phase is Phase.ENDED:
         raise Problem("class_ended")
     name = classes.display_name(claims.name)
-    cookie = callers.read_cookie(call.request) or new_cookie()
-    wanted = seat_for(claims, cookie, name=name, now=call.now_ms, hours=config.limits.seat_hours)
+    wanted = seat_for(claims, cookie, name=name, now=call.now_ms, hours=call.app[keys.CONFIG].limits.seat_hours)
     try:
         seat = await call.app[keys.SEATS].redeem(claims, wanted, call.now_ms)
     except auth.BadToken as error:
@@ -76,9 +87,7 @@ async def redeem(call: Call) -> web.Response:
     except Banned:
         raise Problem("banned") from None
     callers.prove(call.request)
-    response = api.encode(_answer(seat, described, phase), 201)
-    callers.give_cookie(response, config, cookie, hours=config.limits.seat_hours)
-    return response
+    return seat, described, phase
 
 
 async def show(call: Call) -> SeatAnswer:

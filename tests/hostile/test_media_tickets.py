@@ -41,8 +41,8 @@ async def refused(code: str, call: Any) -> None:
 
 
 def transports(node: BareNode) -> int:
-    return sum(device.publish is not None for klass in node.plane._classes.values() for device in klass.devices.values()) + sum(
-        device.subscribe is not None for klass in node.plane._classes.values() for device in klass.devices.values()
+    return sum(device.publish is not None for klass in node.plane._board.classes.values() for device in klass.devices.values()) + sum(
+        device.subscribe is not None for klass in node.plane._board.classes.values() for device in klass.devices.values()
     )
 
 
@@ -93,8 +93,8 @@ async def test_a_ticket_works_once() -> None:
 async def test_a_ticket_expires() -> None:
     async with bare_node() as node:
         offer = await subscribe(node, "ann")
-        now = node.plane._clock()
-        node.plane._clock = lambda: now + TICKET_MS
+        now = node.plane._board.clock()
+        node.plane._board.clock = lambda: now + TICKET_MS
         await refused("media_unavailable", subscribe(node, "ann", {"action": "answer", "sdp": answered(offer["sdp"])}))
         assert transports(node) == 0
 

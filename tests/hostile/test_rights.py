@@ -36,6 +36,7 @@ EXPECTED: dict[Right, set[str]] = {
     Right.SEE_PEOPLE: {"trainer", "assistant", "inspector", "service"},
     Right.SEE_AUDIT: {"service", "operator"},
     Right.SEE_NODE: {"operator"},
+    Right.STREAM: {"anybody", "trainer", "assistant", "trainee", "inspector", "service", "operator"},
 }
 BODIES: dict[str, Any] = {
     "/seats": {"token": "x"},

@@ -38,6 +38,10 @@ BOMBS = {
     "two certificates": OFFER.replace("83:16", "84:16", 1),
     "lone surrogate": OFFER.replace("a=mid:0", "a=mid:\ud800"),
     "nul bytes": OFFER.replace("a=mid:0", "a=mid:0\0"),
+    "30,000 layers": OFFER.replace("a=mid:0", "a=mid:0\na=simulcast:send " + "a;" * 30_000 + "a"),
+    "30,000 words of layers": OFFER.replace("a=mid:0", "a=mid:0\na=simulcast:send" + " a" * 30_000),
+    "30,000 restrictions": OFFER.replace("a=mid:0", "a=mid:0\na=rid:a send " + "b;" * 30_000 + "\na=simulcast:send a"),
+    "300 names of layers": OFFER.replace("a=mid:0", "a=mid:0\na=simulcast:send a" + "\na=rid:a send" * 300),
     "extension ids that collide": OFFER.replace("a=extmap:4 urn", "a=extmap:3 urn"),
 }
 

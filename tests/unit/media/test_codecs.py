@@ -33,6 +33,34 @@ def test_other_h264_is_not_spoken(fmtp: str) -> None:
     assert read_formats(section("100", ("rtpmap", "100 H264/90000"), ("fmtp", f"100 {fmtp}")), "video").codecs == ()
 
 
+@pytest.mark.parametrize(
+    ("name", "fmtp", "spoken"),
+    [
+        ("VP9", "profile-id=0", True),
+        ("VP9", "max-fs=12288;max-fr=60", True),
+        ("VP9", "profile-id=2", False),
+        ("AV1", "level-idx=5;profile=0;tier=0", True),
+        ("AV1", "level-idx=8", True),
+        ("AV1", "profile=1", False),
+    ],
+)
+def test_of_vp9_and_av1_the_first_profile_is_spoken(name: str, fmtp: str, spoken: bool) -> None:
+    found = read_formats(section("100", ("rtpmap", f"100 {name}/90000"), ("fmtp", f"100 {fmtp}")), "video")
+    assert [codec for _, codec, _ in found.codecs] == ([name.lower()] if spoken else [])
+
+
+def test_codecs_are_answered_in_our_order_whatever_theirs() -> None:
+    names = ("AV1", "VP9", "H264", "VP8")
+    lines = [("rtpmap", f"{100 + n} {name}/90000") for n, name in enumerate(names)] + [("fmtp", "102 packetization-mode=1")]
+    found = read_formats(section("100 101 102 103", *lines), "video")
+    assert [codec for _, codec, _ in found.codecs] == ["vp8", "h264", "vp9", "av1"]
+
+
+def test_no_picture_size_is_asked_for_that_only_the_sender_named() -> None:
+    assert answered_fmtp("vp9", "max-fs=12288;max-fr=60", stereo=False) == ""
+    assert answered_fmtp("vp9", "profile-id=0;max-fs=1", stereo=False) == "profile-id=0"
+
+
 def test_payload_types_not_on_the_m_line_do_not_count() -> None:
     assert read_formats(section("97", ("rtpmap", "96 VP8/90000")), "video").codecs == ()
 

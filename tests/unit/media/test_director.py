@@ -5,7 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from media.director import Directive, Director, Drop, Own, Permit, Play, Slot, Tell, Track, Viewer
+from media.directives import Directive, Drop, Limit, Own, Permit, Play, Slot, Tell, Track, Viewer
+from media.director import Director
+from media.layers import MOST
 from media.negotiation import Source, Use
 from signaling.classroom.base import Command
 from signaling.classroom.errors import Rejected
@@ -31,6 +33,7 @@ class Stage:
         self.permits: dict[int, Permit] = {}
         self.playing: dict[int, int | None] = {}
         self.own: dict[int, tuple[int, ...]] = {}
+        self.limits: dict[int, int] = {}
         self.told: dict[str, dict[str, str | None]] = {}
         self.dropped: list[str] = []
         self.ids: dict[tuple[str, str], int] = {}
@@ -50,6 +53,8 @@ class Stage:
                     self.permits[track] = directive
                 case Play(slot=slot, track=track):
                     self.playing[slot] = track
+                case Limit(slot=slot, layer=layer):
+                    self.limits[slot] = layer
                 case Own(peer=peer, tracks=tracks):
                     self.own[peer] = tracks
                 case Tell(connection=connection, slots=slots):
@@ -71,21 +76,23 @@ class Stage:
         mine = [track.id for track in self.director.tracks.values() if track.connection == connection]
         self.carry(self.director.remove_tracks(self.lesson.room, mine))
 
-    def publish(self, person: str, *sources: Source, connection: str | None = None) -> None:
+    def publish(self, person: str, *sources: Source, connection: str | None = None, layers: int = 1, height: int = 720) -> None:
         tracks = []
         for source in sources:
             self.next += 1
             self.ids[person, source] = self.next
-            tracks.append(Track(id=self.next, participant=person, connection=connection or person, source=source))
+            where = connection or person
+            track = Track(id=self.next, participant=person, connection=where, source=source, layers=layers, height=height)
+            tracks.append(track)
         self.carry(self.director.add_tracks(self.lesson.room, tracks))
         self.carry(self.director.own(person))
         self.refresh()
 
-    def watch(self, person: str, connection: str | None = None) -> None:
+    def watch(self, person: str, connection: str | None = None, uses: list[Use] = USES) -> None:
         connection = connection or person
         slots = []
         places: dict[str, list[int]] = {}
-        for index, use in enumerate(USES):
+        for index, use in enumerate(uses):
             self.next += 1
             slots.append(Slot(id=self.next, mid=str(index), use=use))
             places.setdefault(use, []).append(self.next)
@@ -94,6 +101,15 @@ class Stage:
         viewer = Viewer(participant=person, connection=connection, peer=self.next, slots=slots)
         self.carry(self.director.add_viewer(viewer))
         self.refresh()
+
+    def size(self, connection: str, **heights: int) -> None:
+        """Show the first place of these uses so high."""
+        viewer = self.director.viewers[connection]
+        mids = {slot.id: slot.mid for slot in viewer.slots}
+        self.carry(self.director.size(viewer, {mids[self.slots[connection][use][0]]: height for use, height in heights.items()}))
+
+    def limit(self, connection: str, use: Use) -> int:
+        return self.limits.get(self.slots[connection][use][0], MOST)
 
     def sees(self, connection: str, use: Use) -> list[str | None]:
         """People in these places, by what the engine plays."""
@@ -323,6 +339,72 @@ def test_chat_and_hands_outdate_no_viewer() -> None:
     assert not stage.director.behind
 
 
+def test_a_small_picture_gets_a_small_layer_and_a_hidden_one_none() -> None:
+    stage = Stage()
+    stage.publish("ann", "camera", layers=3)
+    stage.do("ann", SetCamera(on=True))
+    stage.lesson.join("bo")
+    stage.watch("bo")
+    assert stage.limit("bo", "main") == MOST
+    stage.size("bo", main=240)
+    assert stage.limit("bo", "main") == 0
+    stage.size("bo", main=0, screen=0)
+    assert stage.limit("bo", "main") == -1
+    stage.size("bo", main=2000)
+    assert stage.limit("bo", "main") == MOST
+
+
+def test_who_takes_a_place_is_measured_by_the_own_height() -> None:
+    stage = Stage()
+    for person, height in (("bo", 720), ("cy", 180)):
+        stage.lesson.join(person)
+        stage.publish(person, "camera", layers=3, height=height)
+        stage.do(person, SetCamera(on=True))
+    stage.watch("ann")
+    stage.size("ann", main=180, tile=180)
+    assert (stage.limit("ann", "main"), stage.limit("ann", "tile")) == (0, MOST)
+    stage.do("ann", SetMain(participant="cy"))
+    assert (stage.limit("ann", "main"), stage.limit("ann", "tile")) == (MOST, 0)
+
+
+def test_a_picture_that_grows_needs_a_lower_layer() -> None:
+    stage = Stage()
+    stage.publish("ann", "camera", layers=3, height=360)
+    stage.do("ann", SetCamera(on=True))
+    stage.lesson.join("bo")
+    stage.watch("bo")
+    stage.size("bo", main=180)
+    assert stage.limit("bo", "main") == 1
+    stage.director.resize(stage.ids["ann", "camera"], 720)
+    stage.refresh()
+    assert stage.limit("bo", "main") == 0
+
+
+def test_a_single_layer_is_only_ever_sent_or_not() -> None:
+    stage = Stage()
+    stage.publish("ann", "camera")
+    stage.do("ann", SetCamera(on=True))
+    stage.lesson.join("bo")
+    stage.watch("bo")
+    stage.size("bo", main=90)
+    assert stage.limits == {}
+    stage.size("bo", main=0)
+    assert stage.limit("bo", "main") == -1
+
+
+def test_a_player_follows_the_screen_while_one_is_shared_else_the_main_person() -> None:
+    stage = Stage()
+    stage.lesson.join("bo")
+    stage.watch("bo", uses=["audio", "focus"])
+    stage.publish("ann", "camera", "screen")
+    stage.do("ann", SetCamera(on=True))
+    assert stage.playing[stage.slots["bo"]["focus"][0]] == stage.ids["ann", "camera"]
+    stage.do("ann", StartScreen())
+    assert stage.playing[stage.slots["bo"]["focus"][0]] == stage.ids["ann", "screen"]
+    stage.do("ann", StopScreen())
+    assert stage.playing[stage.slots["bo"]["focus"][0]] == stage.ids["ann", "camera"]
+
+
 PEOPLE = ["ann", "bo", "cy", "dee"]
 
 
@@ -364,6 +446,11 @@ class Anything(RuleBasedStateMachine):
     def watch(self, person: str) -> None:
         if person in self.stage.lesson.room.participants and person not in self.stage.slots:
             self.stage.watch(person)
+
+    @rule(person=st.sampled_from(PEOPLE), main=st.sampled_from([0, 90, 360, 1080]), tile=st.sampled_from([0, 180]))
+    def size(self, person: str, main: int, tile: int) -> None:
+        if person in self.stage.slots:
+            self.stage.size(person, main=main, tile=tile)
 
     @rule(person=st.sampled_from(PEOPLE), people=st.lists(st.sampled_from(PEOPLE), max_size=4) | st.none())
     def show(self, person: str, people: list[str] | None) -> None:
@@ -416,6 +503,13 @@ class Anything(RuleBasedStateMachine):
     def one_track_per_person_and_source(self) -> None:
         allowed = [(t.participant, t.source) for t in self.stage.director.tracks.values() if t.allowed]
         assert len(set(allowed)) == len(allowed)
+
+    @invariant()
+    def only_what_is_out_of_sight_is_held_back(self) -> None:
+        for viewer in self.stage.director.viewers.values():
+            for slot, wanted in viewer.wishes.items():
+                if self.stage.playing.get(slot) is not None:
+                    assert (self.stage.limits.get(slot, MOST) == -1) == (wanted == 0)
 
     @invariant()
     def places_play_permitted_foreign_tracks_once(self) -> None:

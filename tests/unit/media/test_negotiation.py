@@ -4,7 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from media.negotiation import SlotOffer, Source, answer_publish, offer_subscribe, read_subscribe_answer
+from media.devices import plan_player
+from media.negotiation import (
+    SlotOffer,
+    Source,
+    answer_publish,
+    answer_subscribe,
+    media_lines,
+    offer_subscribe,
+    read_subscribe_answer,
+)
 from media.sdp import parse
 from media.transport import ServerTransport
 from signaling.classroom.errors import Rejected
@@ -12,6 +21,8 @@ from signaling.classroom.errors import Rejected
 OFFERS = Path(__file__).parent / "offers"
 CHROMIUM = (OFFERS / "chromium.sdp").read_text()
 FIREFOX = (OFFERS / "firefox.sdp").read_text()
+LAYERED = {kind: (OFFERS / f"{kind}-simulcast.sdp").read_text() for kind in ("chromium", "firefox")}
+PLAYERS = {kind: (OFFERS / f"{kind}-player.sdp").read_text() for kind in ("chromium", "firefox")}
 FINGERPRINT = ":".join(["AB"] * 32)
 TRANSPORT = ServerTransport(
     ufrag="abcd1234",
@@ -40,24 +51,25 @@ def test_chromium_publishes_in_our_order_of_codecs() -> None:
     sdp, plan = answer_publish(CHROMIUM, ALL, TRANSPORT)
     by_source = {track.source: track for track in plan.tracks}
     assert by_source["microphone"].codecs == ((111, "opus", None), (63, "red", None))
-    assert by_source["camera"].codecs == ((96, "vp8", 97), (108, "h264", 109))
+    assert by_source["camera"].codecs == ((96, "vp8", 97), (108, "h264", 109), (98, "vp9", 99), (45, "av1", 46))
     assert by_source["camera"].ssrcs[0][1] is not None
-    assert plan.extensions == {"audio_level": 1, "abs_send_time": 2, "twcc": 3, "mid": 4}
+    assert plan.extensions == {"audio_level": 1, "abs_send_time": 2, "twcc": 3, "mid": 4, "rid": 10, "rrid": 11}
+    assert all(track.rids == () for track in plan.tracks)
     assert plan.remote.ufrag == "lb3w"
     assert plan.remote.fingerprint.startswith("83:16:52")
     answer = parse(sdp)
-    assert [section.formats for section in answer.sections][:2] == [("111", "63"), ("96", "97", "108", "109")]
+    assert [section.formats for section in answer.sections][:2] == [("111", "63"), ("96", "97", "108", "109", "98", "99", "45", "46")]
     assert all(section.has("recvonly") and section.first("setup") == "passive" for section in answer.sections)
     assert "goog-remb" not in sdp
-    assert {"96 nack", "96 nack pli", "96 ccm fir", "96 transport-cc"} == set(answer.sections[1].values("rtcp-fb")) - {
-        value for value in answer.sections[1].values("rtcp-fb") if value.startswith("108")
-    }
+    wishes = [value for value in answer.sections[1].values("rtcp-fb") if value.startswith("96 ")]
+    assert set(wishes) == {"96 nack", "96 nack pli", "96 ccm fir", "96 transport-cc"}
+    assert {"45 level-idx=5;profile=0;tier=0", "98 profile-id=0"} <= set(answer.sections[1].values("fmtp"))
 
 
-def test_firefox_publishes_vp8_only() -> None:
+def test_firefox_publishes_what_it_encodes_by_itself() -> None:
     _, plan = answer_publish(FIREFOX, ALL, TRANSPORT)
     codecs = {track.source: track.codecs for track in plan.tracks}
-    assert codecs["camera"] == ((120, "vp8", 124),)
+    assert codecs["camera"] == ((120, "vp8", 124), (121, "vp9", 125), (99, "av1", 100))
     assert codecs["microphone"] == ((109, "opus", None),)
     # Its playout-delay and csrc levels are receive-only offers and none of ours.
     assert plan.extensions == {"audio_level": 1, "mid": 3, "abs_send_time": 4, "twcc": 7}
@@ -178,15 +190,16 @@ def answer_to(offer: str, *, drop: tuple[str, ...] = (), without: tuple[str, ...
 
 def test_answer_tells_codecs_and_extensions_per_slot() -> None:
     plan = read_subscribe_answer(answer_to(offer_subscribe(SLOTS, TRANSPORT)), SLOTS)
-    assert plan.slots["1"] == ((96, "vp8", 97), (98, "h264", 99))
+    assert plan.slots["1"] == ((96, "vp8", 97), (98, "h264", 99), (100, "vp9", 101), (102, "av1", 103))
     assert plan.slots["0"] == ((111, "opus", None), (63, "red", None))
     assert plan.extensions == {"audio_level": 1, "abs_send_time": 2, "twcc": 3, "mid": 4}
     assert plan.remote.ufrag == "WXYZ"
 
 
-def test_viewer_without_h264_or_rtx_gets_plain_vp8() -> None:
+def test_viewer_without_other_codecs_or_rtx_gets_plain_vp8() -> None:
     offer = offer_subscribe(SLOTS, TRANSPORT)
-    plan = read_subscribe_answer(answer_to(offer, without=("a=rtpmap:98", "a=rtpmap:97", "a=rtpmap:99")), SLOTS)
+    unknown = ("a=rtpmap:97", "a=rtpmap:98", "a=rtpmap:99", "a=rtpmap:10")
+    plan = read_subscribe_answer(answer_to(offer, without=unknown), SLOTS)
     assert plan.slots["1"] == ((96, "vp8", None),)
 
 
@@ -203,6 +216,7 @@ def test_declined_slots_are_absent() -> None:
         ("a=setup:active", "a=setup:actpass"),
         ("a=extmap:4 ", "a=extmap:5 "),
         ("m=video 9", "m=audio 9"),
+        ("a=extmap:2 http", "a=extmap:9 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\r\na=extmap:2 http"),
     ],
 )
 def test_answers_that_do_not_fit_the_offer_are_refused(old: str, new: str) -> None:
@@ -214,4 +228,98 @@ def test_answers_that_do_not_fit_the_offer_are_refused(old: str, new: str) -> No
 
 def test_unoffered_payload_types_are_ignored() -> None:
     answer = answer_to(offer_subscribe(SLOTS, TRANSPORT)).replace("96", "120")
-    assert read_subscribe_answer(answer, SLOTS).slots["1"] == ((98, "h264", 99),)
+    assert read_subscribe_answer(answer, SLOTS).slots["1"] == ((98, "h264", 99), (100, "vp9", 101), (102, "av1", 103))
+
+
+@pytest.mark.parametrize(("kind", "ids"), [("chromium", {"mid": 4, "rid": 10, "rrid": 11}), ("firefox", {"mid": 3, "rid": 9, "rrid": 10})])
+def test_layers_of_a_browser_are_accepted_and_mirrored(kind: str, ids: dict[str, int]) -> None:
+    sdp, plan = answer_publish(LAYERED[kind], {"0": "microphone", "1": "camera"}, TRANSPORT)
+    camera = plan.tracks[1]
+    assert camera.rids == ("q", "h", "f")
+    assert camera.ssrcs == ()
+    assert ids.items() <= plan.extensions.items()
+    answered = parse(sdp).sections[1]
+    assert answered.first("simulcast") == "recv q;h;f"
+    assert list(answered.values("rid")) == ["q recv", "h recv", "f recv"]
+    extensions = set(answered.values("extmap"))
+    assert {
+        f"{ids['rid']} urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id",
+        f"{ids['mid']} urn:ietf:params:rtp-hdrext:sdes:mid",
+    } <= extensions
+
+
+def test_an_encoder_that_lists_the_preferred_layer_first_is_understood() -> None:
+    offer = LAYERED["chromium"].replace("rid:q ", "rid:2 ").replace("rid:h ", "rid:1 ").replace("rid:f ", "rid:0 ")
+    offer = offer.replace("simulcast:send q;h;f", "simulcast:send 0;1;2")
+    sdp, plan = answer_publish(offer, {"1": "camera"}, TRANSPORT, lowest_first=False)
+    assert plan.tracks[0].rids == ("2", "1", "0")
+    assert parse(sdp).sections[1].first("simulcast") == "recv 0;1;2"
+
+
+@pytest.mark.parametrize("name", ["sdes:rtp-stream-id", "sdes:mid"])
+def test_layers_that_cannot_be_told_apart_are_not_accepted(name: str) -> None:
+    sdp, plan = answer_publish(LAYERED["chromium"].replace(name, "none"), {"1": "camera"}, TRANSPORT)
+    assert plan.tracks[0].rids == ()
+    assert "simulcast" not in sdp
+    assert "a=rid" not in sdp
+
+
+@pytest.mark.parametrize(
+    "line", ["send q;h;f;x", "send q;q", "send q;<b>", "send " + "q" * 17, "send q;;f", "send", "q;h", "send q;nobody"]
+)
+def test_layers_that_break_a_rule_are_refused(line: str) -> None:
+    refused(LAYERED["chromium"].replace("simulcast:send q;h;f", f"simulcast:{line}"), {"1": "camera"})
+
+
+@pytest.mark.parametrize("kind", ["chromium", "firefox"])
+def test_a_player_is_answered_in_its_own_numbers(kind: str) -> None:
+    lines = media_lines(PLAYERS[kind], "receives")
+    assert lines == [("0", "audio"), ("1", "video")]
+    slots = plan_player(lines, "focus")
+    sdp, plan = answer_subscribe(PLAYERS[kind], slots, TRANSPORT)
+    answer = parse(sdp)
+    assert all(section.has("sendonly") and section.first("setup") == "passive" and section.live for section in answer.sections)
+    assert {str(section.first("msid")).split(" ")[0] for section in answer.sections} == {"class"}
+    assert answer.sections[1].first("ssrc-group") == f"FID {slots[1].ssrc} {slots[1].rtx_ssrc}"
+    assert plan.slots["1"][0] == {"chromium": (96, "vp8", 97), "firefox": (120, "vp8", 124)}[kind]
+    assert "rid" not in plan.extensions
+    assert plan.extensions["mid"] == {"chromium": 4, "firefox": 3}[kind]
+
+
+def test_a_player_without_retransmission_is_not_told_of_a_repair_stream() -> None:
+    offer = PLAYERS["firefox"].replace("rtx/90000", "none/90000")
+    sdp, _ = answer_subscribe(offer, plan_player(media_lines(offer, "receives"), "main"), TRANSPORT)
+    assert "FID" not in sdp
+    assert len([line for line in sdp.split("\r\n") if line.startswith("a=ssrc:")]) == 2
+
+
+@pytest.mark.parametrize(
+    ("offer", "way"),
+    [
+        (PLAYERS["chromium"], "sends"),
+        (CHROMIUM, "receives"),
+        (PLAYERS["chromium"].replace("a=recvonly", "a=inactive"), "receives"),
+        (PLAYERS["chromium"].replace("m=video 9", "m=application 9"), "receives"),
+    ],
+)
+def test_one_way_clients_that_go_the_other_way_are_refused(offer: str, way: str) -> None:
+    with pytest.raises(Rejected):
+        media_lines(offer, way)  # type: ignore[arg-type]
+
+
+def test_a_player_with_nothing_it_can_decode_is_refused() -> None:
+    offer = PLAYERS["firefox"].replace("opus/48000/2", "speex/8000")
+    with pytest.raises(Rejected):
+        answer_subscribe(offer, plan_player(media_lines(offer, "receives"), "main"), TRANSPORT)
+
+
+def test_what_all_lines_share_may_stand_on_the_session_level() -> None:
+    """As encoders on libdatachannel write it: one transport, told once."""
+    shared = ("a=ice-ufrag:", "a=ice-pwd:", "a=fingerprint:", "a=setup:")
+    lines = CHROMIUM.split("\n")
+    once = list(dict.fromkeys(line for line in lines if line.startswith(shared)))
+    rest = [line for line in lines if not line.startswith(shared)]
+    at = next(index for index, line in enumerate(rest) if line.startswith("a=group"))
+    _, plan = answer_publish("\n".join([*rest[:at], *once, *rest[at:]]), ALL, TRANSPORT)
+    assert plan.remote == answer_publish(CHROMIUM, ALL, TRANSPORT)[1].remote
+    assert len(plan.tracks) == 4

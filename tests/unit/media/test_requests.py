@@ -2,7 +2,7 @@
 
 import pytest
 
-from media.requests import read_people, read_sdp, read_tiles, read_tracks
+from media.requests import MAX_SIZES, read_heights, read_people, read_sdp, read_sizes, read_tiles, read_tracks
 from signaling.classroom.errors import Rejected
 
 
@@ -19,6 +19,7 @@ from signaling.classroom.errors import Rejected
         [{"mid": "0", "source": "camera"}, {"mid": "0", "source": "screen"}],
         [{"mid": "0", "source": "camera"}, {"mid": "1", "source": "camera"}],
         [{"mid": str(n), "source": "camera"} for n in range(5)],
+        [{"mid": "0", "source": "camera", "width": 1}],
     ],
 )
 def test_track_lists_that_make_no_sense_are_refused(wish: object) -> None:
@@ -59,3 +60,39 @@ def test_no_list_means_the_stage_and_an_empty_one_nobody() -> None:
 def test_a_description_is_text(sdp: object) -> None:
     with pytest.raises(Rejected):
         read_sdp({"sdp": sdp})
+
+
+def test_heights_are_read_where_they_are_told() -> None:
+    tracks = [{"mid": "0", "source": "camera", "height": 1080}, {"mid": "1", "source": "screen", "height": None}]
+    assert read_heights({"tracks": [*tracks, {"mid": "2", "source": "microphone"}]}) == {"0": 1080}
+
+
+@pytest.mark.parametrize("height", [0, -1, 4321, True, 1.5, "720"])
+def test_impossible_heights_are_refused(height: object) -> None:
+    with pytest.raises(Rejected):
+        read_heights({"tracks": [{"mid": "0", "source": "camera", "height": height}]})
+
+
+def test_sizes_are_read_and_nought_means_out_of_sight() -> None:
+    assert read_sizes({"sizes": [{"mid": "5", "height": 720}, {"mid": "6", "height": 0}]}) == {"5": 720, "6": 0}
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        None,
+        [],
+        "5",
+        [{"mid": "5"}],
+        [{"mid": "5", "height": 720, "width": 1}],
+        [{"mid": 5, "height": 720}],
+        [{"mid": "5", "height": -1}],
+        [{"mid": "5", "height": 4321}],
+        [{"mid": "5", "height": True}],
+        [{"mid": "5", "height": 1}, {"mid": "5", "height": 2}],
+        [{"mid": str(n), "height": 1} for n in range(MAX_SIZES + 1)],
+    ],
+)
+def test_impossible_sizes_are_refused(sizes: object) -> None:
+    with pytest.raises(Rejected):
+        read_sizes({"sizes": sizes})

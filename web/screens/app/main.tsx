@@ -3,6 +3,7 @@ import "../../src/ui/styles/base.css";
 import "../../src/ui/styles/parts.css";
 import { lazy, type ReactNode, Suspense } from "react";
 import { createRoot } from "react-dom/client";
+import { PAUSED } from "../../src/media/slots";
 import type { Role } from "../../src/protocol/types";
 import type { Classroom, ClassState } from "../../src/state/classroom";
 import { NOTHING_YET } from "../../src/state/classroom";
@@ -44,9 +45,11 @@ function classState(): ClassState {
   const state = stateOf(view);
   const slots: ClassState["media"]["slots"][number][] = [];
   const streams: Record<string, MediaStream> = {};
+  const held = get("held", "").split(" ");
   const put = (id: string, source: "camera" | "screen", stream: MediaStream) => {
     const mid = String(slots.length);
-    slots.push({ mid, kind: "video", use: source === "screen" ? "screen" : "tile", participant: id, source });
+    const layer = held.includes(source === "screen" ? "screen" : id) ? PAUSED : 2;
+    slots.push({ mid, kind: "video", use: source === "screen" ? "screen" : "tile", participant: id, source, layer });
     streams[mid] = stream;
   };
   for (const [i, each] of view.participants.filter((person) => person.camera).entries())
@@ -97,8 +100,18 @@ function classroom(): Classroom {
       setScreen: nothing,
       chooseDevices: nothing,
       show: () => undefined,
+      look: () => () => undefined,
       unlockSound: nothing,
-      stats: async () => ({ rtt: 24, lossOut: 0, lossIn: 0.002, kbitOut: 820, kbitIn: 2340, transport: "udp" }),
+      stats: async () => ({
+        rtt: 24,
+        lossOut: 0,
+        lossIn: 0.002,
+        kbitOut: 820,
+        kbitIn: 2340,
+        transport: "udp",
+        linesOut: 720,
+        linesIn: 360,
+      }),
     },
     send: async () => null,
     ask: () => Promise.reject(new Error("fixture")),

@@ -68,10 +68,13 @@ async function openKind(kind: "audio" | "video", base: MediaTrackConstraints, de
 
 export const openMicrophone = (device: string | null) => openKind("audio", VOICE, device);
 
-/** 720p for those who teach, 360p for tiles: a class of cameras must not saturate a school's uplink. */
+/** What a camera is asked for: 720p for those who teach, 360p for tiles: a class of cameras must not saturate a school's uplink. */
+export const captureSize = (large: boolean) => (large ? { width: 1280, height: 720 } : { width: 640, height: 360 });
+
 export function openCamera(device: string | null, large: boolean): Promise<MediaStreamTrack> {
-  const [width, height, frameRate] = large ? [1280, 720, 30] : [640, 360, 24];
-  return openKind("video", { width: { ideal: width }, height: { ideal: height }, frameRate: { ideal: frameRate, max: 30 } }, device);
+  const { width, height } = captureSize(large);
+  const frameRate = { ideal: large ? 30 : 24, max: 30 };
+  return openKind("video", { width: { ideal: width }, height: { ideal: height }, frameRate }, device);
 }
 
 export interface ScreenTracks {

@@ -1,32 +1,31 @@
 /**
  * The sending connection: four m-lines made once (microphone, camera, screen, screen sound), switched on and off by replaceTrack so that
- * nothing is ever renegotiated for it. We offer, the node answers.
+ * nothing is ever renegotiated for it; pictures in layers (encodings.ts). We offer, the node answers.
  */
-import type { Source } from "../protocol/types";
+import type { Source, TrackOffer } from "../protocol/types";
+import { captureSize } from "./devices";
+import { encodingsOf, type Picture, refitted, tallestLayer } from "./encodings";
 import { LinkKeeper } from "./link";
 import type { Link } from "./view";
 
-export type Publish = (offer: { sdp: string; tracks: { mid: string; source: Source }[] }) => Promise<{ sdp: string }>;
+export type Publish = (offer: { sdp: string; tracks: TrackOffer[] }) => Promise<{ sdp: string }>;
 
 const SOURCES: readonly Source[] = ["microphone", "camera", "screen", "screen_audio"];
-/** Upper bounds in bit/s; congestion control finds what fits below. */
-const MOST_BITS: Record<Source, number> = { microphone: 40_000, camera: 700_000, screen: 2_500_000, screen_audio: 96_000 };
-export const LARGE_CAMERA_BITS = 1_600_000;
 
 export class Publisher {
   #publish: Publish;
   #tell: (link: Link) => void;
-  #cameraBits: () => number;
+  #large: () => boolean;
   #pc: RTCPeerConnection | null = null;
   #keeper: LinkKeeper | null = null;
   #senders = new Map<Source, RTCRtpSender>();
   #tracks = new Map<Source, MediaStreamTrack>();
   #opening: Promise<void> | null = null;
 
-  constructor(publish: Publish, tell: (link: Link) => void, cameraBits: () => number) {
+  constructor(publish: Publish, tell: (link: Link) => void, large: () => boolean) {
     this.#publish = publish;
     this.#tell = tell;
-    this.#cameraBits = cameraBits;
+    this.#large = large;
   }
 
   get connection(): RTCPeerConnection | null {
@@ -44,6 +43,7 @@ export class Publisher {
       return this.#opening;
     }
     await this.#senders.get(source)?.replaceTrack(track);
+    if (track) await this.#fit(source);
   }
 
   /** The node closed this connection; make another if anything is to be sent. */
@@ -72,8 +72,8 @@ export class Publisher {
     this.#keeper.follow(pc);
     for (const source of SOURCES) {
       const kind = source === "camera" || source === "screen" ? "video" : "audio";
-      const bits = source === "camera" ? this.#cameraBits() : MOST_BITS[source];
-      const transceiver = pc.addTransceiver(kind, { direction: "sendonly", sendEncodings: [{ maxBitrate: bits }] });
+      const sendEncodings = encodingsOf(source, this.#picture(source), this.#large());
+      const transceiver = pc.addTransceiver(kind, { direction: "sendonly", sendEncodings });
       this.#senders.set(source, transceiver.sender);
       const track = this.#tracks.get(source);
       if (track) await transceiver.sender.replaceTrack(track);
@@ -93,8 +93,31 @@ export class Publisher {
   async #negotiate(pc: RTCPeerConnection, iceRestart: boolean): Promise<void> {
     await pc.setLocalDescription(await pc.createOffer({ iceRestart }));
     const mids = pc.getTransceivers().map((each) => each.mid ?? "");
-    const tracks = SOURCES.map((source, i) => ({ mid: mids[i] ?? String(i), source }));
+    const tracks = SOURCES.map((source, i) => ({ mid: mids[i] ?? String(i), source, ...this.#height(source) }));
     const { sdp } = await this.#publish({ sdp: pc.localDescription?.sdp ?? "", tracks });
-    if (pc.signalingState !== "closed") await pc.setRemoteDescription({ type: "answer", sdp });
+    if (pc.signalingState === "closed") return;
+    await pc.setRemoteDescription({ type: "answer", sdp });
+    for (const source of SOURCES) await this.#fit(source);
+  }
+
+  /** Of the camera also while it is off: it may be switched on later, and nothing is negotiated then. */
+  #height(source: Source): { height?: number } {
+    if (source !== "camera" && (source !== "screen" || !this.#tracks.has(source))) return {};
+    return { height: tallestLayer(source, this.#picture(source), this.#large()) };
+  }
+
+  /** What is captured, or what the camera will be asked for. */
+  #picture(source: Source): Picture {
+    const { width, height } = this.#tracks.get(source)?.getSettings() ?? {};
+    return width && height ? { width, height } : captureSize(source === "screen" || this.#large());
+  }
+
+  /** Sizes and rates of the layers for what is captured now and the layers the answer left. */
+  async #fit(source: Source): Promise<void> {
+    const sender = this.#senders.get(source);
+    if (!sender || source === "microphone" || source === "screen_audio") return;
+    const parameters = sender.getParameters();
+    const encodings = refitted(source, parameters.encodings, this.#picture(source));
+    if (encodings) await sender.setParameters({ ...parameters, encodings }).catch(() => undefined);
   }
 }

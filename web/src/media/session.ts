@@ -6,10 +6,13 @@ import { codeOf } from "../protocol/refused";
 import type { Command, Reply, Request, Signal, SlotOffer } from "../protocol/types";
 import { openCamera, openMicrophone, openScreen, problemOf, remember, remembered } from "./devices";
 import { Player } from "./player";
-import { LARGE_CAMERA_BITS, Publisher } from "./publisher";
+import { Publisher } from "./publisher";
+import { SizeTeller } from "./sizes";
+import { type Slots, sizesOf } from "./slots";
 import { StatsReader } from "./stats";
 import { Subscriber } from "./subscriber";
 import type { LinkStats, MediaControls, MediaView } from "./view";
+import { Viewport } from "./viewport";
 
 export interface Wiring {
   command(command: Command): Promise<Reply>;
@@ -23,7 +26,6 @@ export interface Wiring {
 }
 
 type Device = "microphone" | "camera" | "screen";
-const SMALL_CAMERA_BITS = 700_000;
 
 export class MediaSession implements MediaControls {
   #wiring: Wiring;
@@ -36,16 +38,19 @@ export class MediaSession implements MediaControls {
   #on: Record<Device, boolean> = { microphone: false, camera: false, screen: false };
   #asking: Record<Device, number> = { microphone: 0, camera: 0, screen: 0 };
   #shown: string[] | null = null;
+  #slots: Slots = [];
+  #viewport = new Viewport(() => this.#measure());
+  #sizes: SizeTeller;
   #closed = false;
 
   constructor(wiring: Wiring) {
     this.#wiring = wiring;
-    const bits = () => (wiring.large() ? LARGE_CAMERA_BITS : SMALL_CAMERA_BITS);
     this.#publisher = new Publisher(
       (offer) => wiring.request({ type: "media_publish", ...offer }),
       (publish) => wiring.change({ publish }),
-      bits,
+      wiring.large,
     );
+    this.#sizes = new SizeTeller((sizes) => wiring.request({ type: "media_subscribe", action: "size", sizes }));
     this.#player = new Player((soundBlocked) => wiring.change({ soundBlocked }));
     this.#player.use(remembered().speaker);
   }
@@ -61,11 +66,14 @@ export class MediaSession implements MediaControls {
         answer: (sdp) => request({ type: "media_subscribe", action: "answer", sdp }),
         restart: () => request<{ sdp: string }>({ type: "media_subscribe", action: "restart" }),
         show: (participants) => request({ type: "media_subscribe", action: "show", tiles: participants }),
+        opened: () => this.#sizes.begin(),
       },
       this.#wiring.tiles,
       (subscribe) => this.#wiring.change({ subscribe }),
       (received) => {
         this.#wiring.change(received);
+        this.#slots = received.slots;
+        this.#measure();
         const sounding = received.slots
           .filter((slot) => slot.kind === "audio")
           .map((slot) => [slot.mid, received.streams[slot.mid]] as const);
@@ -79,6 +87,7 @@ export class MediaSession implements MediaControls {
 
   hear(signal: Signal): void {
     if (signal.type === "slots") this.#subscriber?.assign(signal.slots, signal.partial ?? false);
+    if (signal.type === "layers") this.#subscriber?.layer(signal.slots);
     if (signal.type === "media" && signal.state === "closed" && signal.reason !== "requested" && signal.reason !== "replaced") {
       if (signal.side === "subscribe") this.#subscriber?.lost();
       else this.#publisher.lost();
@@ -131,6 +140,8 @@ export class MediaSession implements MediaControls {
     this.#subscriber?.show(participants);
   };
 
+  look = (mid: string, element: HTMLVideoElement): (() => void) => this.#viewport.look(mid, element);
+
   unlockSound = (): Promise<void> => this.#player.unlock();
   stats = (): Promise<LinkStats> => this.#stats.read([this.#publisher.connection, this.#subscriber?.connection ?? null], performance.now());
 
@@ -146,7 +157,13 @@ export class MediaSession implements MediaControls {
     this.#publisher.close();
     this.#subscriber?.close();
     this.#player.stop();
+    this.#sizes.stop();
+    this.#viewport.close();
     this.#wiring.change({ microphone: "off", camera: "off", screen: "off", localCamera: null, localScreen: null });
+  }
+
+  #measure(): void {
+    this.#sizes.show(sizesOf(this.#slots, (mid) => this.#viewport.heightOf(mid)));
   }
 
   async #switchOn(device: "microphone" | "camera", open: () => Promise<MediaStreamTrack>): Promise<void> {

@@ -10,13 +10,25 @@ interface Counters {
   rtt: number | null;
   lossOut: number | null;
   transport: string | null;
+  /** Frames coded so far and height, by stream: a layer that is paused keeps its last height. */
+  out: Map<string, Picture>;
+  in: Map<string, Picture>;
+}
+
+interface Picture {
+  frames: number;
+  lines: number;
 }
 
 async function count(pc: RTCPeerConnection, into: Counters): Promise<void> {
   const stats = await pc.getStats();
   for (const each of stats.values()) {
-    if (each.type === "outbound-rtp") into.bytesOut += each.bytesSent ?? 0;
+    if (each.type === "outbound-rtp") {
+      into.bytesOut += each.bytesSent ?? 0;
+      if (each.frameHeight) into.out.set(each.id, { frames: each.framesEncoded ?? 0, lines: each.frameHeight });
+    }
     if (each.type === "inbound-rtp") {
+      if (each.frameHeight) into.in.set(each.id, { frames: each.framesDecoded ?? 0, lines: each.frameHeight });
       into.bytesIn += each.bytesReceived ?? 0;
       into.packetsIn += each.packetsReceived ?? 0;
       into.lostIn += each.packetsLost ?? 0;
@@ -31,11 +43,18 @@ async function count(pc: RTCPeerConnection, into: Counters): Promise<void> {
   }
 }
 
+/** The height of the tallest picture that moved between two looks. */
+function tallest(before: Map<string, Picture> | undefined, now: Map<string, Picture>): number | null {
+  const moving = [...now].filter(([id, { frames }]) => frames > (before?.get(id)?.frames ?? 0));
+  return moving.length === 0 ? null : Math.max(...moving.map(([, { lines }]) => lines));
+}
+
 export class StatsReader {
   #last: Counters | null = null;
 
   async read(connections: readonly (RTCPeerConnection | null)[], at: number): Promise<LinkStats> {
-    const now: Counters = { at, bytesOut: 0, bytesIn: 0, packetsIn: 0, lostIn: 0, rtt: null, lossOut: null, transport: null };
+    const pictures = { out: new Map<string, Picture>(), in: new Map<string, Picture>() };
+    const now: Counters = { at, bytesOut: 0, bytesIn: 0, packetsIn: 0, lostIn: 0, rtt: null, lossOut: null, transport: null, ...pictures };
     for (const pc of connections) if (pc && pc.connectionState !== "closed") await count(pc, now);
     const before = this.#last;
     this.#last = now;
@@ -50,6 +69,8 @@ export class StatsReader {
       kbitOut: rate(now.bytesOut, before?.bytesOut ?? 0),
       kbitIn: rate(now.bytesIn, before?.bytesIn ?? 0),
       transport: now.transport,
+      linesOut: tallest(before?.out, now.out),
+      linesIn: tallest(before?.in, now.in),
     };
   }
 }

@@ -1,7 +1,7 @@
 /** The receiving connection: the node offers a fixed set of slots, we answer once; who is in a slot changes by signal, never by negotiation. */
-import type { SlotChange, SlotOffer } from "../protocol/types";
+import type { SlotChange, SlotLayer, SlotOffer } from "../protocol/types";
 import { LinkKeeper } from "./link";
-import { assigned, offered, type Slots } from "./slots";
+import { assigned, layered, offered, type Slots } from "./slots";
 import type { Link } from "./view";
 
 export interface SubscribeCalls {
@@ -9,6 +9,8 @@ export interface SubscribeCalls {
   answer(sdp: string): Promise<unknown>;
   restart(): Promise<{ sdp: string }>;
   show(participants: string[]): Promise<unknown>;
+  /** The node has taken the answer to a new offer: it knows nothing yet of what this page told about the one before. */
+  opened(): void;
 }
 
 export interface Received {
@@ -58,6 +60,11 @@ export class Subscriber {
     this.#tellChanged();
   }
 
+  layer(changes: readonly SlotLayer[]): void {
+    this.#slots = layered(this.#slots, changes);
+    this.#tellChanged();
+  }
+
   show(participants: string[]): void {
     this.#shown = participants;
     if (this.#ready) this.#calls.show(participants).catch(() => undefined);
@@ -95,6 +102,7 @@ export class Subscriber {
     this.#tellChanged();
     await this.#answer(pc, offer.sdp);
     if (this.#shown) this.show(this.#shown);
+    this.#calls.opened();
   }
 
   async #restart(): Promise<void> {

@@ -44,6 +44,9 @@ export interface LinkStats {
   kbitOut: number;
   kbitIn: number;
   transport: string | null;
+  /** Height of the tallest picture sent and received, pixels; null = none. */
+  linesOut: number | null;
+  linesIn: number | null;
 }
 
 /** What the page may ask of its media. */
@@ -54,6 +57,8 @@ export interface MediaControls {
   chooseDevices(change: { camera?: string | null; microphone?: string | null; speaker?: string | null }): Promise<void>;
   /** Which people the visible page of the gallery shows, in order. */
   show(participants: string[]): void;
+  /** This element shows what arrives on this mid, until the returned function is called: no more of it is received than can be seen. */
+  look(mid: string, element: HTMLVideoElement): () => void;
   unlockSound(): Promise<void>;
   stats(): Promise<LinkStats>;
 }

@@ -704,18 +704,26 @@ export interface MediaPublish {
   tracks: MediaTrack[];
 }
 
-/** Which m-line of an offer carries which source. */
+/** Which m-line of an offer carries which source, and how high its full picture is in pixels. */
 export interface MediaTrack {
   mid: string;
   source: "camera" | "microphone" | "screen" | "screen_audio";
+  height?: number | null;
 }
 
-/** The receiving side: "offer" {tiles: n} -> {sdp, slots}; "answer" {sdp} -> {}; "show" {tiles: [id]} -> {}; "restart" -> {sdp}. */
+/** The receiving side: "offer" {tiles: n} -> {sdp, slots}; "answer" {sdp} -> {}; "show" {tiles: [id]} -> {}; "size" {sizes} -> {}; "restart" -> {sdp}. */
 export interface MediaSubscribe {
   type: "media_subscribe";
-  action: "answer" | "offer" | "restart" | "show";
+  action: "answer" | "offer" | "restart" | "show" | "size";
   tiles?: number | string[] | null;
+  sizes?: SlotSize[] | null;
   sdp?: string | null;
+}
+
+/** How high a slot is shown, in device pixels; 0 = out of sight. */
+export interface SlotSize {
+  mid: string;
+  height: number;
 }
 
 /** I am writing a message. */
@@ -776,6 +784,18 @@ export interface Slot {
   mid: string;
   participant: string | null;
   source?: "camera" | "microphone" | "screen" | "screen_audio" | null;
+}
+
+/** Sizes of what this connection's video slots play, of all that were ever told. */
+export interface Layers {
+  type: "layers";
+  slots: SlotLayer[];
+}
+
+/** Which size a video slot plays: 0 is the lowest; -1 = paused, the connection carries not even that. */
+export interface SlotLayer {
+  mid: string;
+  layer: number;
 }
 
 /** Who is heard in audio slot i. */
@@ -894,6 +914,7 @@ export type Signal =
   | Tally
   | Speakers
   | Slots
+  | Layers
   | Audio
   | Media
   | Quality

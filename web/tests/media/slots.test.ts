@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { assigned, midOf, offered, type Slots } from "../../src/media/slots";
+import { assigned, layered, offered, PAUSED, type Slots, sizesOf, slotOf } from "../../src/media/slots";
 import type { SlotOffer } from "../../src/protocol/types";
 
 const OFFER: SlotOffer[] = [
@@ -51,12 +51,59 @@ describe("slots", () => {
       ],
       false,
     );
-    expect(midOf(slots, "a", "camera")).toBe("2");
+    expect(slotOf(slots, "a", "camera")?.mid).toBe("2");
   });
 
   it("do not take a screen for a camera", () => {
     const slots = assigned(offered([], OFFER), [{ mid: "1", participant: "a", source: "screen" }], false);
-    expect(midOf(slots, "a", "camera")).toBeNull();
-    expect(midOf(slots, "a", "screen")).toBe("1");
+    expect(slotOf(slots, "a", "camera")).toBeNull();
+    expect(slotOf(slots, "a", "screen")?.mid).toBe("1");
+  });
+
+  it("are paused and go on as they are told, each by itself", () => {
+    const before = assigned(offered([], OFFER), [{ mid: "3", participant: "a", source: "camera" }], false);
+    const paused = layered(before, [{ mid: "3", layer: PAUSED }]);
+    expect(paused[3]).toMatchObject({ participant: "a", layer: PAUSED });
+    expect(paused[2]).toBe(before[2]);
+    expect(layered(paused, [{ mid: "3", layer: 1 }])[3]?.layer).toBe(1);
+  });
+
+  it("stay paused when somebody else comes into them, until they are told to go on", () => {
+    const paused = layered(assigned(offered([], OFFER), [{ mid: "3", participant: "a", source: "camera" }], false), [
+      { mid: "3", layer: PAUSED },
+    ]);
+    expect(assigned(paused, [{ mid: "3", participant: "b", source: "camera" }], false)[3]).toMatchObject({
+      participant: "b",
+      layer: PAUSED,
+    });
+  });
+
+  it("forget the layer over a renegotiation: the other side starts anew", () => {
+    const paused = layered(assigned(offered([], OFFER), [{ mid: "3", participant: "a", source: "camera" }], false), [
+      { mid: "3", layer: PAUSED },
+    ]);
+    expect(offered(paused, OFFER)[3]).toMatchObject({ participant: "a", layer: null });
+  });
+
+  it("of a shared screen ask for more than is seen, so that small print can be read", () => {
+    const slots = assigned(offered([], OFFER), [{ mid: "1", participant: "a", source: "screen" }], false);
+    expect(sizesOf(slots, () => 540)).toEqual([{ mid: "1", height: 1080 }]);
+    expect(sizesOf(slots, () => 0)).toEqual([{ mid: "1", height: 0 }]);
+  });
+
+  it("have a size where somebody's picture is, and none where there is nothing to shrink", () => {
+    const slots = assigned(
+      offered([], OFFER),
+      [
+        { mid: "0", participant: "a", source: "microphone" },
+        { mid: "3", participant: "a", source: "camera" },
+        { mid: "4", participant: "b", source: "camera" },
+      ],
+      false,
+    );
+    expect(sizesOf(slots, (mid) => (mid === "4" ? 180 : 0))).toEqual([
+      { mid: "3", height: 0 },
+      { mid: "4", height: 180 },
+    ]);
   });
 });

@@ -6,9 +6,18 @@ pub mod delay;
 pub mod delivered;
 pub mod estimator;
 pub mod history;
+#[cfg(test)]
+#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+mod hostile;
 pub mod loss;
 pub mod probe;
 pub mod rate;
+#[cfg(test)]
+#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+mod simulation;
+#[cfg(test)]
+#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+mod tests;
 pub mod trend;
 
 pub use allocator::{allocate, Allocation, Choice, Demand, Play};

@@ -73,6 +73,8 @@ pub struct AddTrack {
     pub codecs: Vec<Codec>,
     /// RFC 8852 identifiers of its simulcast layers, lowest first; empty for one layer.
     pub rids: Vec<String>,
+    /// Audio: competes for the room's audio places.
+    pub voice: bool,
     pub allowed: bool,
     pub priority: bool,
 }

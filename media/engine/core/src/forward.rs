@@ -218,9 +218,8 @@ fn send_again(stored: &Stored<'_>, segment: &Segment, sequence: u64, slot: &mut 
 
 /// Sends a packet of nothing but padding (at most 255 bytes) on the slot's RTX stream; returns the bytes sent.
 pub fn pad(bytes: usize, slot: &mut Slot, peer: &mut Peer, turn: &mut Turn<'_>) -> usize {
-    let Some(codec) = slot.codec else { return 0 };
-    let (Some((_, Some(payload_type))), Some(ssrc)) = (slot.payload_type(codec), slot.rtx_ssrc) else { return 0 };
-    let Some((timestamp, _)) = slot.mapping.last() else { return 0 };
+    let Some((payload_type, ssrc)) = slot.padding_stream() else { return 0 };
+    let timestamp = slot.mapping.last().map_or(0, |(timestamp, _)| timestamp);
     let sequence = slot.rtx_sequence;
     let header = Header { payload_type, marker: false, sequence, timestamp, ssrc };
     let padding = bytes.clamp(1, 255) as u8;

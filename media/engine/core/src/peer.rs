@@ -84,7 +84,8 @@ pub struct Peer {
     /// The earliest timer set for this peer.
     pub wake: Option<Instant>,
     pub feedback_due: Option<Instant>,
-    pub report_due: Instant,
+    /// None while there is nothing to report on: an idle connection costs nothing.
+    pub report_due: Option<Instant>,
     pub quality_due: Instant,
     /// What this receiver's connection carries, if it reports arrivals.
     pub bandwidth: Option<Box<Estimator>>,

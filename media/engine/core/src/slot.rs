@@ -136,11 +136,11 @@ impl Slot {
         (self.playing.map(|source| (source.track, source.layer)) != Some((track, layer))).then_some((track, layer))
     }
 
-    /// Whether probing packets can be sent on its RTX stream.
-    pub fn can_probe(&self) -> bool {
-        self.playing.is_some()
-            && self.rtx_ssrc.is_some()
-            && self.codec.is_some_and(|codec| matches!(self.payload_type(codec), Some((_, Some(_)))))
+    /// The payload type and SSRC of its RTX stream, for packets without payload; None if it has none.
+    pub fn padding_stream(&self) -> Option<(u8, u32)> {
+        let of = |codec: Option<(u8, Option<u8>)>| codec.and_then(|(_, rtx)| rtx);
+        let payload_type = of(self.codec.and_then(|codec| self.payload_type(codec))).or_else(|| self.codecs.iter().copied().find_map(of))?;
+        Some((payload_type, self.rtx_ssrc?))
     }
 
     /// The payload types this slot uses for a codec: (media, RTX).

@@ -31,6 +31,8 @@ pub struct Track {
     pub codecs: Vec<Codec>,
     pub allowed: bool,
     pub priority: bool,
+    /// Competes for the room's audio places.
+    pub voice: bool,
     /// Lowest first, at least one.
     pub layers: Vec<Layer>,
     pub listeners: Vec<Key<Slot>>,
@@ -57,6 +59,7 @@ impl Track {
             codecs,
             allowed: false,
             priority: false,
+            voice: false,
             layers: Vec::new(),
             listeners: Vec::new(),
             relays: Vec::new(),

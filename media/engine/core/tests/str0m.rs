@@ -161,6 +161,7 @@ fn class() -> World {
     let now = world.now;
     let track = AddTrack {
         rids: vec![],
+        voice: true,
         track: 10,
         peer: world.ends[sender].id,
         kind: Kind::Video,

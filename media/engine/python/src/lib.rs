@@ -118,7 +118,7 @@ impl Engine {
     }
 
     #[allow(clippy::too_many_arguments)]
-    #[pyo3(signature = (track, peer, *, kind, mid, ssrcs = vec![], codecs, allowed, priority = false, rids = vec![]))]
+    #[pyo3(signature = (track, peer, *, kind, mid, ssrcs = vec![], codecs, allowed, priority = false, rids = vec![], voice = true))]
     fn add_track(
         &self,
         track: u64,
@@ -130,6 +130,7 @@ impl Engine {
         allowed: bool,
         priority: bool,
         rids: Vec<String>,
+        voice: bool,
     ) -> PyResult<()> {
         let add = AddTrack {
             track: id("track", track)?,
@@ -139,6 +140,7 @@ impl Engine {
             ssrcs,
             codecs: arguments::codecs(&codecs)?,
             rids: arguments::rids(&rids)?,
+            voice,
             allowed,
             priority,
         };

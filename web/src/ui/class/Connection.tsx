@@ -42,6 +42,7 @@ function Facts() {
   }, [classroom]);
   const worst: Link = publish === "failed" || subscribe === "failed" ? "failed" : subscribe === "none" ? publish : subscribe;
   const percent = (value: number | null) => (value === null ? "–" : `${(value * 100).toFixed(1)}%`);
+  const lines = (value: number | null | undefined) => (value == null ? "–" : `${value}p`);
   const rows: [string, string][] = [
     [t("connection.signaling"), online ? t("connection.online") : t("connection.offline")],
     [t("connection.media"), t(`connection.${LINK_KEY[worst]}`)],
@@ -50,6 +51,7 @@ function Facts() {
     [t("connection.loss"), `↑ ${percent(stats?.lossOut ?? null)}　↓ ${percent(stats?.lossIn ?? null)}`],
     [t("connection.sent"), `${Math.round(stats?.kbitOut ?? 0)} kbit/s`],
     [t("connection.received"), `${Math.round(stats?.kbitIn ?? 0)} kbit/s`],
+    [t("connection.picture"), `↑ ${lines(stats?.linesOut)}　↓ ${lines(stats?.linesIn)}`],
   ];
   return (
     <dl className="facts-list num">

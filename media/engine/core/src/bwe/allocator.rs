@@ -8,23 +8,23 @@
 //! |---|---|
 //! | goes down, or pauses | at once, when it does not fit |
 //! | goes up | when it would have fitted with `MARGIN` to spare all the time for its patience, and `UP_EVERY_US` after the last change |
-//! | patience | 1 s; doubles to 64 s when a step up did not last 10 s; falls back when a layer lasted 30 s |
+//! | patience | 1 s; doubles to 32 s when a step up did not last 30 s; falls back when one lasted 60 s |
 
 /// Layers of one source, at most.
 pub const LAYERS: usize = 3;
 /// A step up needs the whole allocation to fit into the budget divided by this, percent.
 const MARGIN_PERCENT: u64 = 115;
-/// Overdraw of a lowest layer of rank 0 and 1, percent of the budget.
-const OVERDRAW_PERCENT: u64 = 25;
+/// For a lowest layer of rank 0 and 1 the budget is this much, percent of itself.
+const OVERDRAWN_PERCENT: u64 = 125;
 /// Steps up of one slot are this far apart, microseconds.
 pub const UP_EVERY_US: u64 = 3_000_000;
 const PATIENCE_US: u64 = 1_000_000;
-const PATIENCE_MAX_US: u64 = 64_000_000;
-const FAILED_US: u64 = 10_000_000;
-const LASTED_US: u64 = 30_000_000;
+const PATIENCE_MAX_US: u64 = 32_000_000;
+const FAILED_US: u64 = 30_000_000;
+const LASTED_US: u64 = 60_000_000;
 
 /// What a slot plays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Play {
     /// The viewer does not look: nothing is sent.
     #[default]
@@ -62,6 +62,8 @@ pub struct Choice {
     patience_us: u64,
     /// The last change was a step up.
     rose: bool,
+    /// The first choice since the viewer looked stands: a first step up need not keep its distance.
+    fresh: bool,
 }
 
 /// One video slot's wish.
@@ -115,14 +117,15 @@ pub struct Allocation {
 pub fn allocate(budget_bps: u64, audio_bps: u64, demands: &mut [Demand], now_us: u64) -> Allocation {
     let left = budget_bps.saturating_sub(audio_bps);
     let careful = percent(budget_bps, 10_000 / MARGIN_PERCENT).saturating_sub(audio_bps);
+    let most = percent(budget_bps, OVERDRAWN_PERCENT).saturating_sub(audio_bps);
     for demand in demands.iter_mut() {
         demand.cap = demand.wanted();
     }
-    fill(careful, budget_bps, demands);
+    fill(careful, most, demands);
     for demand in demands.iter_mut() {
         demand.cap = cap(demand, now_us);
     }
-    fill(left, budget_bps, demands);
+    fill(left, most, demands);
     let (mut used, mut wanted, mut short) = (audio_bps, audio_bps, false);
     for demand in demands.iter_mut() {
         let most = demand.wanted();
@@ -138,9 +141,10 @@ fn percent(bps: u64, percent: u64) -> u64 {
     bps.saturating_mul(percent) / 100
 }
 
-/// Serves level by level, rank by rank, up to each demand's cap; result in `height`.
-fn fill(mut left: u64, budget_bps: u64, demands: &mut [Demand]) {
-    let mut overdraw = percent(budget_bps, OVERDRAW_PERCENT);
+/// Serves level by level, rank by rank, up to each demand's cap, `left` bits/s or for lowest layers of rank 0 and 1 `most`; result in
+/// `height`.
+fn fill(mut left: u64, most: u64, demands: &mut [Demand]) {
+    let mut overdraw = most.saturating_sub(left);
     demands.iter_mut().for_each(|demand| demand.height = 0);
     for level in 1..=LAYERS {
         for rank in 0..=2u8 {
@@ -180,7 +184,7 @@ fn cap(demand: &mut Demand, now_us: u64) -> usize {
     }
     let since = *choice.fits_since_us.get_or_insert(now_us);
     let patient = now_us.saturating_sub(since) >= choice.patience_us.max(PATIENCE_US);
-    let spaced = now_us.saturating_sub(choice.changed_us) >= UP_EVERY_US;
+    let spaced = choice.fresh || now_us.saturating_sub(choice.changed_us) >= UP_EVERY_US;
     if patient && spaced {
         demand.height
     } else {
@@ -195,7 +199,7 @@ fn decide(demand: &mut Demand, now_us: u64) {
     let play = if most == 0 { Play::Hidden } else { Play::of(demand.height) };
     let lasted = now_us.saturating_sub(choice.changed_us);
     if play == choice.play {
-        if lasted >= LASTED_US {
+        if choice.rose && lasted >= LASTED_US {
             choice.patience_us = PATIENCE_US;
         }
         return;
@@ -207,7 +211,12 @@ fn decide(demand: &mut Demand, now_us: u64) {
         choice.patience_us = choice.patience_us.max(PATIENCE_US).saturating_mul(2).min(PATIENCE_MAX_US);
     }
     choice.rose = !hidden && play.height() > before.height();
+    choice.fresh = before == Play::Hidden;
     choice.play = play;
     choice.changed_us = now_us;
     choice.fits_since_us = None;
 }
+
+#[cfg(test)]
+#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+mod tests;

@@ -7,6 +7,8 @@ const PLACES: usize = 40;
 const PLACE_US: i64 = 25_000;
 /// Fewer places than this say nothing.
 const LEAST_PLACES: i64 = 4;
+/// The newest place is not whole yet.
+const MOST_PLACES: i64 = PLACES as i64 - 1;
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Place {
@@ -64,7 +66,7 @@ impl Delivered {
     /// Bits per second over the last `window_us` (at most 975 ms): (all, without padding).
     pub fn rates(&self, window_us: i64) -> Option<(u64, u64)> {
         let (first, newest) = self.span?;
-        let seen = newest.saturating_sub(first).min(window_us.div_euclid(PLACE_US)).min(PLACES as i64 - 1);
+        let seen = newest.saturating_sub(first).min(window_us.div_euclid(PLACE_US)).min(MOST_PLACES);
         if seen < LEAST_PLACES {
             return None;
         }

@@ -23,6 +23,9 @@ const CALM_US: u64 = 2_000_000;
 const SILENT_US: u64 = 500_000;
 const DEAF_US: u64 = 1_500_000;
 const DEAF_EVERY_US: u64 = 500_000;
+/// Loss above the inherent that goes with a full queue, and the queue that goes with loss of our doing, ms.
+const LOSSY: f64 = 0.05;
+const QUEUED_MS: f64 = 40.0;
 /// Windows of the arriving rate, microseconds.
 const HALF_SECOND_US: i64 = 500_000;
 const TENTH_US: i64 = 100_000;
@@ -128,7 +131,7 @@ impl Estimator {
 
     /// Authenticated feedback of the peer on what we sent.
     pub fn feedback(&mut self, feedback: &Feedback<'_>, now_us: u64) {
-        let cost = u32::from(feedback.count.max(8));
+        let cost = u32::from(feedback.count).max(REPORTS_PER_PACKET);
         if feedback.count > MAX_REPORTED || cost > self.credit {
             self.counters.refused = self.counters.refused.saturating_add(1);
             return;
@@ -141,12 +144,13 @@ impl Estimator {
             self.delivered.restart();
         }
         let mut verdict: Option<Verdict> = None;
-        let mut newest: Option<u64> = None;
+        let (mut known, mut newest) = (false, None);
         for (number, arrival) in feedback.arrivals() {
             let Some(sent) = self.history.report(number, arrival.is_some(), now_us) else {
                 self.counters.unknown = self.counters.unknown.saturating_add(1);
                 continue;
             };
+            known = true;
             self.reported = self.reported.max(Some(sent.number));
             let arrival = arrival.map(|at| at.saturating_add(shift));
             if let Some(seen) = self.status(&sent, arrival) {
@@ -160,8 +164,13 @@ impl Estimator {
                 newest = newest.max(Some(sent.at_us));
             }
         }
-        let Some(newest) = newest else { return };
-        self.heard(newest, now_us);
+        if !known {
+            return;
+        }
+        self.unheard_since_us = None;
+        if let Some(newest) = newest {
+            self.measure_rtt(newest, now_us);
+        }
         self.update(verdict, now_us);
         if let Some(finding) = self.prober.finish(self.reported, now_us) {
             self.judge(finding, now_us);
@@ -193,8 +202,7 @@ impl Estimator {
         shift
     }
 
-    fn heard(&mut self, newest_us: u64, now_us: u64) {
-        self.unheard_since_us = None;
+    fn measure_rtt(&mut self, newest_us: u64, now_us: u64) {
         let sample = now_us.saturating_sub(newest_us).min(10_000_000);
         // Feedback waits for its timer: the least sample is nearest to the truth.
         self.rtt_us = Some(match self.rtt_us {
@@ -204,6 +212,8 @@ impl Estimator {
     }
 
     fn update(&mut self, verdict: Option<Verdict>, now_us: u64) {
+        self.delay.lossy = self.loss.recent() > self.loss.inherent() + LOSSY;
+        self.loss.queued = self.delay.queue_ms() > QUEUED_MS;
         let link = self.link();
         let Verdict { usage, sent_us, overload } = verdict.unwrap_or(Verdict { usage: Usage::Normal, sent_us: now_us, overload: 0.0 });
         let before = self.rate.decreased_us();
@@ -214,7 +224,7 @@ impl Estimator {
         if self.rate.decreased_us() != before {
             self.counters.decreases = self.counters.decreases.saturating_add(1);
             self.exploring = false;
-            self.prober.stop(now_us.saturating_add(CALM_US));
+            self.prober.refuted(CALM_US, now_us);
         }
         self.rate.bps = self.rate.bps.clamp(MIN_BPS as f64, MAX_BPS as f64);
         self.believed_bps = (self.rate.bps as u64).max(link.arriving_bps.unwrap_or(0));
@@ -229,6 +239,7 @@ impl Estimator {
             arriving_now_bps: self.delivered.rates(TENTH_US).map(|rates| sendable(rates.0)),
             useful_bps: half.map(|rates| sendable(rates.1)),
             rtt_us: self.rtt_us.unwrap_or(100_000),
+            queue_us: self.queue_us(),
         }
     }
 
@@ -237,11 +248,13 @@ impl Estimator {
         self.loss.probed(finding.sent_bps, finding.lost, packets);
         let through = f64::from(finding.received) / f64::from(packets.max(1)) / (1.0 - self.loss.inherent());
         let before = self.target_bps() as f64;
-        if let Some(carried) = finding.carried_bps {
-            self.rate.raise((carried * through.min(1.0)).min(MAX_BPS as f64));
+        self.counters.trains = self.counters.trains.saturating_add(1);
+        let Some(carried) = finding.carried_bps else { return self.prober.retry(now_us) };
+        self.rate.raise((carried * through.min(1.0)).min(MAX_BPS as f64));
+        if finding.full {
+            self.rate.lower(carried, &self.link());
         }
         let worthwhile = self.target_bps() as f64 > before * 1.1;
-        self.counters.trains = self.counters.trains.saturating_add(1);
         self.counters.trains_worthwhile = self.counters.trains_worthwhile.saturating_add(u64::from(worthwhile));
         self.exploring &= worthwhile;
         self.prober.settle(worthwhile, now_us);
@@ -254,7 +267,7 @@ impl Estimator {
 
     /// What may be sent, bits/s.
     pub fn target_bps(&self) -> u64 {
-        (self.rate.bps as u64).min(self.loss.bound_bps().unwrap_or(MAX_BPS)).clamp(MIN_BPS, MAX_BPS)
+        (self.rate.now_bps() as u64).min(self.loss.bound_bps().unwrap_or(MAX_BPS)).clamp(MIN_BPS, MAX_BPS)
     }
 
     /// What to send now to find out whether `wanted_bps` would fit; 0 = nothing more is wanted. Call it when due, and after each
@@ -312,6 +325,10 @@ impl Estimator {
         (self.believed_bps, self.rtt_us, self.over_us, self.exploring) = (bps, None, None, true);
     }
 
+    fn queue_us(&self) -> u64 {
+        (self.delay.queue_ms() * 1000.0) as u64
+    }
+
     /// A snapshot for metrics.
     pub fn figures(&self) -> Figures {
         Figures {
@@ -319,7 +336,7 @@ impl Estimator {
             arriving_bps: self.delivered.rates(HALF_SECOND_US).map_or(0, |rates| rates.0),
             loss_bound_bps: self.loss.bound_bps().unwrap_or(0),
             rtt_us: self.rtt_us.unwrap_or(0),
-            queue_us: (self.delay.queue_ms() * 1000.0) as u64,
+            queue_us: self.queue_us(),
             loss: self.loss.recent(),
             inherent_loss: self.loss.inherent(),
             state: self.rate.state(),

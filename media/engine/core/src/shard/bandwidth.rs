@@ -130,8 +130,10 @@ impl Shard {
         let Some(peer) = self.peers.get_mut(key) else { return };
         let wanted = peer.allocated.wanted_bps;
         let Some(Probe { bytes, .. }) = peer.bandwidth.as_mut().and_then(|bandwidth| bandwidth.next_probe(now_us, wanted)) else { return };
-        let playing = peer.slots.iter().copied().find(|slot| self.slots.get(*slot).is_some_and(Slot::can_probe));
-        if let Some(slot) = playing.and_then(|slot| self.slots.get_mut(slot)) {
+        // The one that plays, for its packets are large; with all paused, any: padding is how they come back.
+        let able = |slot: &Slot| slot.padding_stream().map(|_| slot.playing.is_some());
+        let slot = peer.slots.iter().filter_map(|key| Some((able(self.slots.get(*key)?)?, *key))).max_by_key(|(playing, _)| *playing);
+        if let Some(slot) = slot.and_then(|(_, slot)| self.slots.get_mut(slot)) {
             let mut turn = Turn { now, now_us, outbox: &mut self.outbox, metrics: &self.metrics };
             let mut left = bytes;
             let source = slot.playing.and_then(|source| self.tracks.get(source.track)?.layers.get(usize::from(source.layer)));

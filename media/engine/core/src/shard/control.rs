@@ -97,7 +97,7 @@ impl Shard {
             expires,
             wake: None,
             feedback_due: None,
-            report_due: now,
+            report_due: None,
             quality_due: now,
             bandwidth: None,
             allocated: Allocation::default(),
@@ -167,12 +167,12 @@ impl Shard {
         if self.track_ids.contains_key(&add.track) || peer.tracks.len() >= PER_PEER {
             return None;
         }
-        let AddTrack { track: id, kind, mid, codecs, allowed, priority, rids, .. } = add;
+        let AddTrack { track: id, kind, mid, codecs, allowed, priority, voice, rids, .. } = add;
         let layers = match rids.len() {
             0 | 1 => vec![Layer::new(kind, None)],
             _ => rids.into_iter().take(LAYERS).map(|rid| Layer::new(kind, Some(rid))).collect(),
         };
-        let track = Track { mid, allowed, priority, layers, ..Track::new(id, Origin::Peer(key), peer.room, kind, codecs) };
+        let track = Track { mid, allowed, priority, voice, layers, ..Track::new(id, Origin::Peer(key), peer.room, kind, codecs) };
         let layers = track.layers.len();
         let track = self.tracks.insert(track);
         peer.tracks.push(track);

@@ -189,19 +189,24 @@ impl Shard {
         if starts_key_frame(codec.name, packet.payload) {
             layer.key_frame(extended, packet.timestamp, now);
         }
+        let begins = track.sending.is_none();
         if track.sending != Some(codec.name) {
-            if track.sending.is_none() {
+            if begins {
                 wake = Some(wake.map_or(now + SILENCE, |at| at.min(now + SILENCE)));
             }
             track.sending = Some(codec.name);
             self.events.push(Event::Track { track: track.id, sending: true, codec: codec.name.as_str() });
         }
-        if track.kind == Kind::Audio {
+        if track.kind == Kind::Audio && track.voice {
             self.heard(now, key, packet.level, packet.payload.len());
         }
         self.await_play(key, at, extended);
-        if let (Some(at), Some(peer)) = (wake, origin) {
+        let Some(peer) = origin else { return };
+        if let Some(at) = wake {
             self.schedule(peer, at);
+        }
+        if begins {
+            self.arm_reports(now, peer);
         }
     }
 

@@ -19,13 +19,20 @@ impl Shard {
     /// The handshake is done: media may flow both ways.
     pub(super) fn peer_is_ready(&mut self, now: Instant, key: Key<Peer>) {
         let Some(peer) = self.peers.get_mut(key) else { return };
-        peer.report_due = now + REPORT_EVERY;
         peer.quality_due = now + QUALITY_EVERY;
         let slots = peer.slots.clone();
-        self.schedule(key, now + REPORT_EVERY);
+        self.arm_reports(now, key);
         // Pictures were waiting for this receiver.
         slots.into_iter().for_each(|slot| self.begin(now, slot));
         self.choose_layers(now, key);
+    }
+
+    /// There is something to report on from now on.
+    pub(super) fn arm_reports(&mut self, now: Instant, key: Key<Peer>) {
+        if let Some(peer) = self.peers.get_mut(key).filter(|peer| peer.report_due.is_none()) {
+            peer.report_due = Some(now + REPORT_EVERY);
+            self.schedule(key, now + REPORT_EVERY);
+        }
     }
 
     /// Everything that is due for one peer; sets its next timer.
@@ -42,7 +49,7 @@ impl Shard {
         if ready {
             self.request_repairs(now, key);
             self.transport_feedback(now, key);
-            if self.peers.get(key).is_some_and(|peer| peer.report_due <= now) {
+            if self.peers.get(key).is_some_and(|peer| peer.report_due.is_some_and(|at| at <= now)) {
                 self.reports(now, key);
             }
             self.first_reports(now, key);
@@ -58,7 +65,7 @@ impl Shard {
         let mut next = ends.min(peer.dtls.wake()).min(peer.violations_due(now).unwrap_or(ends));
         if ready {
             let bandwidth = self.bandwidth_due(peer, now);
-            for at in [Some(peer.report_due), peer.feedback_due, peer.choice_due, bandwidth].into_iter().flatten() {
+            for at in [peer.report_due, peer.feedback_due, peer.choice_due, bandwidth].into_iter().flatten() {
                 next = next.min(at);
             }
         }
@@ -144,7 +151,6 @@ impl Shard {
     /// Receiver reports for a peer's tracks, sender reports for its slots (RFC 3550 section 6.4).
     fn reports(&mut self, now: Instant, key: Key<Peer>) {
         let Some(peer) = self.peers.get_mut(key) else { return };
-        peer.report_due = now + REPORT_EVERY;
         let mut blocks = Vec::new();
         for track in peer.tracks.iter() {
             let Some(track) = self.tracks.get_mut(*track) else { continue };
@@ -170,6 +176,7 @@ impl Shard {
         }
         let due: Vec<Key<Slot>> =
             peer.slots.iter().copied().filter(|slot| self.slots.get(*slot).is_some_and(|s| s.playing.is_some())).collect();
+        peer.report_due = (!blocks.is_empty() || !due.is_empty()).then_some(now + REPORT_EVERY);
         self.sender_reports(now, key, &due);
     }
 
@@ -182,7 +189,10 @@ impl Shard {
             .copied()
             .filter(|slot| self.slots.get(*slot).is_some_and(|s| s.report_due.is_some_and(|at| at <= now)))
             .collect();
-        self.sender_reports(now, key, &due);
+        if !due.is_empty() {
+            self.arm_reports(now, key);
+            self.sender_reports(now, key, &due);
+        }
     }
 
     fn sender_reports(&mut self, now: Instant, key: Key<Peer>, slots: &[Key<Slot>]) {

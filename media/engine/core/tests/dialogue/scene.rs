@@ -181,7 +181,7 @@ impl Scene {
     pub fn add_track(&mut self, track: u64, peer: u64, kind: Kind, ssrc: u32, codecs: Vec<Codec>) {
         let ssrcs = vec![(ssrc, Some(ssrc + 1))];
         let mid = format!("t{track}");
-        let add = AddTrack { track, peer, kind, mid, ssrcs, codecs, rids: vec![], allowed: true, priority: false };
+        let add = AddTrack { track, peer, kind, mid, ssrcs, codecs, rids: vec![], voice: true, allowed: true, priority: false };
         self.command(Command::AddTrack(Box::new(add)));
     }
 
@@ -189,7 +189,7 @@ impl Scene {
     pub fn add_simulcast(&mut self, track: u64, peer: u64) {
         let rids = LAYERS.map(str::to_owned).to_vec();
         let mid = format!("t{track}");
-        let add = AddTrack { track, peer, kind: Kind::Video, mid, ssrcs: vec![], codecs: vp8(), rids, allowed: true, priority: false };
+        let add = AddTrack { track, peer, kind: Kind::Video, mid, ssrcs: vec![], codecs: vp8(), rids, voice: false, allowed: true, priority: false };
         self.command(Command::AddTrack(Box::new(add)));
     }
 
@@ -205,6 +205,13 @@ impl Scene {
     pub fn add_slot(&mut self, slot: u64, peer: u64, kind: Kind, ssrc: u32, codecs: Vec<Codec>, auto: Option<usize>) {
         let rtx_ssrc = (kind == Kind::Video).then_some(ssrc + 1);
         let add = AddSlot { slot, peer, kind, mid: format!("s{slot}"), ssrc, rtx_ssrc, codecs, auto, rank: 1 };
+        self.command(Command::AddSlot(Box::new(add)));
+    }
+
+    /// A video slot that is served in its turn.
+    pub fn add_slot_of_rank(&mut self, slot: u64, peer: u64, ssrc: u32, rank: u8) {
+        let (mid, rtx_ssrc) = (format!("s{slot}"), Some(ssrc + 1));
+        let add = AddSlot { slot, peer, kind: Kind::Video, mid, ssrc, rtx_ssrc, codecs: vp8(), auto: None, rank };
         self.command(Command::AddSlot(Box::new(add)));
     }
 

@@ -1,13 +1,15 @@
 import { useRef } from "react";
 import { useTranslation } from "react-i18next";
-import { midOf } from "../../../media/slots";
+import { PAUSED, type Slot, slotOf } from "../../../media/slots";
 import type { RoomView } from "../../../protocol/types";
 import type { ClassState } from "../../../state/classroom";
 import { mainPerson, person, stagePeople } from "../../../state/select";
 import { shallow } from "../../../state/store";
+import { Avatar } from "../../parts/Avatar";
 import { Icon } from "../../parts/Icon";
 import { useClass, useClassroom, useDesk, useDeskState, useView } from "../context";
 import { Gallery } from "./Gallery";
+import { Held, HeldAloud } from "./Held";
 import { PhaseCard } from "./PhaseCard";
 import { Speakers } from "./Speakers";
 import { Strip } from "./Strip";
@@ -32,22 +34,38 @@ export function layoutOf(view: RoomView, wanted: "auto" | "gallery" | "speaker")
   return view.session.profile === "small" && people.length > 1 ? "gallery" : "speaker";
 }
 
+function screenSlot({ view, media }: ClassState): Slot | null {
+  return view?.screen && view.screen !== view.me ? slotOf(media.slots, view.screen, "screen") : null;
+}
+
 function screenStream(state: ClassState): MediaStream | null {
   const { view, media } = state;
-  if (!view?.screen) return null;
-  if (view.screen === view.me) return media.localScreen;
-  const mid = midOf(media.slots, view.screen, "screen");
-  return mid === null ? null : (media.streams[mid] ?? null);
+  return view?.screen && view.screen === view.me ? media.localScreen : (media.streams[screenSlot(state)?.mid ?? ""] ?? null);
 }
 
 function Screen() {
   const { t } = useTranslation();
   const { media } = useClassroom();
   const stream = useClass(screenStream);
-  const who = useView((view) => ({ name: person(view, view.screen)?.name ?? "", own: view.screen === view.me }), shallow);
+  const mid = useClass((state) => screenSlot(state)?.mid ?? null);
+  const held = useClass((state) => screenSlot(state)?.layer === PAUSED);
+  const who = useView(
+    (view) => ({ id: view.screen ?? "", name: person(view, view.screen)?.name ?? "", own: view.screen === view.me }),
+    shallow,
+  );
   return (
     <>
-      {stream ? <Video stream={stream} fit="contain" label={t("class.screenOf", { name: who.name })} /> : <div className="spin" />}
+      {held ? (
+        <div className="held-screen">
+          <Avatar id={who.id} name={who.name} />
+          <Held />
+        </div>
+      ) : null}
+      {stream ? (
+        <Video stream={stream} mid={mid} fit="contain" held={held} label={t("class.screenOf", { name: who.name })} />
+      ) : (
+        <div className="spin" />
+      )}
       <div className="screen-mark">
         <span className="chip">
           <Icon name="share" className="i14" />
@@ -114,6 +132,7 @@ export function Stage() {
         ) : null}
         {layout === "phase" || (narrow && layout === "screen") ? null : <Tools root={root} layout={layout} />}
         {layout === "phase" ? null : <Speakers />}
+        <HeldAloud />
       </section>
       {beside.length > 0 ? <Strip people={beside} narrow={narrow} /> : null}
     </div>

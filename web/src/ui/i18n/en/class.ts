@@ -33,6 +33,7 @@ export const enClass = {
     youShare: "You are sharing your screen",
     stopShare: "Stop sharing",
     tapToHear: "Tap here to hear",
+    pictureHeld: "Picture paused: slow connection",
     mediaFailed: "Picture and sound did not connect, trying again…",
     layoutGallery: "Gallery",
     layoutSpeaker: "Speaker",
@@ -293,5 +294,6 @@ export const enClass = {
     failed: "Failed",
     none: "Not in use",
     transport: "Transport",
+    picture: "Picture",
   },
 };

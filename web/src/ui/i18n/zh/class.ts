@@ -33,6 +33,7 @@ export const zhClass = {
     youShare: "你正在共享屏幕",
     stopShare: "停止共享",
     tapToHear: "点这里打开声音",
+    pictureHeld: "网络较慢，画面已暂停",
     mediaFailed: "画面和声音连接失败，正在重试…",
     layoutGallery: "平铺画面",
     layoutSpeaker: "突出主讲",
@@ -290,5 +291,6 @@ export const zhClass = {
     failed: "连接失败",
     none: "未使用",
     transport: "通道",
+    picture: "画面",
   },
 };

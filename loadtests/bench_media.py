@@ -1,0 +1,342 @@
+"""`make bench-media`: what the media engine costs and how it behaves at size, against its budgets.
+
+Everything runs on loopback in bounded time: the engine behind its HTTP door in one process, `jiangtai-swarm` as publishers and viewers in
+another. Cost is CPU of the server process by packets forwarded in a steady window; the floor is what sealing and sending the same paced
+traffic to as many sockets costs with nothing else done. Rounds of server and floor alternate, and the median of the rounds' ratios counts:
+absolute microseconds say more about the machine than about the code.
+
+Each budget is one line: name, figure, unit, budget, `ok` or `MISS`. A miss makes the exit status 1; everything is kept in
+var/bench/media.json. `--short` takes about two minutes, all of it less than ten.
+"""
+
+import argparse
+import json
+import resource
+import signal
+import statistics
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from loadtests.report import Report, median_ratio
+from loadtests.swarm import Cost, Door, SwarmFailed, Told, cost, forwarded, metric_delta, ratio, run_lengths, swarm, usage
+
+#: what the floor measures, cheapest last
+MODES: Final = ("sendto", "sendmmsg", "gso")
+#: what is switched off: by the server's environment, by options of the load generator
+ABLATIONS: Final[Mapping[str, tuple[Mapping[str, str], Mapping[str, Any]]]] = {
+    "GSO": ({"JIANGTAI_ENGINE_NO_GSO": "1"}, {}),
+    "GRO": ({"JIANGTAI_ENGINE_NO_GRO": "1"}, {}),
+    "the gather window": ({"JIANGTAI_ENGINE_NO_GATHER": "1"}, {}),
+    "equal sizes": ({"JIANGTAI_ENGINE_NO_EQUALISE": "1"}, {}),
+    "AES-GCM": ({"JIANGTAI_ENGINE_AES": "cm"}, {}),
+    "bandwidth estimation": ({}, {"no_twcc": True}),
+}
+LIMIT_S: Final = 590
+SHORT_LIMIT_S: Final = 170
+
+
+@dataclass
+class Bench:
+    """What a scenario works with."""
+
+    report: Report
+    short: bool
+    #: seconds of one measured window
+    window: float
+    churn_s: float
+    #: more options for every load
+    load: Mapping[str, object]
+
+    def run(self, door: Door, *, timeout_s: float = 90, **options: object) -> dict[str, Any]:
+        """One load on a door, measured in its steady window."""
+        known = {
+            "whip": f"{door.url}/whip/{{room}}",
+            "whep": f"{door.url}/whep/{{room}}",
+            "pid": door.pid,
+            "figures": f"{door.url}/figures",
+        }
+        given: dict[str, object] = {"seconds": self.window, "tolerate": 1_000_000, **known, **self.load, **options}
+        return swarm("run", timeout_s, **given)
+
+    def floor(self, receivers: int) -> dict[str, float]:
+        """CPU microseconds per packet by mode."""
+        told = swarm("floor", 60, receivers=receivers, seconds=min(self.window, 2.0))
+        return {mode: told["modes"][mode]["cpu_us_per_packet"] for mode in MODES}
+
+    def sound(self, name: str, run: Told, *, streams: int = 1, strict: bool = True) -> None:
+        """Everybody came, and what each viewer sees of so many publishers came whole and can be decoded.
+
+        Without the count of what came, a server that pauses everybody would look cheap and sound. Not strict: the machine may be too small.
+        """
+        self.report.line(f"{name}: joins failed", run["join"]["failed"], "", 0)
+        unsound = run["checks"]["broken"] + run["checks"]["streams"] - run["checks"]["playing"]
+        self.report.line(f"{name}: streams broken or silent", unsound, "", 0 if strict else None)
+        self.report.line(f"{name}: frames that came", 100 * came(run, streams), "%", 95 if strict else None, least=True)
+        self.report.line(f"{name}: packets lost", run["receive"]["loss_permille"], "permille", None)
+        for example in run["checks"].get("examples", ())[:3]:
+            print(f"  {example}", file=sys.stderr)
+
+
+def came(run: Told, streams: int) -> float:
+    """Frames that viewers got by those sent to them, if each watches so many publishers: of video, or of audio if there is no video."""
+    received, sent = run["receive"], run["publish"]
+    video = sent["frames"] > 0
+    got = received["frames"] - received["audio_packets"] if video else received["audio_packets"]
+    of_one = (sent["frames"] if video else sent["packets"]) / run["publishers"]
+    return float(got / (of_one * streams * run["viewers"])) if of_one else 0.0
+
+
+# ---- cost per packet ----
+
+
+def fanout(bench: Bench) -> None:
+    """One to many: 1.5 Mbit/s of video and Opus, 10 to 1,000 viewers."""
+    report = bench.report
+    sizes = (10, 100) if bench.short else (10, 100, 1_000)
+    per_packet: dict[int, float] = {}
+    resident: dict[int, int] = {}
+    with Door() as door:
+        for viewers in sizes:
+            rounds = 2 if bench.short else 3
+            costs: list[Cost] = []
+            floors: list[dict[str, float]] = []
+            for _ in range(rounds):
+                run = bench.run(door, viewers=viewers, full=min(viewers, 10), concurrency=64)
+                costs.append(cost(run, forwarded(run)))
+                floors.append(bench.floor(viewers))
+            name = f"1 -> {viewers}"
+            bench.sound(name, run, strict=viewers <= 100)
+            for mode in MODES:
+                report.line(f"{name}: floor, {mode}", statistics.median(floor[mode] for floor in floors), "us", None)
+            per_packet[viewers] = statistics.median(c.process for c in costs)
+            resident[viewers] = costs[0].resident
+            report.line(f"{name}: forwarded packet, process", per_packet[viewers], "us", None)
+            report.line(f"{name}: forwarded packet, media thread", statistics.median(c.media for c in costs), "us", None)
+            report.line(f"{name}: load of the media thread", statistics.median(c.load for c in costs), "cores", None)
+            told = viewers >= 1_000  # the design tells budgets for this size; smaller audiences are for information
+            report.line(f"{name}: packet / floor without GSO", ratio(costs, [f["sendto"] for f in floors]), "x", 0.6 if told else None)
+            report.line(f"{name}: packet / floor, sendmmsg", ratio(costs, [f["sendmmsg"] for f in floors]), "x", None)
+            report.line(f"{name}: packet / floor with GSO", ratio(costs, [f["gso"] for f in floors]), "x", 1.5 if told else None)
+            report.line(f"{name}: load generator", run["swarm"]["cpu_us_per_packet"], "us", None)
+            tell_runs(report, name, run)
+    largest, smallest = max(sizes), min(sizes)
+    report.line("memory per audio and video viewer", per_viewer(resident, smallest, largest) / 1024, "KB", 64)
+    if largest > 100:
+        report.line(f"cost linear in viewers: {largest} / 100", per_packet[largest] / per_packet[100], "x", 1.25)
+
+
+def per_viewer(resident: Mapping[int, int], fewer: int, more: int) -> float:
+    """Bytes each further viewer took."""
+    return (resident[more] - resident[fewer]) / (more - fewer)
+
+
+def tell_runs(report: Report, name: str, run: Told) -> None:
+    """The histogram of run lengths as shares of all sends."""
+    lengths = run_lengths(run)
+    total = sum(lengths.values())
+    for length, count in lengths.items():
+        report.line(f"{name}: runs of {length}", 100 * count / total if total else float("nan"), "%", None)
+
+
+def gallery(bench: Bench) -> None:
+    """Thirty people with cameras, everybody sees 25 and hears the loudest three."""
+    costs: list[Cost] = []
+    floors: list[dict[str, float]] = []
+    with Door() as door:
+        for _ in range(1 if bench.short else 3):
+            run = bench.run(door, publishers=30, viewers=30, layer="low", video_slots=25, audio_slots=3, full=3)
+            costs.append(cost(run, forwarded(run)))
+            floors.append(bench.floor(30))
+    bench.sound("30 x 25", run, streams=25)
+    bench.report.line("30 x 25: forwarded packet, process", statistics.median(c.process for c in costs), "us", None)
+    bench.report.line("30 x 25: forwarded packet, media thread", statistics.median(c.media for c in costs), "us", None)
+    bench.report.line("30 x 25: packet / floor, sendto", ratio(costs, [f["sendto"] for f in floors]), "x", None)
+    bench.report.line("30 x 25: packet / floor, sendmmsg", ratio(costs, [f["sendmmsg"] for f in floors]), "x", 1.6)
+    tell_runs(bench.report, "30 x 25", run)
+
+
+def audio(bench: Bench) -> None:
+    """Three speakers, an audience that only listens."""
+    viewers = 200 if bench.short else 1_000
+    with Door() as door:
+        run = bench.run(door, publishers=3, viewers=viewers, audio_slots=3, no_video=True, full=10, concurrency=64)
+    found = cost(run, forwarded(run))
+    bench.sound(f"audio 3 -> {viewers}", run, streams=3, strict=False)
+    bench.report.line(f"audio 3 -> {viewers}: forwarded packet, process", found.process, "us", None)
+    bench.report.line(f"audio 3 -> {viewers}: load of the media thread", found.load, "cores", None)
+    bench.report.line(f"audio 3 -> {viewers}: delay p99", run["delay_ms"]["audio"]["p99"], "ms", None)
+
+
+def rooms(bench: Bench) -> None:
+    """The same viewers over one class or ten: what matters is how many, not where."""
+    viewers = 100
+    one: list[float] = []
+    ten: list[float] = []
+    with Door() as door:
+        for _ in range(1 if bench.short else 2):
+            run = bench.run(door, viewers=viewers, full=10)
+            one.append(cost(run, forwarded(run)).process)
+            run = bench.run(door, publishers=10, viewers=viewers, rooms=10, full=10)
+            ten.append(cost(run, forwarded(run)).process)
+    bench.sound("10 classes", run)
+    bench.report.line(f"{viewers} viewers in 10 classes / in one, per packet", median_ratio(ten, one), "x", 1.25)
+
+
+def ablation(bench: Bench) -> None:
+    """What each idea is worth: the same load with it switched off, next to one with everything on."""
+    costs: dict[str, list[float]] = {}
+    for _ in range(1 if bench.short else 2):
+        for name, (environ, load) in {"": ({}, {}), **ABLATIONS}.items():
+            with Door(environ=environ) as door:
+                run = bench.run(door, viewers=100, full=5, warmup=1, seconds=3, **load)
+                costs.setdefault(name, []).append(cost(run, forwarded(run)).process)
+    everything = costs.pop("")
+    for name, found in costs.items():
+        bench.report.line(f"packet without {name} / with everything", median_ratio(found, everything), "x", None)
+
+
+# ---- delay ----
+
+
+def delay(bench: Bench) -> None:
+    """How long a packet takes from its publisher to its viewer, both kernels included: with nothing going on, at 70 % load, in a crowd.
+
+    The load is many classes of 100. In one class of 1,000 the last viewer of a frame waits for those before it, whatever is done: that is
+    told for information.
+    """
+    report = bench.report
+    with Door() as door:
+        quiet = bench.run(door, viewers=1, full=0)
+        for kind in ("video", "audio"):
+            report.line(f"delay p99, one viewer, {kind}", quiet["delay_ms"][kind]["p99"], "ms", 1)
+        probe = bench.run(door, publishers=2, rooms=2, viewers=200, full=0, seconds=2)
+        viewers = viewers_for(0.7, cost(probe, forwarded(probe)).load, 200)
+        classes = viewers // 100
+        loaded = bench.run(door, publishers=classes, rooms=classes, viewers=viewers, full=0, concurrency=64, timeout_s=120)
+        crowd = {} if bench.short else bench.run(door, viewers=1_000, full=0, concurrency=64)
+    report.line(f"{classes} classes of 100: load of the media thread", cost(loaded, forwarded(loaded)).load, "cores", None)
+    report.line(f"{classes} classes of 100: load generator", loaded["swarm"]["cpu_seconds"] / loaded["seconds"], "cores", None)
+    bench.sound(f"{classes} classes of 100", loaded)
+    for kind in ("video", "audio"):
+        report.line(f"delay p99, {classes} classes of 100, {kind}", loaded["delay_ms"][kind]["p99"], "ms", 6)
+        report.line(f"delay p50, {classes} classes of 100, {kind}", loaded["delay_ms"][kind]["p50"], "ms", None)
+    for kind in ("video", "audio") if crowd else ():
+        report.line(f"delay p99, one class of 1000, {kind}", crowd["delay_ms"][kind]["p99"], "ms", None)
+
+
+def viewers_for(load: float, seen: float, viewers: int) -> int:
+    """How many viewers, in hundreds, make this load if so many made that one; at most 2,000."""
+    return max(viewers, min(2_000, round(viewers * load / seen / 100) * 100))
+
+
+# ---- crowds ----
+
+
+def join(bench: Bench) -> None:
+    """Everybody comes at once: ICE, DTLS handshake, SRTP keys."""
+    viewers = 200 if bench.short else 1_000
+    with Door() as door:
+        before = usage(door.pid)
+        run = bench.run(door, publishers=0, viewers=viewers, idle=True, full=0, concurrency=128, warmup=0, seconds=1)
+        after = usage(door.pid)
+    report = bench.report
+    report.line(f"{viewers} at once: joins failed", run["join"]["failed"], "", 0)
+    joined = max(1, run["join"]["joined"])
+    report.line("joins per second and core, media thread", joined / max(1e-9, after.media - before.media), "/s", 500, least=True)
+    report.line("joins per second and core, with HTTP and SDP", joined / max(1e-9, after.process - before.process), "/s", None)
+    report.line("joins per second, this machine with its load", run["join"]["per_second"], "/s", None)
+    report.line("POST until connected, p99", run["join"]["connected_ms"]["p99"], "ms", None)
+
+
+def idle(bench: Bench) -> None:
+    """Peers that are there and send nothing but their consent."""
+    peers = 1_000 if bench.short else 10_000
+    with Door() as door:
+        before = usage(door.pid)
+        run = bench.run(
+            door, publishers=0, viewers=peers, idle=True, full=0, concurrency=256, warmup=2, seconds=bench.window * 2, timeout_s=240
+        )
+    report = bench.report
+    report.line(f"{peers} idle peers: joins failed", run["join"]["failed"], "", 0)
+    report.line(f"{peers} idle peers: CPU", 100 * run["server"]["cpu_seconds"] / run["seconds"], "% core", 2 * peers / 10_000)
+    media = cost(run).load
+    checks = metric_delta(run, "stun_in") / run["seconds"]
+    report.line(f"{peers} idle peers: CPU of the media thread", 100 * media, "% core", None)
+    report.line(f"{peers} idle peers: connectivity checks answered", checks, "/s", None)
+    report.line(f"{peers} idle peers: CPU per check", 1e6 * media / max(1.0, checks), "us", None)
+    report.line(f"{peers} idle peers: memory each", (run["server"]["rss_bytes"][1] - before.resident) / peers / 1024, "KB", None)
+
+
+def churn(bench: Bench) -> None:
+    """Viewers come and go all the time: what it does to memory. The proof over half an hour is `--churn-seconds 1800`."""
+    with Door() as door:
+        bench.run(door, viewers=50, full=5, churn=10, seconds=min(10.0, bench.churn_s), warmup=2)
+        run = bench.run(door, viewers=50, full=5, churn=10, seconds=bench.churn_s, warmup=2, timeout_s=bench.churn_s + 60)
+    begin, end = run["server"]["rss_bytes"]
+    bench.sound("churn", run)
+    bench.report.line(f"memory grown over {bench.churn_s:g} s of joins and leaves", 100 * (end - begin) / begin, "%", 1)
+    bench.report.line("joins and leaves meanwhile", run["join"]["asked"], "", None)
+
+
+SCENARIOS: Final[Mapping[str, Callable[[Bench], None]]] = {
+    "fanout": fanout,
+    "gallery": gallery,
+    "audio": audio,
+    "rooms": rooms,
+    "delay": delay,
+    "join": join,
+    "idle": idle,
+    "churn": churn,
+    "ablation": ablation,
+}
+
+
+@contextmanager
+def bounded(seconds: float) -> Iterator[None]:
+    """TimeoutError in the middle of whatever is under way after so long, so that everything that was started is taken down."""
+
+    def over(*_: object) -> None:
+        raise TimeoutError(f"not done after {seconds:g} s")
+
+    before = signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def main() -> int:
+    """Run the scenarios asked for and write var/bench/media.json."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--short", action="store_true", help="the same at smaller size and length, for a quick look; no ablation unless named"
+    )
+    parser.add_argument("--churn-seconds", type=float, help="length of the churn")
+    parser.add_argument("--no-twcc", action="store_true", help="viewers give no feedback to estimate their bandwidth from")
+    parser.add_argument("scenario", nargs="*", choices=[*SCENARIOS, []], help="which to run; all by default")
+    options = parser.parse_args()
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    churn_s = options.churn_seconds or (10.0 if options.short else 60.0)
+    bench = Bench(Report(), options.short, 3.0 if options.short else 5.0, churn_s, {"no_twcc": options.no_twcc})
+    wanted = options.scenario or [name for name in SCENARIOS if not (options.short and name == "ablation")]
+    limit_s = (SHORT_LIMIT_S if options.short else LIMIT_S) + max(0.0, churn_s - 60)
+    failed = None
+    try:
+        with bounded(limit_s):
+            for name in wanted:
+                SCENARIOS[name](bench)
+    except (SwarmFailed, TimeoutError, json.JSONDecodeError) as why:
+        failed = f"{name}: {why}"
+        print(failed, file=sys.stderr)
+    bench.report.save("media", short=options.short, scenarios=wanted, failed=failed)
+    return 1 if failed or bench.report.missed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,132 @@
+"""What the engine reports, turned into signals, grades and counters."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from media.devices import Transport
+from media.quality import Report, score
+from media.receiving import Receiving
+from media.switchboard import Switchboard
+
+if TYPE_CHECKING:
+    from media._engine import Event  # noqa: TID251 - its type alone
+
+SPEAKERS_MS: Final = 200
+QUALITY_MS: Final = 2_000
+
+
+class Listening:
+    """The engine's only listener."""
+
+    def __init__(self, board: Switchboard, receiving: Receiving, *, closed: Callable[[int], None]) -> None:
+        """`closed` is told of every transport that ended by itself, before anybody else."""
+        self._board = board
+        self._receiving = receiving
+        self._closed = closed
+        #: receiving transports whose layers changed and were not told yet
+        self._changed: dict[int, None] = {}
+
+    def listen(self) -> None:
+        """Hear everything the engine has to say."""
+        for event in self._board.engine.drain():
+            self._heard(event)
+        changed, self._changed = self._changed, {}
+        for peer in changed:
+            self._tell_layers(peer)
+
+    def _heard(self, event: "Event") -> None:
+        board = self._board
+        match event:
+            case ("connected", peer, way):
+                board.counts[f"connected_{way}"] += 1
+                board.tell(peer, {"type": "media", "state": "connected"})
+                self._receiving.connected(peer)
+            case ("closed", peer, reason):
+                self._peer_closed(peer, reason)
+            case ("speakers", room, levels):
+                self._speakers(room, levels)
+            case ("audio_slots", room, tracks):
+                klass = board.class_of(room)
+                if klass is not None:
+                    people = [klass.director.person_of(track) for track in tracks]
+                    board.signals.to_all(klass.room.id, {"type": "audio", "slots": people})
+            case ("quality", peer, rtt, loss_in, loss_out, *_):
+                self._grade(peer, Report(rtt_ms=rtt, loss_in=loss_in, loss_out=loss_out))
+            case ("layer", slot, layer):
+                self._layer(slot, layer)
+            case ("violation", _, kind, count):
+                board.counts[f"violation_{kind}"] += count
+            case ("track", *_):
+                board.counts["track_changes"] += 1
+
+    def _peer_closed(self, peer: int, reason: str) -> None:
+        board = self._board
+        board.counts[f"closed_{reason}"] += 1
+        self._closed(peer)
+        board.tell(peer, {"type": "media", "state": "closed", "reason": reason})
+        place = board.places.get(peer)
+        klass = board.classes.get(place.session) if place is not None else None
+        if place is None or klass is None:
+            return
+        device = klass.devices[place.connection]
+        for transport in (device.publish, device.subscribe):
+            if transport is not None and transport.peer == peer:
+                board.forget(transport)
+        if device.publish is not None and device.publish.peer == peer:
+            ids = [id for id, _ in device.publish.tracks.values()]
+            device.publish = None
+            board.carry_out(klass, klass.director.remove_tracks(klass.room, ids))
+        elif device.subscribe is not None and device.subscribe.peer == peer:
+            device.subscribe = device.waiting = None
+            klass.director.remove_viewer(place.connection)
+        if device.publish is None and device.subscribe is None and device.pending is None:
+            del klass.devices[place.connection]
+        board.refresh(place.session)
+
+    def _speakers(self, room: int, levels: Sequence[tuple[int, int]]) -> None:
+        board = self._board
+        klass, now = board.class_of(room), board.clock()
+        if klass is None or (levels and now - klass.spoke_at < SPEAKERS_MS):
+            return
+        klass.spoke_at = now
+        heard = klass.director.heard(levels, now)
+        speakers = [{"participant": participant, "level": level} for participant, level in heard]
+        board.signals.to_all(klass.room.id, {"type": "speakers", "speakers": speakers})
+        board.refresh(klass.room.id)
+
+    def _receiver(self, peer: int | None) -> Transport | None:
+        """The receiving transport of this number, if it is open."""
+        place = self._board.places.get(peer or 0)
+        klass = self._board.classes.get(place.session) if place is not None else None
+        device = klass.devices.get(place.connection) if klass is not None and place is not None else None
+        return device.subscribe if device is not None and device.subscribe is not None and device.subscribe.peer == peer else None
+
+    def _layer(self, slot: int, layer: int) -> None:
+        transport = self._receiver(self._board.slots.get(slot))
+        if transport is not None:
+            transport.layers[transport.mids[slot]] = layer
+            self._changed[transport.peer] = None
+
+    def _tell_layers(self, peer: int) -> None:
+        """All of them: a signal that is not read is replaced by the next."""
+        transport, place = self._receiver(peer), self._board.places.get(peer)
+        if transport is not None and place is not None:
+            slots = [{"mid": mid, "layer": layer} for mid, layer in transport.layers.items()]
+            self._board.signals.to_connection(place.session, place.connection, {"type": "layers", "slots": slots})
+
+    def _grade(self, peer: int, report: Report) -> None:
+        board = self._board
+        place = board.places.get(peer)
+        klass = board.classes.get(place.session) if place is not None else None
+        if place is None or klass is None:
+            return
+        device = klass.devices[place.connection]
+        device.reports[place.side] = report
+        now = board.clock()
+        if now - device.graded_at < QUALITY_MS:
+            return
+        device.graded_at = now
+        grade, rtt, loss = score(device.reports)
+        signal = {"type": "quality", "participant": device.participant, "score": grade, "rtt": rtt, "loss": loss}
+        board.signals.to_participant(place.session, device.participant, signal)
+        board.signals.to_staff(place.session, signal)

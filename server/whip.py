@@ -1,0 +1,264 @@
+"""Encoders and players without signaling of their own: WHIP (RFC 9725) and WHEP (draft-ietf-wish-whep) sessions as people in class.
+
+A stream is one person's connection like any other, opened and closed by the node: a seat made from a join token, a journaled connection,
+one transport. So the class sees who sends and who watches, and admission, stage, mute, freeze, removal and the end of the class hold for it
+as for a browser. What an encoder sends is announced as on in its person's name, or the stream is refused as a whole.
+
+A stream ends by DELETE, when its transport ends (consent expired, DTLS closed, never connected), when the class closes its connection, and
+when the node stops; then its connection is closed in the class, and what it alone had switched on goes off. A draining node does not wait
+for streams: encoders never leave by themselves.
+
+Bounds: streams on this node, in a class, from an address; three devices with media per person (media/plane.py).
+"""
+
+import asyncio
+import hashlib
+import logging
+import secrets
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeAlias
+
+from media.negotiation import Source, Use, media_lines
+from media.plane import NativePlane
+from moderation.names import likeness
+from server.adapters.sqlite_seats import SqliteSeats
+from server.doors import LateSignals
+from server.seats import Seat
+from signaling.classroom.base import Command
+from signaling.classroom.errors import Rejected
+from signaling.classroom.ids import SessionId
+from signaling.classroom.participants import Connect, ConnectionClosed, Disconnect
+from signaling.classroom.seats import Seat as Standing
+from signaling.classroom.session import ClassEnded
+from signaling.classroom.state import Room
+from signaling.classroom.tracks import SetCamera, SetMicrophone, StartScreen, StopScreen
+from signaling.entries import Entry
+from signaling.hub import Hub
+from signaling.ports import Unavailable
+
+log = logging.getLogger("jiangtai.whip")
+
+Protocol: TypeAlias = Literal["whip", "whep"]
+MAX_STREAMS: Final = 2_000
+MAX_PER_CLASS: Final = 500
+MAX_PER_ADDRESS: Final = 200
+#: source -> (what announces it, what withdraws it)
+_SWITCHES: Final[Mapping[Source, tuple[Command, Command]]] = {
+    "microphone": (SetMicrophone(on=True), SetMicrophone(on=False)),
+    "camera": (SetCamera(on=True), SetCamera(on=False)),
+    "screen": (StartScreen(), StopScreen()),
+}
+
+
+@dataclass(kw_only=True, eq=False)
+class Stream:
+    """One session. `id` is the secret part of its URL, `token` the hash of the bearer that opened it and alone may speak for it."""
+
+    id: str
+    protocol: Protocol
+    token: bytes
+    seat: Seat
+    #: as the class knows it: told to everybody there, so never part of a URL
+    connection: str
+    address: str
+    opened: bool = False
+    #: what it switched on
+    announced: list[Source] = field(default_factory=list)
+
+
+class Streams:
+    """The streams of this node."""
+
+    def __init__(self, *, hub: Hub, plane: NativePlane, seats: SqliteSeats, signals: LateSignals) -> None:
+        self.refused = 0
+        self._hub = hub
+        self._plane = plane
+        self._seats = seats
+        self._signals = signals
+        self._streams: dict[str, Stream] = {}
+        self._connections: dict[str, Stream] = {}
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._ending: set[asyncio.Task[None]] = set()
+        self._stopped = False
+        hub.watch(self._watch)
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    def check(self, protocol: Protocol, offer: str, session: SessionId, address: str) -> None:
+        """Refuse what can be refused before a token is used up; raises Rejected (bad_sdp, overloaded, draining)."""
+        media_lines(offer, "sends" if protocol == "whip" else "receives")
+        self._has_room(session, address)
+
+    async def publish(self, seat: Seat, token: str, address: str, offer: str, picture: Source) -> tuple[Stream, str]:
+        """An encoder comes in; returns its stream and our answer. Raises Rejected, Unavailable; nothing is left behind then."""
+        stream = self._keep("whip", seat, token, address)
+        try:
+            await self._come_in(stream)
+            sources: dict[Literal["audio", "video"], Source] = {"audio": "microphone", "video": picture}
+            answer, sent = self._plane.ingest(seat.session, seat.participant, stream.connection, offer, sources)
+            for source in sent:
+                await self._announce(stream, source)
+        except BaseException:
+            await self.end(stream)
+            raise
+        return self._opened(stream), answer
+
+    async def play(self, seat: Seat, token: str, address: str, offer: str, picture: Use) -> tuple[Stream, str]:
+        """A player comes in; returns its stream and our answer. Raises Rejected, Unavailable; nothing is left behind then."""
+        stream = self._keep("whep", seat, token, address)
+        try:
+            await self._come_in(stream)
+            answer = self._plane.play(seat.session, seat.participant, stream.connection, offer, picture)
+        except BaseException:
+            await self.end(stream)
+            raise
+        return self._opened(stream), answer
+
+    def find(self, id: str, protocol: Protocol, token: str) -> Stream | None:
+        """The stream of this URL, if this is the bearer it was opened with; the token itself may have expired since."""
+        stream = self._streams.get(id)
+        if stream is None or stream.protocol != protocol or not secrets.compare_digest(_hash(token), stream.token):
+            return None
+        return stream
+
+    def tag(self, stream: Stream) -> str:
+        """The entity tag of its ICE session (RFC 9725 section 4.3.1), empty when that is gone."""
+        ufrag = self._plane.ice_session(stream.seat.session, stream.connection)
+        return f'"{ufrag}"' if ufrag else ""
+
+    def news(self, stream: Stream, fragment: str) -> str | None:
+        """Take ICE news; our fragment if it was a restart, None if there is nothing to say. Raises Rejected, the stream goes on."""
+        return self._plane.restart(stream.seat.session, stream.seat.participant, stream.connection, fragment)
+
+    async def end(self, stream: Stream, reason: str = "closed") -> None:
+        """End it (idempotent); returns once the class has stored it."""
+        if not self._forget(stream):
+            return
+        seat = stream.seat
+        self._plane.drop(seat.session, stream.connection)
+        try:
+            await self._seats.release(seat.id)
+            if self._hub.room(seat.session) is None:
+                return  # the class rests or is another node's: whoever wakes it closes what was open
+            for source in stream.announced:
+                if not self._plane.sends(seat.session, seat.participant, source):
+                    await self._hub.dispatch(seat.session, seat.participant, _SWITCHES[source][1])
+            await self._hub.dispatch(seat.session, seat.participant, Disconnect(connection=stream.connection, reason=reason))
+        except (Rejected, Unavailable) as error:
+            log.info("a stream ended without its class", extra={"session": seat.session, "why": str(error)})
+
+    def prune(self) -> None:
+        """End streams whose class is gone without a word (another node took it over); call it every minute."""
+        for stream in list(self._streams.values()):
+            room = self._hub.room(stream.seat.session)
+            person = room.participants.get(stream.seat.participant) if room is not None else None
+            if stream.opened and (person is None or stream.connection not in person.connections):
+                self._end_soon(stream, "lost")
+
+    async def stop(self) -> None:
+        """End all, take no new ones."""
+        self._stopped = True
+        for stream in list(self._streams.values()):
+            self._end_soon(stream, "closed")
+        if self._ending:
+            await asyncio.wait(self._ending)
+
+    # ---- coming in ----
+
+    def _keep(self, protocol: Protocol, seat: Seat, token: str, address: str) -> Stream:
+        self._has_room(seat.session, address)  # others may have come since the token was looked at
+        stream = Stream(
+            id=secrets.token_urlsafe(16),
+            protocol=protocol,
+            token=_hash(token),
+            seat=seat,
+            connection=secrets.token_urlsafe(16),
+            address=address,
+        )
+        self._streams[stream.id] = self._connections[stream.connection] = stream
+        self._counts.update(_counted(stream))
+        self._signals.listen(stream.connection, lambda signal: self._heard(stream, signal))
+        return stream
+
+    def _has_room(self, session: SessionId, address: str) -> None:
+        if self._stopped:
+            raise Rejected("draining")
+        full = self._counts["class", session] >= MAX_PER_CLASS or self._counts["address", address] >= MAX_PER_ADDRESS
+        if full or len(self._streams) >= MAX_STREAMS:
+            self.refused += 1
+            raise Rejected("overloaded")
+
+    async def _come_in(self, stream: Stream) -> None:
+        seat = stream.seat
+        command = Connect(connection=stream.connection, name=seat.name, role=seat.role, likeness=likeness(seat.name))
+        await self._do(stream, command)
+        room = self._hub.room(seat.session)
+        person = room.participants.get(seat.participant) if room is not None else None
+        if person is None or person.seat is not Standing.ADMITTED:  # nobody can tell an encoder later that it was let in
+            raise Rejected("not_admitted")
+
+    async def _announce(self, stream: Stream, source: Source) -> None:
+        """Switch a source on in the person's name; what somebody switched on before is not ours to switch off."""
+        room = self._hub.room(stream.seat.session)
+        person = room.participants.get(stream.seat.participant) if room is not None else None
+        if room is None or person is None or stream.id not in self._streams:  # sent out, or over, meanwhile
+            raise Rejected("not_admitted")
+        on = {"microphone": person.microphone, "camera": person.camera}.get(source, room.screen == person.id)
+        await self._do(stream, _SWITCHES[source][0])
+        if not on:
+            stream.announced.append(source)
+
+    async def _do(self, stream: Stream, command: Command) -> None:
+        reply = await self._hub.dispatch(stream.seat.session, stream.seat.participant, command)
+        if reply.error is not None:
+            raise Rejected(reply.error)
+
+    def _opened(self, stream: Stream) -> Stream:
+        if stream.id not in self._streams:  # sent out meanwhile
+            raise Rejected("not_admitted")
+        stream.opened = True
+        return stream
+
+    # ---- going ----
+
+    def _forget(self, stream: Stream) -> bool:
+        if self._streams.pop(stream.id, None) is None:
+            return False
+        del self._connections[stream.connection]
+        self._counts.subtract(_counted(stream))
+        for key in _counted(stream):
+            if not self._counts[key]:
+                del self._counts[key]
+        self._signals.unlisten(stream.connection)
+        return True
+
+    def _end_soon(self, stream: Stream, reason: str) -> None:
+        task = asyncio.create_task(self.end(stream, reason), name="end stream")
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    def _heard(self, stream: Stream, signal: Mapping[str, Any]) -> None:
+        if signal["type"] == "media" and signal["state"] == "closed":
+            self._end_soon(stream, "lost")
+
+    def _watch(self, session: SessionId, room: Room, entries: Sequence[Entry]) -> None:
+        """See hub.Watcher."""
+        for entry in entries:
+            if isinstance(entry.event, ConnectionClosed):
+                stream = self._connections.get(entry.event.connection)
+                if stream is not None:
+                    self._end_soon(stream, "closed")
+            elif isinstance(entry.event, ClassEnded):
+                for stream in [stream for stream in self._streams.values() if stream.seat.session == session]:
+                    self._end_soon(stream, "closed")
+
+
+def _counted(stream: Stream) -> tuple[tuple[str, str], ...]:
+    return (("class", stream.seat.session), ("address", stream.address))
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()

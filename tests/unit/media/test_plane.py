@@ -1,0 +1,240 @@
+"""What the plane tells the engine, written down by one that does nothing: layers, ranks, sizes, shards. Real media: tests/integration."""
+
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import media.plane
+from media.devices import RANK
+from media.plane import NativePlane
+from media.switchboard import AT_HOME
+from signaling.classroom.roles import Role
+from signaling.classroom.settings import Profile
+from signaling.classroom.tracks import SetCamera
+from tests.support.bare import Heard
+from tests.support.lesson import Lesson
+
+OFFERS = Path(__file__).parent / "offers"
+LAYERED = (OFFERS / "chromium-simulcast.sdp").read_text()
+PLAYER = (OFFERS / "chromium-player.sdp").read_text()
+MICROPHONE = {"mid": "0", "source": "microphone"}
+FRAGMENT = "a=ice-ufrag:new1\r\na=ice-pwd:0123456789012345678901\r\n"
+
+
+class Recorder:
+    """The engine's face; remembers commands, has the events it is given."""
+
+    def __init__(self, *, udp_ports: list[int], **rest: Any) -> None:
+        self.udp_ports = [4000 + n for n in range(len(udp_ports))]
+        self.tcp_port = None
+        self.fingerprint = ":".join(["AB"] * 32)
+        self.commands: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
+        self.events: list[tuple[Any, ...]] = []
+        #: never readable
+        self.event_fd, self._other = os.pipe()
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *args, **kwargs: self.commands.append((name, args, kwargs))
+
+    def drain(self) -> list[tuple[Any, ...]]:
+        events, self.events = self.events, []
+        return events
+
+    def metrics(self) -> dict[str, int]:
+        return {}
+
+    def close(self) -> None:
+        os.close(self.event_fd)
+        os.close(self._other)
+
+    def of(self, name: str) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
+        return [(args, kwargs) for command, args, kwargs in self.commands if command == name]
+
+
+class House:
+    """A class, a plane, the recorder below it."""
+
+    def __init__(self, shards: int) -> None:
+        self.lesson = Lesson(profile=Profile.LARGE if shards > 1 else Profile.SMALL)
+        self.heard = Heard()
+        self.plane = NativePlane(
+            bind="",
+            udp_ports=[0] * shards,
+            tcp_port=None,
+            announced=["192.0.2.1"],
+            signals=self.heard,
+            clock=lambda: int(time.time() * 1000),
+        )
+        self.engine: Recorder = self.plane._engine  # type: ignore[assignment]
+        self.lesson.followers.append(lambda room, event: self.plane.follow(room.id, room, event))
+        self.lesson.join("ann", Role.TRAINER)
+        self.lesson.start("ann")
+
+    @property
+    def home(self) -> int:
+        return self.plane._board.classes["class-1"].home
+
+    def happen(self, *events: tuple[Any, ...]) -> None:
+        """The engine reports these in one go."""
+        self.engine.events += events
+        self.plane._listening.listen()
+
+    async def publish(self, height: int = 360) -> None:
+        tracks = [MICROPHONE, {"mid": "1", "source": "camera", "height": height}]
+        await self.plane.publish("class-1", "ann", "ann", {"sdp": LAYERED, "tracks": tracks})
+
+    async def subscribe(self, person: str, **request: Any) -> Any:
+        return await self.plane.subscribe("class-1", person, person, request)
+
+    async def watch(self, person: str) -> dict[str, str]:
+        """Receive and be connected; returns mids by use."""
+        if person not in self.lesson.room.participants:
+            self.lesson.join(person)
+        offer = await self.subscribe(person, action="offer", tiles=1)
+        lines = [line for line in offer["sdp"].split("\r\n") if not line.startswith(("a=candidate", "a=end-of", "a=ssrc", "a=ice-lite"))]
+        answer = "\r\n".join(lines).replace("a=sendonly", "a=recvonly").replace("a=setup:actpass", "a=setup:active")
+        await self.subscribe(person, action="answer", sdp=answer)
+        self.happen(("connected", self.newest_peer, "udp"))
+        return {slot["use"]: slot["mid"] for slot in offer["slots"]}
+
+    @property
+    def newest_peer(self) -> int:
+        return int(self.engine.of("open_peer")[-1][0][0])
+
+    def slot(self, mid: str) -> int:
+        return next(args[0] for args, kwargs in self.engine.of("add_slot") if kwargs["mid"] == mid)
+
+
+@pytest.fixture
+async def built(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[[int], House]]:
+    monkeypatch.setattr(media.plane, "Engine", Recorder)
+    houses = []
+
+    def build(shards: int) -> House:
+        houses.append(House(shards))
+        return houses[-1]
+
+    yield build
+    for house in houses:
+        house.plane.stop()
+
+
+@pytest.fixture
+async def house(built: Callable[[int], House]) -> House:
+    return built(1)
+
+
+async def test_layers_are_announced_lowest_first_with_their_extensions(house: House) -> None:
+    await house.publish()
+    [(_, sound), (_, picture)] = house.engine.of("add_track")
+    assert (sound["rids"], picture["rids"]) == ((), ("q", "h", "f"))
+    extensions = house.engine.of("open_peer")[0][1]["extensions"]
+    assert (extensions["rid"], extensions["rrid"]) == (10, 11)
+
+
+async def test_places_have_the_rank_of_their_use(house: House) -> None:
+    mids = await house.watch("bo")
+    ranks = {kwargs["mid"]: kwargs["rank"] for _, kwargs in house.engine.of("add_slot")}
+    for use, rank in RANK.items():
+        assert use not in mids or ranks[mids[use]] == rank
+    assert (ranks[mids["screen"]], ranks[mids["main"]], ranks[mids["tile"]]) == (0, 1, 2)
+
+
+async def test_sizes_limit_layers_once_the_picture_plays_and_again_when_it_changes(house: House) -> None:
+    await house.publish(height=360)
+    house.lesson.do("ann", SetCamera(on=True))
+    mids = await house.watch("bo")
+    main = house.slot(mids["main"])
+    await house.subscribe("bo", action="size", sizes=[{"mid": mids["main"], "height": 180}, {"mid": mids["tile"], "height": 0}])
+    assert house.engine.of("limit_slot") == [((main, 1), {})]
+    await house.publish(height=720)
+    assert house.engine.of("limit_slot")[-1] == ((main, 0), {})
+    assert len(house.engine.of("add_track")) == 2, "the same camera goes on"
+
+
+async def test_sizes_told_before_the_transport_is_up_are_kept(house: House) -> None:
+    await house.publish()
+    house.lesson.do("ann", SetCamera(on=True))
+    house.lesson.join("bo")
+    house.plane.play("class-1", "bo", "bo", PLAYER, "main")
+    await house.subscribe("bo", action="size", sizes=[{"mid": "1", "height": 90}])
+    assert house.engine.of("limit_slot") == []
+    house.happen(("connected", house.newest_peer, "udp"))
+    commands = [(name, args) for name, args, _ in house.engine.commands if name in ("limit_slot", "assign")]
+    assert commands == [("limit_slot", (house.slot("1"), 0)), ("assign", (house.slot("1"), house.engine.of("add_track")[1][0][0]))]
+
+
+async def test_a_viewer_is_told_all_layers_it_plays_in_one_signal(house: House) -> None:
+    mids = await house.watch("bo")
+    main, tile = house.slot(mids["main"]), house.slot(mids["tile"])
+    house.happen(("layer", main, 2), ("layer", tile, 0), ("layer", 999, 1))
+    house.happen(("layer", tile, -1))
+    told = [{slot["mid"]: slot["layer"] for slot in signal["slots"]} for who, signal in house.heard.all if signal["type"] == "layers"]
+    assert told == [{mids["main"]: 2, mids["tile"]: 0}, {mids["main"]: 2, mids["tile"]: -1}]
+
+
+async def test_publishers_and_the_first_viewers_live_at_home_and_later_ones_where_fewest_are(built: Callable[[int], House]) -> None:
+    house = built(3)
+    for n in range(AT_HOME):
+        await house.watch(f"p{n}")
+    assert {kwargs["shard"] for _, kwargs in house.engine.of("open_peer")} == {house.home}
+    assert house.engine.of("open_room")[-1][1] == {"home": house.home}
+    for n in range(20):
+        await house.watch(f"q{n}")
+    elsewhere = [kwargs["shard"] for _, kwargs in house.engine.of("open_peer")][AT_HOME:]
+    assert {shard: elsewhere.count(shard) for shard in elsewhere} == {shard: 10 for shard in range(3) if shard != house.home}
+    await house.publish()
+    assert house.engine.of("open_peer")[-1][1]["shard"] == house.home
+
+
+async def test_an_offer_names_the_port_of_the_shard_it_will_be_served_on_and_keeps_it(built: Callable[[int], House]) -> None:
+    house = built(2)
+    for n in range(AT_HOME):
+        await house.watch(f"p{n}")
+    house.lesson.join("bo")
+    other = f" {4000 + 1 - house.home} typ host"
+    assert other in (await house.subscribe("bo", action="offer", tiles=0))["sdp"]
+    await house.watch("bo")
+    assert other in (await house.subscribe("bo", action="restart"))["sdp"]
+
+
+async def test_viewers_that_leave_are_no_longer_counted_on_their_shard(built: Callable[[int], House]) -> None:
+    house = built(2)
+    board = house.plane._board
+    for n in range(4):
+        await house.watch(f"p{n}")
+    assert sum(board.viewers) == 4
+    house.lesson.leave("p0")
+    house.happen(("closed", house.engine.of("open_peer")[1][0][0], "consent"))
+    await house.watch("p2")  # a new transport in place of the old one
+    assert sum(board.viewers) == 2
+    house.plane.close("class-1")
+    assert (board.viewers, board.slots, board.places) == ([0, 0], {}, {})
+
+
+async def test_an_encoder_is_opened_from_one_offer_and_restarted_by_a_fragment(house: House) -> None:
+    sdp, sent = house.plane.ingest("class-1", "ann", "ann", LAYERED, {"audio": "microphone", "video": "screen"})
+    assert (sdp.count("a=recvonly"), sent) == (2, ("microphone", "screen"))
+    assert [kwargs["mid"] for _, kwargs in house.engine.of("add_track")] == ["0", "1"]
+    before = house.plane.ice_session("class-1", "ann")
+    text = house.plane.restart("class-1", "ann", "ann", FRAGMENT)
+    ufrag = house.plane.ice_session("class-1", "ann")
+    assert text is not None
+    assert f"a=ice-ufrag:{ufrag}" in text
+    assert text.index("m=audio") < text.index("a=candidate")
+    assert ufrag != before
+    told = house.engine.of("restart_ice")[0][1]
+    assert (told["remote_ufrag"], told["local_ufrag"]) == ("new1", ufrag)
+    assert house.plane.restart("class-1", "ann", "ann", FRAGMENT) is None, "the same credentials again are no restart"
+
+
+async def test_a_player_gets_voices_and_one_picture_from_one_offer(house: House) -> None:
+    house.lesson.join("bo")
+    sdp = house.plane.play("class-1", "bo", "bo", PLAYER, "focus")
+    assert sdp.count("a=sendonly") == 2
+    [(_, voice), (_, picture)] = house.engine.of("add_slot")
+    assert (voice["auto"], picture["auto"], picture["rank"]) == (0, None, 0)
