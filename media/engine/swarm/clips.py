@@ -90,7 +90,7 @@ def ivf(frames: Iterable[bytes], width: int, height: int) -> bytes:
 
 def babble() -> "array[int]":
     """Ten seconds of nobody saying nothing."""
-    dice = random.Random(7)  # noqa: S311 - the same every time
+    dice = random.Random(7)  # the same every time
     samples = array("h")
     phase = 0.0
     while len(samples) < AUDIO_S * SAMPLE_RATE:

@@ -71,12 +71,18 @@ pub struct Verdict {
     pub streams: u64,
     pub playing: u64,
     pub broken: u64,
+    /// Packets of no stream, or not opened.
+    pub refused: u64,
+    /// Packets that came before the handshake was done.
+    pub early: u64,
     pub examples: Vec<String>,
     pub sum: Tally,
 }
 
 impl Verdict {
     pub fn add(&mut self, number: usize, viewer: &Viewer) {
+        self.refused += viewer.refused;
+        self.early += viewer.early_packets;
         for stream in &viewer.streams {
             let tally = &stream.checker.tally;
             self.streams += 1;
@@ -85,7 +91,8 @@ impl Verdict {
                 self.broken += 1;
                 if self.examples.len() < 10 {
                     let kind = if viewer.full { "full" } else { "light" };
-                    self.examples.push(format!("{kind} viewer {number} mid {}: {first}", stream.mid));
+                    let refused = viewer.refused;
+                    self.examples.push(format!("{kind} viewer {number} mid {} ({refused} packets refused): {first}", stream.mid));
                 }
             }
             let sum = &mut self.sum;
@@ -168,7 +175,7 @@ impl Outcome<'_> {
             },
             "receive": {
                 "packets": input.packets, "bytes": input.bytes, "video_packets": input.video, "audio_packets": input.audio,
-                "repair_packets": input.repair, "padding_packets": input.padding, "refused": input.refused,
+                "repair_packets": input.repair, "padding_packets": input.padding, "refused": self.verdict.refused, "early": self.verdict.early,
                 "frames": after.frames.saturating_sub(before.frames), "key_frames": after.key_frames.saturating_sub(before.key_frames),
                 "kbps": input.bytes as f64 * 8.0 / 1000.0 / seconds, "kbps_per_viewer": self.viewer_rates.thousands(),
                 "lost": lost, "loss_permille": lost as f64 * 1000.0 / (lost + input.packets).max(1) as f64,

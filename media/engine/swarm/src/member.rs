@@ -159,7 +159,7 @@ impl Member {
         if let Some(keys) = crate::keys::take() {
             self.profile = keys.profile.to_string();
             match &mut self.part {
-                Part::Viewer(viewer) if !viewer.full => viewer.unlock(&keys, self.number),
+                Part::Viewer(viewer) if !viewer.full => viewer.unlock(&keys, self.number, world),
                 _ => {}
             }
         }

@@ -10,17 +10,17 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::Value;
 
 use crate::clip::Clips;
-use crate::http::{Exchange, Request};
-use crate::measure::{Joins, Mark, Outcome, Second, Verdict};
+use crate::measure::{Joins, Mark, Second, Verdict};
 use crate::member::{Member, Part, Phase};
-use crate::net::{thread_cpu, Epoll, Inbound};
+use crate::net::{Epoll, Inbound};
 use crate::peer::Kit;
 use crate::plan::Plan;
 use crate::publisher::Output;
 use crate::report::Spread;
 use crate::sent::Sent;
-use crate::server::{receive_buffer_errors, Usage};
 use crate::viewer::{Input, World};
+
+mod window;
 
 /// Everybody's feedback comes round this often; who lacks something is served every time.
 const ROUND: usize = 20;
@@ -221,14 +221,14 @@ impl Swarm<'_> {
     }
 
     fn listen(&mut self, now: Instant) -> Result<(), String> {
-        let mut ready = Vec::new();
+        let (mut ready, wall) = (Vec::new(), wall_clock());
         // Every socket gets its turn, but publishers must not wait for ever.
         for _ in 0..=self.members.len() / 512 {
             self.epoll.ready(&mut ready).map_err(|e| e.to_string())?;
             for token in &ready {
                 let i = (token & (DOOR - 1)) as usize;
                 if token & DOOR == 0 {
-                    self.receive(i, now)?;
+                    self.receive(i, now, wall)?;
                 } else if let Some(member) = &mut self.members[i] {
                     member.drive(now);
                 }
@@ -241,17 +241,23 @@ impl Swarm<'_> {
         Ok(())
     }
 
-    fn receive(&mut self, i: usize, now: Instant) -> Result<(), String> {
+    /// `wall` is `now` in nanoseconds since 1970.
+    fn receive(&mut self, i: usize, now: Instant, wall: u64) -> Result<(), String> {
         let (Some(member), world) = (&mut self.members[i], &mut self.world) else { return Ok(()) };
         loop {
             let more = self.inbound.receive(&member.peer.socket).map_err(|e| e.to_string())?;
             for message in 0..self.inbound.len() {
                 let Some((from, at, datagrams)) = self.inbound.get(message) else { continue };
+                let at = if at == 0 { wall } else { at };
                 world.input.messages += u64::from(world.counting);
+                // The kernel's time: when we looked would tell the server's bandwidth estimate about us, not about the path.
+                let arrived = (now + Duration::from_nanos(at.saturating_sub(wall)))
+                    .checked_sub(Duration::from_nanos(wall.saturating_sub(at)))
+                    .unwrap_or(now);
                 for datagram in datagrams {
                     match &mut member.part {
                         Part::Publisher(_) => member.peer.feed(now, from, datagram),
-                        Part::Viewer(viewer) => viewer.receive(&mut member.peer, now, from, at, datagram, world),
+                        Part::Viewer(viewer) => viewer.receive(&mut member.peer, now, from, (arrived, at), datagram, world),
                     }
                     if member.peer.news {
                         member.react(now, at, world);
@@ -354,133 +360,4 @@ impl Swarm<'_> {
         }
         Ok(())
     }
-
-    fn advance(&mut self, now: Instant) -> Result<(), String> {
-        match self.stage {
-            Stage::Publishing if self.members.iter().take(self.plan.publishers).flatten().all(|m| m.settled) => {
-                eprintln!("swarm: {} publishers, {} viewers to come", self.plan.publishers, self.plan.viewers);
-                self.joins.began = Some(now);
-                self.stage = Stage::Joining;
-            }
-            Stage::Joining if self.waiting.is_empty() && self.underway == 0 => {
-                eprintln!("swarm: {} joined, {} failed", self.joins.joined, self.joins.failed_count());
-                self.stage = Stage::WarmUp(now + self.plan.warm_up);
-            }
-            Stage::WarmUp(until) if now >= until => {
-                self.world.late = Spread::default();
-                for member in self.members.iter_mut().flatten() {
-                    if let Part::Viewer(viewer) = &mut member.part {
-                        viewer.mark = viewer.bytes;
-                    }
-                }
-                let mut mark = self.mark()?;
-                self.world.counting = true;
-                (mark.at, mark.cpu) = (Instant::now(), thread_cpu().2);
-                self.stage = Stage::Window(mark.at + self.plan.window);
-                self.begin = Some(mark);
-            }
-            Stage::Window(until) => {
-                self.count_second(now);
-                self.churn(now);
-                if now >= until {
-                    self.world.counting = false;
-                    self.close_window()?;
-                }
-            }
-            Stage::Leaving(until) if now >= until || self.leavers.is_empty() => self.stage = Stage::Over,
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn close_window(&mut self) -> Result<(), String> {
-        let (at, cpu) = (Instant::now(), thread_cpu().2);
-        let mark = self.mark()?;
-        self.end = Some(Mark { at, cpu, ..mark });
-        let seconds = self.begin.as_ref().map_or(1.0, |begin| at.duration_since(begin.at).as_secs_f64());
-        for member in self.members.iter().flatten() {
-            *self.profiles.entry(member.profile.clone()).or_default() += 1;
-            if let Part::Viewer(viewer) = &member.part {
-                self.viewer_rates.add(((viewer.bytes - viewer.mark) as f64 * 8.0 / seconds) as u64);
-            }
-        }
-        (0..self.members.len()).for_each(|i| self.retire(i));
-        self.stage = Stage::Leaving(Instant::now() + LEAVE_PATIENCE);
-        Ok(())
-    }
-
-    fn count_second(&mut self, now: Instant) {
-        let began = self.begin.as_ref().map_or(now, |begin| begin.at);
-        if now.duration_since(began).as_secs() <= self.series.len() as u64 {
-            return;
-        }
-        let mut sums = [0, 0, self.world.input.packets];
-        for member in self.members.iter().flatten() {
-            if let Part::Viewer(viewer) = &member.part {
-                sums[usize::from(!viewer.full)] += viewer.bytes - viewer.mark;
-            }
-        }
-        let [full_bytes, light_bytes, packets] = [0, 1, 2].map(|i| sums[i].saturating_sub(self.ticked[i]));
-        self.ticked = sums;
-        self.series.push(Second { full_bytes, light_bytes, packets });
-    }
-
-    /// Replaces viewers, the longest here first.
-    fn churn(&mut self, now: Instant) {
-        let since = self.begin.as_ref().map_or(0.0, |begin| now.duration_since(begin.at).as_secs_f64());
-        while self.plan.viewers > 0 && (self.churned as f64) < since * self.plan.churn {
-            let number = (self.churned as usize) % self.plan.viewers;
-            self.churned += 1;
-            let i = self.plan.publishers + number;
-            if self.members[i].as_ref().is_some_and(|m| m.phase == Phase::Joined) {
-                self.retire(i);
-                self.waiting.push_back(number);
-            }
-        }
-    }
-
-    fn mark(&self) -> Result<Mark, String> {
-        let mut verdict = self.past.clone();
-        for (i, member) in self.members.iter().enumerate() {
-            if let Some(Part::Viewer(viewer)) = member.as_ref().map(|m| &m.part) {
-                verdict.add(i - self.plan.publishers, viewer);
-            }
-        }
-        let server = match self.plan.server {
-            Some(pid) => Some(Usage::read(pid).ok_or_else(|| format!("no process {pid}"))?),
-            None => None,
-        };
-        let figures = self.plan.figures.as_deref().map_or(Ok(Value::Null), fetch)?;
-        let (at, cpu) = (Instant::now(), thread_cpu().2);
-        Ok(Mark { at, cpu, verdict, published: self.world.output.clone(), dropped: receive_buffer_errors(), server, figures })
-    }
-
-    fn report(&self) -> Result<(Value, u64), String> {
-        let (Some(begin), Some(end)) = (&self.begin, &self.end) else { return Err("there was nothing to measure".into()) };
-        let outcome = Outcome {
-            plan: self.plan,
-            joins: &self.joins,
-            world: &self.world,
-            begin,
-            end,
-            verdict: &end.verdict,
-            viewer_rates: &self.viewer_rates,
-            profiles: &self.profiles,
-            series: &self.series,
-        };
-        Ok((outcome.report(), end.verdict.broken + self.joins.failed_count()))
-    }
-}
-
-/// GETs a JSON document, waiting for it.
-fn fetch(url: &str) -> Result<Value, String> {
-    let mut exchange = Exchange::start(&Request { method: "GET", url: url.into(), ..Request::default() })?;
-    let until = Instant::now() + Duration::from_secs(5);
-    while Instant::now() < until {
-        if let Some(response) = exchange.drive()? {
-            return serde_json::from_str(&response.body).map_err(|e| format!("{url}: {e}"));
-        }
-        std::thread::sleep(JOIN_TICK);
-    }
-    Err(format!("{url}: no answer"))
 }

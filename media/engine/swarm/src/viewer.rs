@@ -27,6 +27,8 @@ use crate::srtp::Keys;
 
 /// Time between two requests for a key frame.
 const KEY_FRAME_PAUSE_NS: u64 = 500_000_000;
+/// Packets kept for a light viewer without keys: half a second of media.
+const MOST_EARLY: usize = 512;
 /// Streams per viewer; more are refused.
 const MOST_STREAMS: usize = 256;
 /// Who joined less than this ago may still be getting what a server kept for it: that is no delay.
@@ -41,8 +43,6 @@ pub struct Input {
     pub audio: u64,
     pub repair: u64,
     pub padding: u64,
-    /// Unknown, or not opened by our keys.
-    pub refused: u64,
     pub nacks: u64,
     pub plis: u64,
     /// Messages the datagrams came in.
@@ -106,7 +106,12 @@ pub struct Viewer {
     pub streams: Vec<Stream>,
     by_ssrc: HashMap<u32, (usize, bool)>,
     pub light: Option<Light>,
+    /// What came to a light viewer before its keys, and when: the server's half of the handshake may be on its way a second time.
+    early: Vec<(u64, Vec<u8>)>,
+    pub early_packets: u64,
     recorder: Option<Recorder<BufWriter<File>>>,
+    /// Packets of no stream, or not opened by our keys: all of the run.
+    pub refused: u64,
     /// Received so far, and when the window began.
     pub bytes: u64,
     pub mark: u64,
@@ -128,7 +133,10 @@ impl Viewer {
             streams: Vec::new(),
             by_ssrc: HashMap::new(),
             light: None,
+            early: Vec::new(),
+            early_packets: 0,
             recorder: file.map(|file| Recorder::new(plan.codec, BufWriter::new(file))),
+            refused: 0,
             bytes: 0,
             mark: 0,
         })
@@ -176,10 +184,15 @@ impl Viewer {
         });
     }
 
-    /// DTLS is done: a light viewer opens its packets from now on.
-    pub fn unlock(&mut self, keys: &Keys, number: usize) {
+    /// DTLS is done: a light viewer opens its packets, also those that were early.
+    pub fn unlock(&mut self, keys: &Keys, number: usize, world: &mut World) {
         let twcc = self.lines.iter().find_map(|line| line.extensions.get(sdp::TWCC)).copied();
         self.light = Light::new(keys, number, twcc);
+        for (at, mut datagram) in std::mem::take(&mut self.early) {
+            if let Some(header) = Header::parse(&datagram) {
+                self.open(header, &mut datagram, at, world);
+            }
+        }
     }
 
     fn unlucky(&mut self) -> bool {
@@ -189,8 +202,16 @@ impl Viewer {
         self.dice % 1000 < self.loss
     }
 
-    /// Takes a datagram that arrived at `at` (nanoseconds since 1970).
-    pub fn receive(&mut self, peer: &mut Peer, now: Instant, from: SocketAddr, at: u64, datagram: &mut [u8], world: &mut World) {
+    /// Takes a datagram that arrived at a time, also told in nanoseconds since 1970.
+    pub fn receive(
+        &mut self,
+        peer: &mut Peer,
+        now: Instant,
+        from: SocketAddr,
+        (arrived, at): (Instant, u64),
+        datagram: &mut [u8],
+        world: &mut World,
+    ) {
         let kind = datagram.first().copied().unwrap_or(0);
         if !(128..192).contains(&kind) {
             return peer.feed(now, from, datagram);
@@ -206,7 +227,7 @@ impl Viewer {
             return;
         }
         let Some(header) = Header::parse(datagram) else {
-            world.input.refused += u64::from(world.counting);
+            self.refused += 1;
             return;
         };
         self.bytes += datagram.len() as u64;
@@ -217,11 +238,14 @@ impl Viewer {
                 Some(Format { repair: true, .. }) => world.input.repair += 1,
                 Some(Format { codec: Codec::Opus, .. }) => world.input.audio += 1,
                 Some(_) => world.input.video += 1,
-                None => world.input.refused += 1,
+                None => {}
             }
         }
         if self.full {
-            peer.feed(now, from, datagram);
+            peer.feed(arrived, from, datagram);
+        } else if self.light.is_none() && self.early.len() < MOST_EARLY {
+            self.early_packets += 1;
+            self.early.push((at, datagram.to_vec()));
         } else {
             self.open(header, datagram, at, world);
         }
@@ -246,7 +270,7 @@ impl Viewer {
             Some((stream, repair, len))
         });
         let Some((stream, repair, len)) = opened else {
-            world.input.refused += u64::from(world.counting);
+            self.refused += 1;
             return;
         };
         let (mut sequence, mut payload) = (header.sequence, header.payload(&datagram[..len]));
