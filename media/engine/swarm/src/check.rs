@@ -187,7 +187,8 @@ impl Checker {
 
     fn broken(&mut self, what: Break, how: impl FnOnce() -> String) {
         self.tally.breaks[what as usize] += 1;
-        self.tally.first_break.get_or_insert_with(|| format!("{}: {}", BREAKS[what as usize], how()));
+        let (frames, current) = (self.tally.frames, self.current.as_ref().and_then(|c| c.piece));
+        self.tally.first_break.get_or_insert_with(|| format!("{} after {frames} frames, in {current:?}: {}", BREAKS[what as usize], how()));
         self.current = None;
         self.previous = None;
         self.blind = self.codec != Codec::Opus;
@@ -216,7 +217,8 @@ impl Checker {
             Some(_) if begins => return self.broken(Break::Form, || format!("frame {} begins before the last ended", arrival.timestamp)),
             Some(current) => {
                 if current.timestamp != arrival.timestamp {
-                    return self.broken(Break::Timestamp, || format!("two in one frame: {}", arrival.timestamp));
+                    let before = current.timestamp;
+                    return self.broken(Break::Timestamp, || format!("two in one frame: {before}, then {arrival:?}"));
                 }
                 if current.picture != look.picture {
                     return self.broken(Break::Picture, || format!("two in one frame: {:?}", look.picture));
