@@ -12,7 +12,6 @@ use crate::rtp::Codec;
 
 /// Simulcast layers, lowest first: RID and name of the file.
 pub const LAYERS: [(&str, &str); 3] = [("l", "low"), ("m", "mid"), ("h", "high")];
-pub const FRAME_RATE: u32 = 30;
 
 /// One encoded picture.
 pub struct Frame {

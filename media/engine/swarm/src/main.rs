@@ -1,7 +1,7 @@
 //! Load generator for WebRTC servers; README.md tells the command line and the output.
 //!
 //! One thread drives everything (`swarm`): peers are str0m's, made to talk by `publisher` and `viewer`, joined by the dialogues of `door`.
-//! Protocol files (`srtp`, `rtcp`, `sdp`, `packetise`, `check`) are pure; the kernel is behind `net`, `http` and `server`.
+//! Protocol files (`srtp`, `rtcp`, `sdp`, `packetise`, `pace`, `check`, `sent`, `janus`) are pure; the kernel is behind `net`, `http` and `server`.
 
 mod args;
 mod check;
@@ -15,6 +15,7 @@ mod light;
 mod measure;
 mod member;
 mod net;
+mod pace;
 mod packetise;
 mod peer;
 mod plan;

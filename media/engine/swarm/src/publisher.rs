@@ -6,7 +6,8 @@ use str0m::media::{KeyframeRequest, Mid, Pt};
 use str0m::rtp::{ExtensionValues, RtpWrite};
 use str0m::{Event, Rtc};
 
-use crate::clip::{Clips, FRAME_RATE, LAYERS};
+use crate::clip::{Clips, LAYERS};
+use crate::pace::{Due, Pace, FRAME_RATE};
 use crate::packetise;
 use crate::peer::Peer;
 use crate::plan::Plan;
@@ -14,7 +15,6 @@ use crate::rtp::Codec;
 use crate::sdp;
 use crate::viewer::World;
 
-const WORD: Duration = Duration::from_millis(20);
 /// An encoder does not make key frames faster than this however often it is asked.
 const KEY_FRAME_PAUSE: Duration = Duration::from_millis(300);
 
@@ -46,9 +46,8 @@ pub struct Publisher {
     audio: Option<(Mid, Pt)>,
     streams: Vec<Stream>,
     sequence: u64,
-    started: Option<Instant>,
-    frames: u32,
-    words: u32,
+    /// Once the transport is there.
+    pace: Option<Pace>,
     plis: u64,
 }
 
@@ -69,7 +68,7 @@ impl Publisher {
             }
         };
         let streams = if plan.video { plan.layers.iter().map(stream).collect() } else { Vec::new() };
-        Publisher { number, video: None, audio: None, streams, sequence: 5000, started: None, frames: 0, words: 0, plis: 0 }
+        Publisher { number, video: None, audio: None, streams, sequence: 5000, pace: None, plis: 0 }
     }
 
     /// The transport is there: begin with what was negotiated.
@@ -85,7 +84,7 @@ impl Publisher {
                 (_, None) => {}
             }
         }
-        self.started = Some(now);
+        self.pace = Some(Pace::new(now));
     }
 
     pub fn requested(&mut self, event: &Event) {
@@ -98,28 +97,21 @@ impl Publisher {
         }
     }
 
-    fn due_at(&self) -> Option<(Instant, Instant)> {
-        let start = self.started?;
-        Some((start + Duration::from_secs(1) * self.frames / FRAME_RATE, start + WORD * self.words))
-    }
-
     /// When the next frame or word is to be sent.
     pub fn due(&self) -> Option<Instant> {
-        self.due_at().map(|(frame, word)| frame.min(word))
+        self.pace.as_ref().map(|pace| pace.next().0)
     }
 
     /// Sends what is due. `wall` is `now` in nanoseconds since 1970.
     pub fn play(&mut self, peer: &mut Peer, world: &mut World, now: Instant, wall: u64) {
-        while let Some((frame, word)) = self.due_at().filter(|(frame, word)| *frame.min(word) <= now) {
-            world.late.add(now.duration_since(frame.min(word)).as_micros() as u64);
-            if frame <= word {
-                let timestamp = self.frames.wrapping_mul(90_000 / FRAME_RATE).wrapping_add(self.number * 12_345);
-                self.frames += 1;
-                for i in 0..self.streams.len() {
-                    self.play_frame(i, peer, world, now, wall, timestamp);
+        while let Some((due, late)) = self.pace.as_mut().and_then(|pace| pace.take(now)) {
+            world.late.add(late.as_micros() as u64);
+            match due {
+                Due::Frame(n) => {
+                    let timestamp = n.wrapping_mul(90_000 / FRAME_RATE).wrapping_add(self.number * 12_345);
+                    (0..self.streams.len()).for_each(|i| self.play_frame(i, peer, world, now, wall, timestamp));
                 }
-            } else {
-                self.play_word(peer, world, now, wall);
+                Due::Word(n) => self.play_word(n, peer, world, now, wall),
             }
         }
         world.output.plis += std::mem::take(&mut self.plis);
@@ -159,11 +151,10 @@ impl Publisher {
         stream.position = (at + 1) % frames.len();
     }
 
-    fn play_word(&mut self, peer: &mut Peer, world: &mut World, now: Instant, wall: u64) {
+    fn play_word(&mut self, n: u32, peer: &mut Peer, world: &mut World, now: Instant, wall: u64) {
         let World { clips, sent, output: out, .. } = world;
-        let at = (self.words + self.number * 61) % clips.audio.len() as u32;
-        let timestamp = self.words.wrapping_mul(960);
-        self.words += 1;
+        let at = (n + self.number * 61) % clips.audio.len() as u32;
+        let timestamp = n.wrapping_mul(960);
         let Some((mid, pt)) = self.audio else { return };
         let word = &clips.audio[at as usize];
         sent.word(self.number, at, wall);
