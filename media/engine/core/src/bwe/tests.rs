@@ -53,7 +53,7 @@ impl Simulation {
 fn seeds(mut run: impl FnMut(u64)) {
     let seeds: u64 = std::env::var("SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(10);
     let first: u64 = std::env::var("FIRST").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
-    (first..first + seeds).for_each(|seed| run(seed));
+    (first..first + seeds).for_each(run);
 }
 
 #[test]
