@@ -17,7 +17,7 @@ WEB_SOURCES := $(shell find web/src web/public web/scripts -type f) web/index.ht
 CARGO := cargo
 ENGINE := --manifest-path media/engine/Cargo.toml
 
-.PHONY: screens help run setup venv engine web check lint types unit rust-check web-check test rust-test integration e2e prove bench-signaling bench-media bench-peers docs clean
+.PHONY: screens help run setup venv engine web check lint types unit rust-check web-check test rust-test fuzz sanitize integration e2e prove bench-signaling bench-media bench-peers docs clean
 
 help: ## what there is to call
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 20
@@ -82,6 +82,15 @@ test: setup check rust-test integration e2e ## every test there is (< 40 min on 
 rust-test:
 	$(CARGO) test $(ENGINE) --workspace --quiet
 
+#: how long each fuzz target runs
+SECONDS := 60
+
+fuzz: ## every fuzz target for SECONDS (default 60), two at a time; prints executions and findings
+	.ci/fuzz $(SECONDS)
+
+sanitize: ## the crate with unsafe code under AddressSanitizer
+	.ci/sanitize --quiet
+
 integration: $(DONE)/dev engine web
 	$(PYTEST) -m "not prove" tests/stateful tests/contract tests/interop
 	$(PYTEST) -m "not prove" tests/integration tests/hostile
@@ -118,4 +127,4 @@ docs: $(DONE)/dev engine ## write the generated parts of PROTOCOL.md
 	$(BIN)/python -m signaling.messages docs
 
 clean: ## remove everything built, keep var/
-	rm -rf .cache dist server/static media/_engine*.so media/engine/target web/node_modules .venv
+	rm -rf .cache dist server/static media/_engine*.so media/engine/target media/engine/fuzz/target web/node_modules .venv
