@@ -11,8 +11,9 @@ use crate::report::Spread;
 use crate::rtp::{Codec, Look};
 use crate::sent::{Origin, Sent};
 
-/// A hole that is not filled by then stays one.
+/// A hole that is not filled by then stays one; nobody repairs audio.
 const PATIENCE_NS: u64 = 1_000_000_000;
+const AUDIO_PATIENCE_NS: u64 = 200_000_000;
 /// Packets kept behind a hole.
 const BEHIND: usize = 2000;
 
@@ -78,9 +79,19 @@ struct Frame {
     piece: Option<(u8, u32, u32, u32)>,
 }
 
+/// What is no break in this run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rules {
+    /// The server may begin in the middle of a group of pictures.
+    pub late_start: bool,
+    /// The path loses packets: holes in audio are for the decoder to hide.
+    pub lossy: bool,
+}
+
 pub struct Checker {
     codec: Codec,
     room: u32,
+    rules: Rules,
     next: Option<u64>,
     behind: BTreeMap<u64, Arrival>,
     hole_since: u64,
@@ -92,11 +103,10 @@ pub struct Checker {
 }
 
 impl Checker {
-    /// `late`: the server is allowed to begin in the middle of a group of pictures.
-    pub fn new(codec: Codec, room: u32, late: bool) -> Checker {
+    pub fn new(codec: Codec, room: u32, rules: Rules) -> Checker {
         let behind = BTreeMap::new();
-        let blind = late && codec != Codec::Opus;
-        Checker { codec, room, next: None, behind, hole_since: 0, blind, current: None, previous: None, tally: Tally::default() }
+        let blind = rules.late_start && codec != Codec::Opus;
+        Checker { codec, room, rules, next: None, behind, hole_since: 0, blind, current: None, previous: None, tally: Tally::default() }
     }
 
     /// Whether only a key frame helps.
@@ -106,6 +116,11 @@ impl Checker {
 
     pub fn has_hole(&self) -> bool {
         !self.behind.is_empty()
+    }
+
+    /// Whether a retransmission helps.
+    pub fn wants_repair(&self) -> bool {
+        self.has_hole() && self.codec != Codec::Opus
     }
 
     /// The sequence numbers that are missing, at most `limit`.
@@ -143,18 +158,21 @@ impl Checker {
         self.catch_up(clips, sent, &mut delays);
     }
 
-    /// Gives up holes older than a second. `now` in nanoseconds since 1970.
-    pub fn expire(&mut self, now: u64, clips: &Clips, sent: &Sent) {
-        if self.has_hole() && now.saturating_sub(self.hole_since) > PATIENCE_NS {
+    /// Gives up holes that are too old. `now` in nanoseconds since 1970.
+    pub fn expire(&mut self, now: u64, clips: &Clips, sent: &Sent, mut delays: Option<&mut Spread>) {
+        let patience = if self.codec == Codec::Opus { AUDIO_PATIENCE_NS } else { PATIENCE_NS };
+        if self.has_hole() && now.saturating_sub(self.hole_since) > patience {
             self.hole_since = now;
-            self.give_up(clips, sent, &mut None);
+            self.give_up(clips, sent, &mut delays);
         }
     }
 
     fn give_up(&mut self, clips: &Clips, sent: &Sent, delays: &mut Option<&mut Spread>) {
         let (Some(next), Some(first)) = (self.next, self.behind.keys().next().copied()) else { return };
         self.tally.lost += first - next;
-        self.broken(Break::Lost, || format!("{} packets from {}", first - next, next as u16));
+        if self.codec != Codec::Opus || !self.rules.lossy {
+            self.broken(Break::Lost, || format!("{} packets from {}", first - next, next as u16));
+        }
         self.next = Some(first);
         self.catch_up(clips, sent, delays);
     }

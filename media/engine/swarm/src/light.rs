@@ -111,7 +111,7 @@ impl Light {
     pub fn feed_back(&mut self, peer: &Peer, wall: u64, streams: &mut [Stream], key_frames: &[u32]) -> u64 {
         let mut parts = Vec::new();
         let mut asked = 0;
-        for stream in streams.iter_mut().filter(|s| s.checker.has_hole() && wall >= s.nack_at) {
+        for stream in streams.iter_mut().filter(|s| s.checker.wants_repair() && wall >= s.nack_at) {
             let missing = stream.checker.missing(MOST_ASKED);
             stream.nack_at = wall + NACK_NS;
             asked += missing.len() as u64;

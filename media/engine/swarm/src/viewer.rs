@@ -12,7 +12,7 @@ use std::time::Instant;
 use str0m::media::KeyframeRequestKind;
 use str0m::rtp::RtpPacket;
 
-use crate::check::{Arrival, Checker};
+use crate::check::{Arrival, Checker, Rules};
 use crate::clip::Clips;
 use crate::light::Light;
 use crate::peer::Peer;
@@ -63,6 +63,15 @@ pub struct World {
     pub counting: bool,
 }
 
+impl World {
+    /// What a stream is judged by, and where its delays go while they count.
+    fn judging(&mut self, stream: &Stream, at: u64) -> (&Clips, &Sent, Option<&mut Spread>) {
+        let settled = stream.checker.tally.first_packet.is_some_and(|first| at.saturating_sub(first) > SETTLED_NS);
+        let spread = if stream.video { &mut self.video_delay } else { &mut self.audio_delay };
+        (&self.clips, &self.sent, (self.counting && settled).then_some(spread))
+    }
+}
+
 pub struct Stream {
     pub ssrc: u32,
     pub mid: String,
@@ -88,7 +97,7 @@ struct Format {
 pub struct Viewer {
     pub full: bool,
     room: u32,
-    late: bool,
+    rules: Rules,
     /// Of 1000 datagrams lost on purpose, and what decides.
     loss: u32,
     dice: u32,
@@ -111,7 +120,7 @@ impl Viewer {
         Ok(Viewer {
             full: number < plan.full,
             room: plan.room(number),
-            late: plan.late_start,
+            rules: Rules { late_start: plan.late_start, lossy: plan.loss > 0 || plan.relay.is_some() },
             loss: plan.loss,
             dice: 0x9e37_79b9 ^ number as u32,
             lines: Vec::new(),
@@ -159,7 +168,7 @@ impl Viewer {
             mid: self.lines[line].mid.clone(),
             video: self.lines[line].video,
             codec,
-            checker: Checker::new(codec, self.room, self.late),
+            checker: Checker::new(codec, self.room, self.rules),
             nack_at: 0,
             pli_at: 0,
             highest: [None; 2],
@@ -276,10 +285,8 @@ impl Viewer {
         world.input.padding += u64::from(arrival.empty && world.counting);
         arrival.look = payload.and_then(|p| look(stream.codec, p));
         arrival.piece = arrival.look.zip(payload).and_then(|(look, p)| world.clips.recognise(&p[look.body..]));
-        let settled = stream.checker.tally.first_packet.is_some_and(|first| arrival.at.saturating_sub(first) > SETTLED_NS);
-        let spread = if stream.video { &mut world.video_delay } else { &mut world.audio_delay };
-        let delays = (world.counting && settled).then_some(spread);
-        stream.checker.push(arrival, &world.clips, &world.sent, delays);
+        let (clips, sent, delays) = world.judging(stream, arrival.at);
+        stream.checker.push(arrival, clips, sent, delays);
     }
 
     /// When the first frame was complete: of video if any is wanted.
@@ -300,7 +307,8 @@ impl Viewer {
     pub fn feed_back(&mut self, peer: &mut Peer, now: Instant, wall: u64, world: &mut World) {
         let mut key_frames = Vec::new();
         for stream in &mut self.streams {
-            stream.checker.expire(wall, &world.clips, &world.sent);
+            let (clips, sent, delays) = world.judging(stream, wall);
+            stream.checker.expire(wall, clips, sent, delays);
             if stream.checker.wants_key_frame() && wall >= stream.pli_at {
                 stream.pli_at = wall + KEY_FRAME_PAUSE_NS;
                 key_frames.push(stream.ssrc);

@@ -40,7 +40,7 @@ impl Scene {
         sent.add(0, &[40, 40], 20);
         sent.add(0, &[40, 40], 20);
         let (sequence, picture, timestamp) = (65_530, 0x7ffd, u32::MAX - 5000);
-        let checker = Checker::new(Codec::Vp8, 0, false);
+        let checker = Checker::new(Codec::Vp8, 0, Rules::default());
         Scene { clips: clips(), sent, checker, delays: Spread::default(), now: START, sequence, picture, timestamp }
     }
 
@@ -101,7 +101,7 @@ fn reordered_repaired_and_repeated_packets_break_nothing() {
     scene.receive(held.into_iter().rev());
     assert_eq!(scene.checker.missing(9), [first.sequence]);
     scene.play(3..5);
-    scene.checker.expire(scene.now, &scene.clips, &scene.sent);
+    scene.checker.expire(scene.now, &scene.clips, &scene.sent, None);
     scene.receive([first, first]);
     scene.play(5..8);
     assert_eq!((scene.breaks(), scene.checker.tally.frames), (vec![], 8));
@@ -115,7 +115,7 @@ fn a_hole_that_stays_is_one_break_until_the_next_key_frame() {
     let packets = scene.send(0, 0, 2);
     scene.receive(packets.into_iter().skip(2));
     scene.play(3..4);
-    scene.checker.expire(scene.now + 1100 * MS, &scene.clips, &scene.sent);
+    scene.checker.expire(scene.now + 1100 * MS, &scene.clips, &scene.sent, None);
     assert!(scene.checker.wants_key_frame());
     scene.play(4..15);
     assert_eq!((scene.breaks(), scene.checker.tally.lost, scene.checker.tally.frames), (vec![("lost", 1)], 2, 7));
@@ -139,7 +139,7 @@ fn a_stream_must_begin_with_a_key_frame_unless_told_otherwise() {
     scene.play(8..12);
     assert_eq!((scene.breaks(), scene.checker.tally.frames), (vec![("start", 1)], 2));
     let mut scene = Scene::new();
-    scene.checker = Checker::new(Codec::Vp8, 0, true);
+    scene.checker = Checker::new(Codec::Vp8, 0, Rules { late_start: true, ..Rules::default() });
     scene.play(8..12);
     assert_eq!((scene.breaks(), scene.checker.tally.frames), (vec![], 2));
 }
@@ -199,7 +199,7 @@ fn numbers_that_jump_are_noticed() {
 #[test]
 fn audio_needs_numbers_and_time_only() {
     let mut scene = Scene::new();
-    scene.checker = Checker::new(Codec::Opus, 0, false);
+    scene.checker = Checker::new(Codec::Opus, 0, Rules::default());
     let word = |n: u16, timestamp: u32| Arrival {
         sequence: n,
         timestamp,
@@ -214,4 +214,22 @@ fn audio_needs_numbers_and_time_only() {
     assert_eq!((scene.breaks(), scene.checker.tally.frames, scene.delays.thousands()["n"].as_u64()), (vec![], 10, Some(10)));
     scene.receive([word(10, 5)]);
     assert_eq!(scene.breaks(), [("timestamp", 1)]);
+}
+
+#[test]
+fn lost_audio_breaks_only_where_nothing_may_be_lost() {
+    for lossy in [false, true] {
+        let mut scene = Scene::new();
+        scene.checker = Checker::new(Codec::Opus, 0, Rules { lossy, ..Rules::default() });
+        let look = look(Codec::Opus, &[1]);
+        for n in [0u16, 1, 3, 4] {
+            let at = START + u64::from(n) * 20 * MS;
+            let timestamp = u32::from(n) * 960;
+            scene.receive([Arrival { sequence: n, timestamp, marker: false, at, empty: false, look, piece: None }]);
+        }
+        assert!(scene.checker.has_hole() && !scene.checker.wants_repair());
+        scene.checker.expire(START + 300 * MS, &scene.clips, &scene.sent, None);
+        assert_eq!((scene.checker.tally.lost, scene.checker.tally.frames), (1, 4));
+        assert_eq!(scene.breaks().is_empty(), lossy);
+    }
 }
