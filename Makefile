@@ -77,7 +77,7 @@ web-check: $(DONE)/npm
 	cd web && npm run --silent check && npm test --silent
 
 # --- everything ------------------------------------------------------------------------------------------------------
-test: setup check rust-test integration e2e ## every test there is (< 40 min on 2 cores)
+test: setup check rust-test fuzz integration e2e ## every test there is (< 40 min on 2 cores)
 
 rust-test:
 	$(CARGO) test $(ENGINE) --workspace --quiet
