@@ -1,14 +1,14 @@
 """The engine with nothing before it: WHIP- and WHEP-like doors over `media._engine`, for benches that measure the engine alone.
 
-`python -m loadtests.engine_door --bind 127.0.0.1 --shards 1` prints one line of JSON, `{"http", "udp", "pid"}` (ports, pid), and serves until
-stdin ends.
+`python -m loadtests.engine_door --bind 127.0.0.1 --shards 1` prints one line of JSON, `{"http", "udp", "pid"}` (ports, pid), and serves
+until stdin ends.
 
 - `POST /whip/{room}`: an offer that sends; the first audio m-line is a microphone, the first video m-line a camera. 201, answer, Location.
 - `POST /whep/{room}`: an offer that receives: audio m-line i gets the room's i-th loudest voice, video m-line k the room's k-th camera.
   `?shard=N` for another shard than the room's.
 - `DELETE` of what Location named.
-- `GET /figures`: CPU seconds of the process and of each thread, memory, the engine's metrics and how often each event was told (`closed` and
-  `layer` by reason and layer).
+- `GET /figures`: CPU seconds of the process and of each thread, memory, the engine's metrics and how often each event was told (`closed`
+  and `layer` by reason and layer).
 
 Who is let in, who sees whom and what it costs to decide that is the server's business and not here.
 """
