@@ -81,6 +81,8 @@ test: setup check rust-test fuzz integration e2e ## every test there is (< 40 mi
 
 rust-test:
 	$(CARGO) test $(ENGINE) --workspace --quiet
+	$(CARGO) clippy --manifest-path media/engine/swarm/Cargo.toml --all-targets --quiet -- -D warnings
+	$(CARGO) test --manifest-path media/engine/swarm/Cargo.toml --quiet
 
 #: how long each fuzz target runs
 SECONDS := 60
@@ -97,6 +99,7 @@ integration: $(DONE)/dev engine web
 
 e2e: setup ## classes in real browsers, and every page against its picture
 	$(PYTEST) -m "not prove" tests/e2e
+	cd web && npm run --silent browsers
 	cd web && npm run --silent screens
 
 prove: setup ## the long proofs: crashes, storms, soaks; prints figures

@@ -194,7 +194,18 @@ impl Scene {
     pub fn add_simulcast(&mut self, track: u64, peer: u64) {
         let rids = LAYERS.map(str::to_owned).to_vec();
         let mid = format!("t{track}");
-        let add = AddTrack { track, peer, kind: Kind::Video, mid, ssrcs: vec![], codecs: vp8(), rids, voice: false, allowed: true, priority: false };
+        let add = AddTrack {
+            track,
+            peer,
+            kind: Kind::Video,
+            mid,
+            ssrcs: vec![],
+            codecs: vp8(),
+            rids,
+            voice: false,
+            allowed: true,
+            priority: false,
+        };
         self.command(Command::AddTrack(Box::new(add)));
     }
 
