@@ -27,11 +27,14 @@
 //! # States
 //! | state | enters | leaves | target | probing |
 //! |---|---|---|---|---|
-//! | exploring | at the start, on another path | a train is not worthwhile, or over-use | grows | back to back, to 5 Mbit/s or 1.25 times what is wanted |
-//! | increase | normal, after hold | over-use, under-use | +8 % a second; near the last full rate +9.6 kbit/s per response time; at most 1.5 times what arrives | when more is wanted, after 1 to 10 s |
+//! | exploring | start, another path | a train in vain, over-use | grows | back to back, to 5 Mbit/s or 1.25 x wanted |
+//! | increase | normal, after hold | over-use, under-use | grows (1) | when more is wanted, after 1 to 10 s |
 //! | hold | under-use, or normal after a decrease | normal, over-use | stays | as in increase |
-//! | decrease | over-use | normal, under-use | 85 % of what arrives if it is certain, else -15 %; less while the queue drains | not for 2 s; up to 30 s if a train led here |
+//! | decrease | over-use | normal, under-use | falls (2) | not for 2 s; up to 30 s if a train led here |
 //! | unheard | 0.5 s without feedback on what was sent | feedback | stays; after 1.5 s -20 % each 0.5 s | none |
+//!
+//! (1) 8 % a second; near the last full rate 9.6 kbit/s per response time; up to 1.5 times what arrives. (2) To 85 % of what arrives if
+//! the over-use is certain, else by 15 %; less while the queue drains.
 //!
 //! # A peer that lies
 //! Feedback is authenticated but not true. It can move only its own transport's target, and that only between the bounds; numbers never

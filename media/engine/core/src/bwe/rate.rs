@@ -6,10 +6,10 @@
 //! | increase | decrease | increase | hold |
 //! | decrease | decrease | hold | hold |
 //!
-//! (draft-ietf-rmcat-gcc-02 section 5.5.) A decrease is judged by what was sent after it has taken effect: over-use seen by older
-//! packets is the same over-use. If clearly more was sent than the link carries, what arrives *is* the link and the rate becomes 85 % of it;
-//! a slight slope is only a suspicion and takes 15 % off the rate. A growing rate stays within 1.5 times of what arrives: what was
-//! not tried is not known. Without growth nothing is taken away: who sends little is not slow.
+//! (draft-ietf-rmcat-gcc-02 section 5.5.) A decrease is judged by what was sent after it has taken effect: over-use seen by
+//! older packets is the same over-use. If clearly more was sent than the link carries, what arrives *is* the link and the rate
+//! becomes 85 % of it; a slight slope is only a suspicion and takes 15 % off the rate. A growing rate stays within 1.5 times of what
+//! arrives: what was not tried is not known. Without over-use nothing is taken away: who sends little is not slow.
 
 use super::trend::Usage;
 
