@@ -64,7 +64,7 @@ class Bench:
 
     def floor(self, receivers: int) -> dict[str, float]:
         """CPU microseconds per packet by mode."""
-        told = swarm("floor", 60, receivers=receivers, seconds=min(self.window, 2.0))
+        told = swarm("floor", 60, receivers=receivers, seconds=1 if self.short else 2)
         return {mode: told["modes"][mode]["cpu_us_per_packet"] for mode in MODES}
 
     def sound(self, name: str, run: Told, *, streams: int = 1, strict: bool = True) -> None:
@@ -275,7 +275,7 @@ def churn(bench: Bench) -> None:
     """Viewers come and go all the time: what it does to memory. The proof over half an hour is `--churn-seconds 1800`."""
     with Door() as door:
         # First let memory reach what so many comings and goings need at all.
-        bench.run(door, viewers=50, full=5, churn=20, seconds=min(15.0, bench.churn_s), warmup=2)
+        bench.run(door, viewers=50, full=5, churn=20, seconds=min(15.0, bench.churn_s / 2), warmup=2)
         run = bench.run(door, viewers=50, full=5, churn=10, seconds=bench.churn_s, warmup=2, timeout_s=bench.churn_s + 60)
     begin, end = run["server"]["rss_bytes"]
     bench.sound("churn", run)
