@@ -65,6 +65,11 @@ def passing(ms: int) -> bytes:
     return bytes([7, ms & 0xFE])
 
 
+def joining(*damages: tuple[int, int, int]) -> bytes:
+    """One (times, place, change) for each record of the handshake."""
+    return bytes([9]) + b"".join(map(bytes, damages or [(1, 0, 0)] * 12))
+
+
 def lessons() -> Iterator[bytes]:
     """Short classes: media with losses and repairs, audio, a switch of sources, moves and ends."""
     vp8 = [payload[:60] for payload in payloads("vp8")]
@@ -102,8 +107,10 @@ def lessons() -> Iterator[bytes]:
     prepared = command(4, TRAINER, 2, 2) + command(7, TRAINEE, 0, 0x12) + command(9, 0, 2, 0x11)
     yield prepared + b"".join(rtp(TRAINER, OTHER, payload, kind=H264) for payload in h264[:5])
     yield b"".join(
-        [bytes([9]), bytes([5, TRAINEE, 9, 1]), bytes([5, TRAINEE, 11, 3]), bytes([6, TRAINEE]), command(2, TRAINEE, 0, 1), passing(100)]
+        [joining(), bytes([5, TRAINEE, 9, 1]), bytes([5, TRAINEE, 11, 3]), bytes([6, TRAINEE]), command(2, TRAINEE, 0, 1), passing(100)]
     )
+    yield joining((1, 0, 0), (1, 3, 1), *[(2, 0, 0)] * 10) + passing(250)
+    yield joining((1, 0, 0), *[(1, 0, 0), (0, 0, 0)] * 5) + passing(250)
     yield b"".join([command(3, TRAINEE, 0, 0), command(7, TRAINER, 0, 0x12), command(8, TRAINEE, 0, 0), command(1, 0, 1, 0), passing(254)])
     yield b"".join(
         bytes([4, TRAINER, len(datagram)]) + datagram

@@ -119,6 +119,35 @@ fn command(input: &mut Reader<'_>, scene: &mut Scene) -> Option<()> {
     Some(())
 }
 
+/// Another peer joins; the records of its handshake arrive damaged, twice or not at all, as the input says.
+fn join(input: &mut Reader<'_>, scene: &mut Scene) -> Option<()> {
+    if scene.clients.contains_key(&3) {
+        return Some(());
+    }
+    scene.open(3);
+    let check = scene.client(3).check(true);
+    scene.send(3, &check);
+    let mut client = scene.clients.remove(&3)?;
+    for _ in 0..12 {
+        scene.now += Duration::from_millis(100);
+        scene.shard.timeout(scene.now);
+        client.tick(scene.now);
+        while let Some(mut record) = client.outgoing.pop_front() {
+            let (times, at, with) = input.array().map_or((1, 0, 0), |[times, at, with]| (times % 3, usize::from(at) * 5, with));
+            if let Some(byte) = record.get_mut(at) {
+                *byte ^= with;
+            }
+            (0..times).for_each(|_| scene.shard.receive(scene.now, client.path, &mut record.clone()));
+        }
+        let answers: Vec<Vec<u8>> =
+            scene.shard.outbox.iter().filter(|(to, _)| *to == client.path).map(|(_, bytes)| bytes.to_vec()).collect();
+        scene.exchange();
+        answers.iter().for_each(|bytes| client.receive(scene.now, bytes));
+    }
+    scene.clients.insert(3, client);
+    Some(())
+}
+
 fn step(input: &mut Reader<'_>, scene: &mut Scene, clocks: &mut (u16, u32)) -> Option<()> {
     match input.u8()? % 10 {
         0..=2 => rtp(input, scene, clocks)?,
@@ -153,11 +182,7 @@ fn step(input: &mut Reader<'_>, scene: &mut Scene, clocks: &mut (u16, u32)) -> O
             pass(scene, Duration::from_millis(u64::from(time) * if time & 1 == 0 { 1 } else { 40 }));
         }
         8 => command(input, scene)?,
-        _ if !scene.clients.contains_key(&3) => {
-            scene.open(3);
-            scene.handshake(3);
-        }
-        _ => {}
+        _ => join(input, scene)?,
     }
     Some(())
 }
