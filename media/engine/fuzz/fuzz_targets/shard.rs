@@ -96,7 +96,7 @@ fn command(input: &mut Reader<'_>, scene: &mut Scene) -> Option<()> {
     let kind = if other { Kind::Video } else { Kind::Audio };
     let codecs = if other { video() } else { audio(a & 0x80 != 0) };
     let command = match what % 12 {
-        0 => Command::OpenRoom { room, audio_slots: usize::from(c) },
+        0 => Command::OpenRoom { room, audio_slots: usize::from(c), home: 0 },
         1 if what == 1 => Command::CloseRoom { room },
         2 => Command::RestartIce { peer, ice: client::credentials(peer, u32::from(c)) },
         3 if c % 4 == 0 => Command::ClosePeer { peer },
@@ -113,7 +113,8 @@ fn command(input: &mut Reader<'_>, scene: &mut Scene) -> Option<()> {
         }
         8 => Command::OwnTracks { peer, tracks: vec![track] },
         9 | 10 => Command::Assign { slot, track: on.then_some(track) },
-        _ => Command::RequestKeyFrame { track },
+        _ if c & 1 == 0 => Command::LimitSlot { slot, most: (c < 0xf0).then_some(c >> 1 & 3) },
+        _ => Command::RequestKeyFrame { track, layer: c >> 1 & 3 },
     };
     scene.command(command);
     Some(())
