@@ -101,7 +101,7 @@ def fanout(bench: Bench) -> None:
     resident: dict[int, int] = {}
     with Door() as door:
         for viewers in sizes:
-            rounds = 2 if bench.short else 3
+            rounds = 1 if viewers < 100 else 2 if bench.short else 3
             costs: list[Cost] = []
             floors: list[dict[str, float]] = []
             for _ in range(rounds):
