@@ -11,7 +11,7 @@ DONE := .cache/stamps
 ARGS ?=
 PYTEST := $(BIN)/pytest
 
-ENGINE_SOURCES := $(shell find media/engine -name target -prune -o -type f \( -name '*.rs' -o -name 'Cargo.*' \) -print)
+ENGINE_SOURCES := $(shell find media/engine \( -name target -o -name swarm -o -name fuzz \) -prune -o -type f \( -name '*.rs' -o -name 'Cargo.*' \) -print)
 SWARM_SOURCES := $(shell find media/engine/swarm -name target -prune -o -type f \( -name '*.rs' -o -name 'Cargo.*' \) -print 2>/dev/null)
 WEB_SOURCES := $(shell find web/src web/public web/scripts -type f) web/index.html web/vite.config.ts web/tsconfig.json
 CARGO := cargo
