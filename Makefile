@@ -11,13 +11,13 @@ DONE := .cache/stamps
 ARGS ?=
 PYTEST := $(BIN)/pytest
 
-ENGINE_SOURCES := $(shell find media/engine -name target -prune -o -type f \( -name '*.rs' -o -name 'Cargo.*' \) -print)
+ENGINE_SOURCES := $(shell find media/engine \( -name target -o -name swarm -o -name fuzz \) -prune -o -type f \( -name '*.rs' -o -name 'Cargo.*' \) -print)
 SWARM_SOURCES := $(shell find media/engine/swarm -name target -prune -o -type f \( -name '*.rs' -o -name 'Cargo.*' \) -print 2>/dev/null)
 WEB_SOURCES := $(shell find web/src web/public web/scripts -type f) web/index.html web/vite.config.ts web/tsconfig.json
 CARGO := cargo
 ENGINE := --manifest-path media/engine/Cargo.toml
 
-.PHONY: screens help run setup venv engine web check lint types unit rust-check web-check test rust-test integration e2e prove bench-signaling bench-media bench-peers docs clean
+.PHONY: screens help run setup venv engine web check lint types unit rust-check web-check test rust-test fuzz sanitize integration e2e prove bench-signaling bench-media bench-peers docs clean
 
 help: ## what there is to call
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 20
@@ -77,10 +77,21 @@ web-check: $(DONE)/npm
 	cd web && npm run --silent check && npm test --silent
 
 # --- everything ------------------------------------------------------------------------------------------------------
-test: setup check rust-test integration e2e ## every test there is (< 40 min on 2 cores)
+test: setup check rust-test fuzz integration e2e ## every test there is (< 40 min on 2 cores)
 
 rust-test:
 	$(CARGO) test $(ENGINE) --workspace --quiet
+	$(CARGO) clippy --manifest-path media/engine/swarm/Cargo.toml --all-targets --quiet -- -D warnings
+	$(CARGO) test --manifest-path media/engine/swarm/Cargo.toml --quiet
+
+#: how long each fuzz target runs
+SECONDS := 60
+
+fuzz: ## every fuzz target for SECONDS (default 60), two at a time; prints executions and findings
+	.ci/fuzz $(SECONDS)
+
+sanitize: ## the crate with unsafe code under AddressSanitizer
+	.ci/sanitize --quiet
 
 integration: $(DONE)/dev engine web
 	$(PYTEST) -m "not prove" tests/stateful tests/contract tests/interop
@@ -88,6 +99,7 @@ integration: $(DONE)/dev engine web
 
 e2e: setup ## classes in real browsers, and every page against its picture
 	$(PYTEST) -m "not prove" tests/e2e
+	cd web && npm run --silent browsers
 	cd web && npm run --silent screens
 
 prove: setup ## the long proofs: crashes, storms, soaks; prints figures
@@ -118,4 +130,4 @@ docs: $(DONE)/dev engine ## write the generated parts of PROTOCOL.md
 	$(BIN)/python -m signaling.messages docs
 
 clean: ## remove everything built, keep var/
-	rm -rf .cache dist server/static media/_engine*.so media/engine/target web/node_modules .venv
+	rm -rf .cache dist server/static media/_engine*.so media/engine/target media/engine/fuzz/target web/node_modules .venv

@@ -15,6 +15,7 @@ import resource
 import signal
 import statistics
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ class Bench:
 
     def floor(self, receivers: int) -> dict[str, float]:
         """CPU microseconds per packet by mode."""
-        told = swarm("floor", 60, receivers=receivers, seconds=min(self.window, 2.0))
+        told = swarm("floor", 60, receivers=receivers, seconds=1 if self.short else 2)
         return {mode: told["modes"][mode]["cpu_us_per_packet"] for mode in MODES}
 
     def sound(self, name: str, run: Told, *, streams: int = 1, strict: bool = True) -> None:
@@ -100,7 +101,7 @@ def fanout(bench: Bench) -> None:
     resident: dict[int, int] = {}
     with Door() as door:
         for viewers in sizes:
-            rounds = 2 if bench.short else 3
+            rounds = 1 if viewers < 100 else 2 if bench.short else 3
             costs: list[Cost] = []
             floors: list[dict[str, float]] = []
             for _ in range(rounds):
@@ -273,7 +274,8 @@ def idle(bench: Bench) -> None:
 def churn(bench: Bench) -> None:
     """Viewers come and go all the time: what it does to memory. The proof over half an hour is `--churn-seconds 1800`."""
     with Door() as door:
-        bench.run(door, viewers=50, full=5, churn=10, seconds=min(10.0, bench.churn_s), warmup=2)
+        # First let memory reach what so many comings and goings need at all.
+        bench.run(door, viewers=50, full=5, churn=20, seconds=min(15.0, bench.churn_s / 2), warmup=2)
         run = bench.run(door, viewers=50, full=5, churn=10, seconds=bench.churn_s, warmup=2, timeout_s=bench.churn_s + 60)
     begin, end = run["server"]["rss_bytes"]
     bench.sound("churn", run)
@@ -326,15 +328,19 @@ def main() -> int:
     bench = Bench(Report(), options.short, 3.0 if options.short else 5.0, churn_s, {"no_twcc": options.no_twcc})
     wanted = options.scenario or [name for name in SCENARIOS if not (options.short and name == "ablation")]
     limit_s = (SHORT_LIMIT_S if options.short else LIMIT_S) + max(0.0, churn_s - 60)
-    failed = None
+    failed: str | None = None
+    took: dict[str, float] = {}
     try:
         with bounded(limit_s):
             for name in wanted:
+                begun = time.monotonic()
                 SCENARIOS[name](bench)
+                took[name] = round(time.monotonic() - begun, 1)
     except (SwarmFailed, TimeoutError, json.JSONDecodeError) as why:
         failed = f"{name}: {why}"
         print(failed, file=sys.stderr)
-    bench.report.save("media", short=options.short, scenarios=wanted, failed=failed)
+    print("seconds: " + ", ".join(f"{name} {seconds:g}" for name, seconds in took.items()))
+    bench.report.save("media", short=options.short, failed=failed, seconds=took)
     return 1 if failed or bench.report.missed else 0
 
 

@@ -51,13 +51,13 @@ class Heard:
 class BareNode:
     """One class on one plane, served at `url`."""
 
-    def __init__(self, announced: Sequence[str] = ()) -> None:
+    def __init__(self, announced: Sequence[str] = (), bind: str = "0.0.0.0", tcp_port: int | None = 0) -> None:
         self.lesson = Lesson()
         self.heard = Heard()
         self.plane = NativePlane(
-            bind="0.0.0.0",
+            bind=bind,
             udp_ports=[0],
-            tcp_port=0,
+            tcp_port=tcp_port,
             announced=announced or local_addresses(),
             signals=self.heard,
             clock=lambda: int(time.time() * 1000),
@@ -93,8 +93,8 @@ class BareNode:
 
 
 @contextlib.asynccontextmanager
-async def bare_node(announced: Sequence[str] = ()) -> AsyncIterator[BareNode]:
-    node = BareNode(announced)
+async def bare_node(announced: Sequence[str] = (), bind: str = "0.0.0.0", tcp_port: int | None = 0) -> AsyncIterator[BareNode]:
+    node = BareNode(announced, bind, tcp_port)
     app = web.Application()
     app.router.add_post("/signal", node._signal)
     app.router.add_get("/", node._page)

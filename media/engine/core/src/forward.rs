@@ -37,7 +37,28 @@ pub struct Incoming<'a> {
     pub live: Option<u32>,
     /// Bytes of RTP padding that make it as long as its neighbours.
     pub padding: u8,
+    /// Sound: what came before it, newest first, for receivers that lose much.
+    pub earlier: [Option<Earlier<'a>>; red::MOST_ADDED],
     picture: Picture,
+}
+
+/// An earlier packet of the same voice.
+#[derive(Debug, Clone, Copy)]
+pub struct Earlier<'a> {
+    /// How much older, in timestamp units.
+    offset: u16,
+    payload: &'a [u8],
+}
+
+impl<'a> Earlier<'a> {
+    /// None if it cannot stand in the same redundant packet.
+    pub fn new(stored: &Stored<'a>, timestamp: u32) -> Option<Earlier<'a>> {
+        let offset = timestamp.wrapping_sub(stored.timestamp);
+        let fits = stored.codec == CodecName::Opus
+            && (1..red::MAX_OFFSET).contains(&offset)
+            && (1..red::MAX_BLOCK).contains(&stored.payload.len());
+        fits.then_some(Earlier { offset: offset as u16, payload: stored.payload })
+    }
 }
 
 /// The start of a payload, parsed.
@@ -71,7 +92,20 @@ impl<'a> Incoming<'a> {
         let Stored { timestamp, marker, codec, level, payload } = *stored;
         let picture = Picture::parse(codec, payload);
         let key_frame = starts_key_frame(codec, payload);
-        Incoming { source, sequence, timestamp, marker, codec, payload, level, key_frame, live: None, padding: 0, picture }
+        Incoming {
+            source,
+            sequence,
+            timestamp,
+            marker,
+            codec,
+            payload,
+            level,
+            key_frame,
+            live: None,
+            padding: 0,
+            earlier: [None; red::MOST_ADDED],
+            picture,
+        }
     }
 
     /// The same as one of several that come from the cache, the newest of which has the timestamp `live`.
@@ -159,12 +193,43 @@ pub fn forward(packet: &Incoming<'_>, attitude: Attitude, slot: &mut Slot, peer:
     slot.codec = Some(codec);
     let Incoming { timestamp, marker, picture, level, padding, .. } = *packet;
     let out = Outgoing { codec, sequence, timestamp, marker, payload, picture, level, padding };
-    if let Some(bytes) = send(&out, &segment, None, slot, peer, turn) {
+    let redundant = send_redundant(packet, &out, &segment, slot, peer, turn);
+    if let Some(bytes) = redundant.or_else(|| send(&out, &segment, None, slot, peer, turn)) {
         slot.earn(bytes);
         slot.mapping.sent(sequence, packet.timestamp, packet.picture.ids(), turn.now);
         turn.metrics.forwarded.inc();
     }
     outcome
+}
+
+/// Sends sound together with what came before it (RFC 2198), if its receiver loses packets and takes such; returns the bytes of sound.
+fn send_redundant(
+    packet: &Incoming<'_>,
+    out: &Outgoing<'_>,
+    segment: &Segment,
+    slot: &Slot,
+    peer: &mut Peer,
+    turn: &mut Turn<'_>,
+) -> Option<usize> {
+    let wanted = packet.earlier.get(..slot.redundancy(turn.now)).filter(|wanted| !wanted.is_empty() && out.codec == CodecName::Opus)?;
+    let ((payload_type, _), (opus, _)) = (slot.payload_type(CodecName::Red)?, slot.payload_type(CodecName::Opus)?);
+    let oldest_first = || wanted.iter().rev().flatten();
+    oldest_first().next()?;
+    let mut head = [0u8; red::MAX_ADDED_HEADERS];
+    let head_len = red::write_headers(&mut head, opus, oldest_first().map(|block| (block.offset, block.payload.len()))).ok()?;
+    let mut parts: [&[u8]; red::MOST_ADDED + 2] = [&[]; red::MOST_ADDED + 2];
+    let contents = std::iter::once(head.get(..head_len)?).chain(oldest_first().map(|block| block.payload)).chain([out.payload]);
+    parts.iter_mut().zip(contents).for_each(|(part, content)| *part = content);
+    let header = Header {
+        payload_type,
+        marker: out.marker,
+        sequence: out.sequence as u16,
+        timestamp: segment.timestamp(out.timestamp),
+        ssrc: slot.ssrc,
+    };
+    write(&header, out.level, &slot.mid, &parts, 0, Class::Media, peer, turn)?;
+    turn.metrics.redundant_out.inc();
+    Some(out.payload.len())
 }
 
 /// The codec and payload this slot can be given: as is, or the primary block of redundant audio.

@@ -1,7 +1,7 @@
 //! Redundant audio (RFC 2198): the primary block and the redundant ones before it.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-use crate::bytes::Reader;
+use crate::bytes::{Full, Reader, Writer};
 
 /// Redundant blocks accepted in one packet.
 pub const MAX_REDUNDANT: usize = 8;
@@ -56,6 +56,25 @@ impl<'a> Red<'a> {
             Some(Block { payload_type, offset: (packed >> 10) as u16, data })
         })
     }
+}
+
+/// Longest headers of a packet with `MOST_ADDED` redundant blocks.
+pub const MAX_ADDED_HEADERS: usize = MOST_ADDED * 4 + 1;
+/// Redundant blocks we add to a packet.
+pub const MOST_ADDED: usize = 2;
+/// What a block header can say: how much older (exclusive), and how long (exclusive).
+pub const MAX_OFFSET: u32 = 1 << 14;
+pub const MAX_BLOCK: usize = 1 << 10;
+
+/// Write the headers of a packet whose blocks are all of one payload type; `blocks` are (offset, length), oldest first.
+pub fn write_headers(out: &mut [u8], payload_type: u8, blocks: impl Iterator<Item = (u16, usize)>) -> Result<usize, Full> {
+    let mut w = Writer::new(out);
+    for (offset, length) in blocks {
+        let [_, a, b, c] = (u32::from(offset) << 10 | (length as u32 & 0x3ff)).to_be_bytes();
+        w.bytes(&[0x80 | payload_type & 0x7f, a, b, c])?;
+    }
+    w.u8(payload_type & 0x7f)?;
+    Ok(w.len())
 }
 
 #[cfg(test)]

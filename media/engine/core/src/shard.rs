@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::arena::{Arena, Key};
-use crate::bwe::Demand;
+use crate::bwe::{Demand, START_BPS};
 use crate::clock::Clock;
 use crate::command::Command;
 use crate::dtls::{DtlsOutput, Identity};
@@ -262,6 +262,9 @@ impl Shard {
         let before = std::mem::replace(&mut peer.path, peer.ice.selected());
         if before.is_some() && before != peer.path {
             self.metrics.path_changes.inc();
+            if let Some(bandwidth) = peer.bandwidth.as_mut() {
+                bandwidth.path_changed(self.clock.micros(now), START_BPS);
+            }
         }
         for ufrag in &changes.retired {
             self.ufrags.remove(ufrag);

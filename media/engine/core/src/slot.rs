@@ -16,6 +16,8 @@ const RESENDS: u8 = 10;
 const RESEND_SPACING: Duration = Duration::from_millis(20);
 /// Packets whose resends are counted.
 const REMEMBERED: usize = 512;
+/// Sound is repeated for this long after a report of loss.
+const REPEATING: Duration = Duration::from_secs(10);
 /// Resent bytes allowed before anything was earned, and at most.
 const CREDIT: i64 = 64 * 1024;
 
@@ -56,6 +58,8 @@ pub struct Slot {
     pub fraction_lost: u8,
     resent: Vec<Resent>,
     credit: i64,
+    /// Earlier packets of sound repeated with each, and until when at least.
+    repeats: (usize, Option<Instant>),
 }
 
 /// What a slot makes of packets of a source.
@@ -107,6 +111,7 @@ impl Slot {
             fraction_lost: 0,
             resent: Vec::new(),
             credit: CREDIT,
+            repeats: (0, None),
         }
     }
 
@@ -136,10 +141,32 @@ impl Slot {
         (self.playing.map(|source| (source.track, source.layer)) != Some((track, layer))).then_some((track, layer))
     }
 
+    /// The receiver reported its loss (1/256): sound is repeated at once, and for a while after the last loss.
+    pub fn lost(&mut self, fraction: u8, now: Instant) {
+        self.fraction_lost = fraction;
+        let wanted = match fraction {
+            0..=4 => 0,
+            5..=20 => 1,
+            _ => 2,
+        };
+        if wanted >= self.redundancy(now) {
+            self.repeats = (wanted, Some(now + REPEATING));
+        }
+    }
+
+    /// How many earlier packets of sound go with each one.
+    pub fn redundancy(&self, now: Instant) -> usize {
+        match self.repeats {
+            (count, Some(until)) if until > now => count,
+            _ => 0,
+        }
+    }
+
     /// The payload type and SSRC of its RTX stream, for packets without payload; None if it has none.
     pub fn padding_stream(&self) -> Option<(u8, u32)> {
         let of = |codec: Option<(u8, Option<u8>)>| codec.and_then(|(_, rtx)| rtx);
-        let payload_type = of(self.codec.and_then(|codec| self.payload_type(codec))).or_else(|| self.codecs.iter().copied().find_map(of))?;
+        let payload_type =
+            of(self.codec.and_then(|codec| self.payload_type(codec))).or_else(|| self.codecs.iter().copied().find_map(of))?;
         Some((payload_type, self.rtx_ssrc?))
     }
 

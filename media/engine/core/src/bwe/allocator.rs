@@ -86,10 +86,9 @@ impl Demand {
         Demand { rank, rates, max_layer, choice, cap: 0, height: 0 }
     }
 
-    /// Bits/s of the lowest layer of a screen or main picture; 0 for tiles and what is hidden.
-    pub fn essential_bps(&self) -> u64 {
-        let wanted = self.rank < 2 && self.max_layer >= 0;
-        self.rates.iter().copied().find(|rate| wanted && *rate > 0).unwrap_or(0)
+    /// Bits/s of its lowest layer; 0 if it is hidden or nothing comes.
+    fn lowest_bps(&self) -> u64 {
+        self.rates.iter().copied().find(|rate| self.max_layer >= 0 && *rate > 0).unwrap_or(0)
     }
 
     /// Layers that exist and are wanted.
@@ -111,6 +110,18 @@ pub struct Allocation {
     pub used_bps: u64,
     /// Bits/s if everybody got what they look at, with the margin that steps up need: what to probe for. 0 = all is served.
     pub wanted_bps: u64,
+}
+
+/// What begins before anything is known of the connection, bits/s: the lowest layers of screen and main picture, and where there are
+/// none the smallest tile, since nothing is learned of a connection that carries nothing.
+pub fn essential_bps(demands: &[Demand]) -> u64 {
+    let essential: u64 = demands.iter().filter(|demand| demand.rank < 2).map(Demand::lowest_bps).fold(0, u64::saturating_add);
+    let smallest = || demands.iter().map(Demand::lowest_bps).filter(|bps| *bps > 0).min();
+    if essential > 0 {
+        essential
+    } else {
+        smallest().unwrap_or(0)
+    }
 }
 
 /// Chooses a layer for every demand, in place. `demands` may be in any order; within a rank earlier ones are served first.

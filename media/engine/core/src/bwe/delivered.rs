@@ -1,12 +1,10 @@
 //! How fast one transport's packets arrive: bytes by arrival time on the remote's clock.
 //!
 //! A ring of 40 places of 25 ms. A rate over a window is what the whole places before the newest one hold; it is unknown until
-//! enough time was seen without a gap in the feedback.
+//! half of that was seen without a gap in the feedback.
 
 const PLACES: usize = 40;
 const PLACE_US: i64 = 25_000;
-/// Fewer places than this say nothing.
-const LEAST_PLACES: i64 = 4;
 /// The newest place is not whole yet.
 const MOST_PLACES: i64 = PLACES as i64 - 1;
 
@@ -66,8 +64,9 @@ impl Delivered {
     /// Bits per second over the last `window_us` (at most 975 ms): (all, without padding).
     pub fn rates(&self, window_us: i64) -> Option<(u64, u64)> {
         let (first, newest) = self.span?;
-        let seen = newest.saturating_sub(first).min(window_us.div_euclid(PLACE_US)).min(MOST_PLACES);
-        if seen < LEAST_PLACES {
+        let asked = window_us.div_euclid(PLACE_US).clamp(1, MOST_PLACES);
+        let seen = newest.saturating_sub(first).min(asked);
+        if seen.saturating_mul(2) < asked {
             return None;
         }
         let (mut all, mut useful) = (0u64, 0u64);

@@ -135,7 +135,8 @@ mod tests {
     #[test]
     fn a_packet_is_told_of_with_its_time_size_and_earlier_fate() {
         let mut history = History::default();
-        let numbers: Vec<u64> = (0..10u16).map(|n| history.sent(65_530u16.wrapping_add(n), 100 + usize::from(n), Class::Media, 1_000)).collect();
+        let numbers: Vec<u64> =
+            (0..10u16).map(|n| history.sent(65_530u16.wrapping_add(n), 100 + usize::from(n), Class::Media, 1_000)).collect();
         assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1));
         let sent = history.report(2, false, 2_000).unwrap();
         assert_eq!((sent.number, sent.at_us, sent.bytes, sent.before), (numbers[8], 1_000, 108, Fate::Unknown));

@@ -145,7 +145,7 @@ fn a_claim_of_nothing_or_of_everything_stays_within_the_bounds() {
                 2 => (1, now / 250 + n * n / 10),
                 _ => (1, u64::from(u32::MAX) - now / 250),
             };
-            let reference = (ticks / 256 & 0xff_ffff) as u32;
+            let reference = ((ticks / 256) & 0xff_ffff) as u32;
             let deltas = [(ticks % 256) as u8];
             tell(&mut estimator, &body(n as u16, 1, reference, &[(symbol, 1)], &deltas[..usize::from(symbol)]), now + 1000);
             in_bounds(&estimator);

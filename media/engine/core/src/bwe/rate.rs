@@ -6,15 +6,17 @@
 //! | increase | decrease | increase | hold |
 //! | decrease | decrease | hold | hold |
 //!
-//! (draft-ietf-rmcat-gcc-02 section 5.5.) A decrease is judged by what was sent after it: over-use seen by older packets is
-//! the same over-use. If clearly more was sent than the link carries, what arrives *is* the link and the rate becomes 85 % of it;
-//! a slight slope is only a suspicion and takes 15 % off the rate. A growing rate stays within 1.5 times of what arrives: what was
-//! not tried is not known. Without growth nothing is taken away: who sends little is not slow.
+//! (draft-ietf-rmcat-gcc-02 section 5.5.) A decrease is judged by what was sent after it has taken effect: over-use seen by
+//! older packets is the same over-use. If clearly more was sent than the link carries, what arrives *is* the link and the rate
+//! becomes 85 % of it; a slight slope is only a suspicion and takes 15 % off the rate. A growing rate stays within 1.5 times of what
+//! arrives: what was not tried is not known. Without over-use nothing is taken away: who sends little is not slow.
 
 use super::trend::Usage;
 
 /// What a decrease leaves.
 const BETA: f64 = 0.85;
+/// What is sent this long after a certain decrease is still of the layers before, or a key frame of the ones after, microseconds.
+const SETTLE_US: u64 = 400_000;
 /// More than this is seen at a glance: the last tenth of a second tells the link's rate, and a mere suspicion before does not count.
 const HEAVY: f64 = 0.4;
 /// So does a certain overload with so long a queue, microseconds.
@@ -24,7 +26,7 @@ const LONG_US: u64 = 80_000;
 const DRAIN_MOST: f64 = 0.35;
 const DRAINED_US: u64 = 25_000;
 const DRAIN_US: u64 = 2_000_000;
-/// More overload than this is a certain one.
+/// So much overload is a certain one.
 pub const CERTAIN: f64 = 0.15;
 /// Multiplicative growth per second, and additive growth per response time, bits/s.
 const GROWTH: f64 = 1.08;
@@ -80,7 +82,7 @@ impl Rate {
     /// Takes the usage that packets sent at `sent_us` saw.
     pub fn update(&mut self, usage: Usage, sent_us: u64, overload: f64, link: &Link, now_us: u64) {
         let usage = match usage {
-            Usage::Over if self.decreased_us.is_some_and(|at| sent_us < at) && (self.certain || overload < HEAVY) => Usage::Under,
+            Usage::Over if self.is_known(sent_us, overload) => Usage::Under,
             usage => usage,
         };
         self.state = match (self.state, usage) {
@@ -99,12 +101,18 @@ impl Rate {
         }
     }
 
+    /// Has the rate been lowered for this over-use already?
+    fn is_known(&self, sent_us: u64, overload: f64) -> bool {
+        let Some(at) = self.decreased_us else { return false };
+        let settling = self.certain && overload < HEAVY;
+        let until = if settling { at.saturating_add(SETTLE_US) } else { at };
+        sent_us < until && (self.certain || overload < HEAVY)
+    }
+
     fn increase(&mut self, link: &Link, seconds: f64) {
         let Some(useful) = link.useful_bps else { return };
         let grown = match self.ceiling_bps {
-            Some(ceiling) if NEAR.contains(&(self.bps / ceiling)) => {
-                self.bps + STEP_BPS * seconds * 1e6 / (link.rtt_us as f64 + 100_000.0)
-            }
+            Some(ceiling) if NEAR.contains(&(self.bps / ceiling)) => self.bps + STEP_BPS * seconds * 1e6 / (link.rtt_us as f64 + 100_000.0),
             ceiling => {
                 if ceiling.is_some_and(|ceiling| self.bps > ceiling) {
                     self.ceiling_bps = None;
@@ -122,7 +130,7 @@ impl Rate {
         let full = match (arriving, now) {
             (Some(a), Some(b)) if overload >= HEAVY || certain && link.queue_us > LONG_US => a.min(b),
             (Some(a), _) => a,
-            (None, b) => b.unwrap_or(self.bps),
+            (None, _) => self.bps,
         };
         if certain {
             self.drain = Some(Drain { share: (link.queue_us as f64 / 1e6).min(DRAIN_MOST), since_us: now_us });
@@ -211,6 +219,8 @@ mod tests {
         let after = rate.bps;
         rate.update(Usage::Over, S - 1, 1.0, &link(500_000), S + 100_000);
         assert_eq!((rate.bps, rate.state()), (after, State::Hold));
+        rate.update(Usage::Over, S + SETTLE_US - 1, 0.2, &link(500_000), S + 200_000);
+        assert_eq!(rate.bps, after);
         rate.update(Usage::Over, S + 1, 1.0, &link(500_000), S + 200_000);
         assert_eq!(rate.bps, 425_000.0);
     }

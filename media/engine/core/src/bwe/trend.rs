@@ -1,8 +1,8 @@
 //! Is the queue growing? A line through the last samples of queueing delay, against a threshold that learns the jitter.
 //!
 //! As in draft-ietf-rmcat-gcc-02 section 5, with a least-squares slope in place of the Kalman filter. The slope is milliseconds
-//! of queue per millisecond of sending: 0.1 means that 10 % more is sent than the link carries. The threshold moves towards
-//! the slopes seen, faster down than up, so that jitter raises it and a flow that only reacts to loss cannot starve us.
+//! of queue per millisecond of sending: 0.1 means that 10 % more is sent than the link carries. The threshold follows the
+//! slopes seen: jitter, and flows of others that only loss slows down, raise it so that they cannot starve us; calm lowers it again.
 
 /// Samples the line goes through.
 const SAMPLES: usize = 20;
@@ -17,16 +17,17 @@ const FULL_CONFIDENCE: f64 = 60.0;
 /// A slope is over-use when it has been above the threshold this long, milliseconds.
 const PERSISTENCE_MS: f64 = 10.0;
 
-/// So many samples in a row, all above this and each this steeply above the one before, are over-use whatever the line says:
-/// the link has become much slower.
+/// So many samples in a row, all above this many milliseconds and each this steeply above the one before, are over-use whatever the
+/// line says: the link has become much slower. Not among the very first samples.
 const STEEP_SAMPLES: u32 = 2;
 const STEEP_MS: f64 = 40.0;
 const STEEP: f64 = 0.25;
-/// Added to that bound: so many times the usual difference between two samples, learned at this rate.
-const STEEP_NOISE: f64 = 4.0;
+const STEEP_AFTER: f64 = 10.0;
+/// Noise is how much a sample usually falls below the one before, learned at this rate: a queue that grows does not fall. It
+/// raises the bound of steep samples by so many times itself, and the threshold of the slope by so much per millisecond.
 const NOISE_RATE: f64 = 0.02;
-/// What a millisecond of such difference adds to the threshold of the slope.
-const NOISE_SLOPE: f64 = 0.002;
+const STEEP_NOISE: f64 = 8.0;
+const NOISE_SLOPE: f64 = 0.004;
 
 /// Threshold: start, bounds, how fast it moves per millisecond, and how far a slope may exceed it and still move it.
 const THRESHOLD: f64 = 0.052;
@@ -109,14 +110,19 @@ impl Trend {
         self.seen = (self.seen + 1.0).min(FULL_CONFIDENCE);
         let rise = queue_ms - before.queue_ms;
         self.steep_slope = if step > 0.0 { rise / step } else { 0.0 };
-        self.steep = if queue_ms > STEEP_MS + STEEP_NOISE * self.noise_ms && self.steep_slope > STEEP { self.steep.saturating_add(1) } else { 0 };
-        self.noise_ms += NOISE_RATE * (rise.abs() - self.noise_ms);
+        self.steep =
+            if queue_ms > STEEP_MS + STEEP_NOISE * self.noise_ms && self.steep_slope > STEEP { self.steep.saturating_add(1) } else { 0 };
+        self.noise_ms += NOISE_RATE.max(1.0 / self.seen) * ((-rise).max(0.0) - self.noise_ms);
         let Some(slope) = self.fit(|s| s.smoothed_ms) else { return Usage::Normal };
         let usage = self.judge(slope * self.seen / FULL_CONFIDENCE, step);
-        if self.steep >= STEEP_SAMPLES {
+        if self.is_steep() {
             return Usage::Over;
         }
         usage
+    }
+
+    fn is_steep(&self) -> bool {
+        self.steep >= STEEP_SAMPLES && self.seen >= STEEP_AFTER
     }
 
     fn recent(&self) -> impl Iterator<Item = &Sample> {
@@ -146,7 +152,9 @@ impl Trend {
         if slope > threshold {
             self.over_ms += step_ms;
             self.over_samples = self.over_samples.saturating_add(1);
-            if self.over_ms > PERSISTENCE_MS && self.over_samples > 1 && slope >= before {
+            // A sample below the smoothed delay says that the turn has come already.
+            let rising = slope >= before && self.last.queue_ms >= self.last.smoothed_ms;
+            if self.over_ms > PERSISTENCE_MS && self.over_samples > 1 && rising {
                 (self.over_ms, self.over_samples) = (0.0, 0);
                 usage = Usage::Over;
             }
@@ -167,7 +175,7 @@ impl Trend {
     /// How much more is sent than the link carries (0.1 = 10 %), from the unsmoothed samples of the window.
     pub fn overload(&self) -> f64 {
         let line = self.fit(|s| s.queue_ms).unwrap_or(0.0);
-        if self.steep >= STEEP_SAMPLES {
+        if self.is_steep() {
             line.max(self.steep_slope)
         } else {
             line

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Shard;
 use crate::arena::Key;
-use crate::bwe::{allocate, Demand, Estimator, Play, Probe, START_BPS};
+use crate::bwe::{allocate, essential_bps, Demand, Estimator, Play, Probe, START_BPS};
 use crate::forward::{pad, repeat, Turn};
 use crate::layer::LAYERS;
 use crate::media::Kind;
@@ -81,7 +81,7 @@ impl Shard {
         let budget = peer.bandwidth.as_ref().map_or(u64::MAX, |bandwidth| match bandwidth.was_full() {
             true => bandwidth.target_bps(),
             // Nothing speaks against it yet: what is looked at most begins at once.
-            false => bandwidth.target_bps().max(voices + demands.iter().map(Demand::essential_bps).sum::<u64>()),
+            false => bandwidth.target_bps().max(voices + essential_bps(&demands)),
         });
         peer.allocated = allocate(budget, voices, &mut demands, now_us);
         peer.choice_due = None;

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::{Shard, Switched};
 use crate::arena::Key;
 use crate::event::CloseReason;
-use crate::forward::{equalise, forward, Incoming, Outcome, Turn};
+use crate::forward::{equalise, forward, Earlier, Incoming, Outcome, Turn};
 use crate::media::Kind;
 use crate::slot::{Attitude, Slot};
 use crate::track::{Origin, Track};
@@ -86,9 +86,17 @@ impl Shard {
     fn play_burst(&mut self, now: Instant, key: Key<Track>, at: usize, burst: &[u64], listeners: &[Key<Slot>], explicit: usize) {
         let Some(track) = self.tracks.get(key) else { return };
         let (Some(source), Some(layer)) = (track.source(key, at), track.layers.get(at)) else { return };
+        let sound = track.kind == Kind::Audio;
         let mut packets: [Option<Incoming<'_>>; BURST] = std::array::from_fn(|n| {
             let sequence = *burst.get(n)?;
-            Some(Incoming::new(source, sequence, &layer.history.get(sequence)?))
+            let mut packet = Incoming::new(source, sequence, &layer.history.get(sequence)?);
+            if sound {
+                for (back, earlier) in (1..).zip(&mut packet.earlier) {
+                    let stored = sequence.checked_sub(back).and_then(|sequence| layer.history.get(sequence));
+                    *earlier = stored.and_then(|stored| Earlier::new(&stored, packet.timestamp));
+                }
+            }
+            Some(packet)
         });
         if track.kind == Kind::Video && self.equalise {
             equalise(&mut packets);

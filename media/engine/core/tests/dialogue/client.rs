@@ -52,6 +52,12 @@ pub struct Client {
     transaction: u32,
 }
 
+/// One configuration for all clients: making one tries every key exchange.
+fn shared_config() -> Arc<Config> {
+    static CONFIG: OnceLock<Arc<Config>> = OnceLock::new();
+    CONFIG.get_or_init(|| Arc::new(Config::default())).clone()
+}
+
 /// One certificate for all clients: making them is slow in debug builds.
 fn shared_certificate() -> DtlsCertificate {
     static CERTIFICATE: OnceLock<DtlsCertificate> = OnceLock::new();
@@ -61,7 +67,7 @@ fn shared_certificate() -> DtlsCertificate {
 impl Client {
     pub fn new(id: u64, now: Instant) -> Client {
         let certificate = shared_certificate();
-        let mut dtls = Dtls::new_12(Arc::new(Config::default()), certificate.clone(), now);
+        let mut dtls = Dtls::new_12(shared_config(), certificate.clone(), now);
         dtls.set_active(true);
         Client {
             id,

@@ -350,3 +350,40 @@ fn a_track_is_told_when_packets_begin_and_when_they_stop() {
         .collect();
     assert_eq!(told, vec![true, false]);
 }
+
+#[test]
+fn a_receiver_that_loses_sound_gets_each_word_again_with_the_next_ones_until_it_loses_no_more() {
+    let mut scene = Scene::new();
+    scene.join(1);
+    scene.join(2);
+    scene.add_track(11, 1, Kind::Audio, 1100, opus());
+    let takes = [opus(), vec![Codec { pt: RED, name: CodecName::Red, rtx_pt: None }]].concat();
+    scene.add_slot(30, 2, Kind::Audio, 3000, takes, Some(0));
+    let mut word = 0u8;
+    let mut say = |scene: &mut Scene, count: u8| {
+        for _ in 0..count {
+            word += 1;
+            let (_, packet) = scene.packet(1, 1100, OPUS, 960, Some(20), &[0x78, word, word, word]);
+            scene.send(1, &packet);
+            scene.advance(20);
+        }
+    };
+    say(&mut scene, 5);
+    assert!(scene.client(2).take(3000).iter().all(|p| p.pt == OPUS));
+    let report = |scene: &mut Scene, fraction_lost: u8| {
+        let block = ReportBlock { ssrc: 3000, fraction_lost, ..ReportBlock::default() };
+        let report = scene.client(2).seal_rtcp(|rtcp| rtcp.receiver_report(1, &[block]).unwrap());
+        scene.send(2, &report);
+    };
+    report(&mut scene, 77);
+    say(&mut scene, 1);
+    let got = scene.client(2).take(3000);
+    let red = jiangtai_core::red::Red::parse(&got[0].payload).unwrap();
+    let blocks: Vec<(u16, u8)> = red.redundant().map(|block| (block.offset, block.data[1])).collect();
+    assert_eq!((got[0].pt, red.primary.payload_type, red.primary.data[1]), (RED, OPUS, 6));
+    assert_eq!(blocks, vec![(1920, 4), (960, 5)]);
+    report(&mut scene, 0);
+    scene.live(10_500);
+    say(&mut scene, 2);
+    assert!(scene.client(2).take(3000).iter().all(|p| p.pt == OPUS));
+}

@@ -1,7 +1,7 @@
 //! A shard, its clients and a network under simulated time.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use jiangtai_core::clock::Clock;
@@ -50,6 +50,12 @@ pub fn frame(key: bool, picture: u16, fill: u8) -> Vec<u8> {
     payload
 }
 
+/// One identity for all shards, as in a running engine.
+fn shared_identity() -> Identity {
+    static IDENTITY: OnceLock<Identity> = OnceLock::new();
+    IDENTITY.get_or_init(|| Identity::generate().unwrap()).clone()
+}
+
 impl Scene {
     pub fn new() -> Scene {
         Scene::shard(0, 1, Instant::now())
@@ -58,8 +64,7 @@ impl Scene {
     /// One shard of several, with clients of its own; the room's home is shard 0.
     pub fn shard(number: usize, shards: usize, now: Instant) -> Scene {
         let metrics = Arc::new(Metrics::default());
-        let identity = Identity::generate().unwrap();
-        let shard = Shard::new((number, shards), identity, metrics.clone(), Clock::new(now, Duration::from_secs(1_700_000_000)));
+        let shard = Shard::new((number, shards), shared_identity(), metrics.clone(), Clock::new(now, Duration::from_secs(1_700_000_000)));
         let mut scene = Scene { shard, metrics, start: now, now, clients: HashMap::new(), events: Vec::new(), streams: HashMap::new() };
         scene.command(Command::OpenRoom { room: ROOM, audio_slots: 3, home: 0 });
         scene
@@ -189,7 +194,18 @@ impl Scene {
     pub fn add_simulcast(&mut self, track: u64, peer: u64) {
         let rids = LAYERS.map(str::to_owned).to_vec();
         let mid = format!("t{track}");
-        let add = AddTrack { track, peer, kind: Kind::Video, mid, ssrcs: vec![], codecs: vp8(), rids, voice: false, allowed: true, priority: false };
+        let add = AddTrack {
+            track,
+            peer,
+            kind: Kind::Video,
+            mid,
+            ssrcs: vec![],
+            codecs: vp8(),
+            rids,
+            voice: false,
+            allowed: true,
+            priority: false,
+        };
         self.command(Command::AddTrack(Box::new(add)));
     }
 
