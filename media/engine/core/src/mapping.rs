@@ -154,6 +154,12 @@ impl Mapping {
         Some((self.timestamp, self.sent?))
     }
 
+    /// The newest source packet of the segment in force that was sent; None if none was.
+    pub fn newest(&self) -> Option<u64> {
+        let segment = self.segments.back()?;
+        Some(segment.first_in.wrapping_add(self.highest.checked_sub(segment.first_out)?))
+    }
+
     /// Which source packet was (or would have been) sent under this number.
     pub fn locate(&self, sequence: u16) -> Option<(Segment, u64, u64)> {
         let behind = (self.highest as u16).wrapping_sub(sequence);
@@ -224,6 +230,19 @@ mod tests {
         assert_eq!((segment.source.epoch, sequence), (2, 52));
         assert!(m.locate((begun as u16).wrapping_sub(1)).is_none(), "before the first packet");
         assert!(m.locate(begun as u16 + 100).is_none(), "never sent");
+    }
+
+    #[test]
+    fn what_waits_to_be_sent_is_not_known_as_sent() {
+        let t = Instant::now();
+        let mut m = Mapping::new(3);
+        assert_eq!(m.newest(), None);
+        m.begin(first(1, 1000, 0, PictureIds::default()), t);
+        assert_eq!(m.newest(), None, "nothing of this segment");
+        m.sent(m.current().unwrap().map(1004).unwrap(), 0, PictureIds::default(), t);
+        assert_eq!(m.newest(), Some(1004));
+        m.begin(first(2, 50, 0, PictureIds::default()), t);
+        assert_eq!(m.newest(), None, "numbers of the segment before are not its own");
     }
 
     #[test]

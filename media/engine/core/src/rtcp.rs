@@ -40,7 +40,7 @@ pub enum Error {
     Version,
     /// A length or count runs past the end.
     Short,
-    /// A padding count is zero, too large, or not on the last packet.
+    /// A padding count is zero or too large.
     Padding,
     /// More than `MAX_PACKETS` packets.
     TooMany,
@@ -84,16 +84,14 @@ pub fn parse(compound: &[u8]) -> Result<Compound<'_>, Error> {
         if packets > MAX_PACKETS {
             return Err(Error::TooMany);
         }
-        let (_, _, _, padded) = next(&mut reader)?;
-        if padded && !reader.is_empty() {
-            return Err(Error::Padding);
-        }
+        next(&mut reader)?;
     }
     Ok(Compound { reader: Reader::new(compound) })
 }
 
-/// (packet type, count or format, body without padding, had padding).
-fn next<'a>(reader: &mut Reader<'a>) -> Result<(u8, u8, &'a [u8], bool), Error> {
+/// (packet type, count or format, body without padding). RFC 3550 section 6.4.1 allows padding on the last packet of a compound
+/// only, but stacks pad transport-wide feedback wherever it stands; each packet's padding concerns itself alone.
+fn next<'a>(reader: &mut Reader<'a>) -> Result<(u8, u8, &'a [u8]), Error> {
     let first = reader.u8().ok_or(Error::Short)?;
     if first >> 6 != 2 {
         return Err(Error::Version);
@@ -102,12 +100,12 @@ fn next<'a>(reader: &mut Reader<'a>) -> Result<(u8, u8, &'a [u8], bool), Error> 
     let words = reader.u16().ok_or(Error::Short)?;
     let body = reader.take(usize::from(words).saturating_mul(4)).ok_or(Error::Short)?;
     if first & 0x20 == 0 {
-        return Ok((kind, first & 0x1f, body, false));
+        return Ok((kind, first & 0x1f, body));
     }
     // RFC 3550 section 6.4.1 wants a multiple of four, but libwebrtc pads transport-wide feedback by one to three bytes.
     let padding = body.last().copied().filter(|n| *n > 0).ok_or(Error::Padding)?;
     let len = body.len().checked_sub(usize::from(padding)).ok_or(Error::Padding)?;
-    Ok((kind, first & 0x1f, body.get(..len).ok_or(Error::Padding)?, true))
+    Ok((kind, first & 0x1f, body.get(..len).ok_or(Error::Padding)?))
 }
 
 impl<'a> Iterator for Compound<'a> {
@@ -119,7 +117,7 @@ impl<'a> Iterator for Compound<'a> {
             return None;
         }
         match next(&mut self.reader) {
-            Ok((kind, count, body, _)) => Some(packet(kind, count, body).ok_or(Error::Short)),
+            Ok((kind, count, body)) => Some(packet(kind, count, body).ok_or(Error::Short)),
             Err(error) => {
                 self.reader = Reader::new(&[]);
                 Some(Err(error))

@@ -151,7 +151,8 @@ fn hostile_framing_is_refused_as_a_unit() {
     assert_eq!(framed("a0c90002 00000001 00000003"), Ok(1));
     assert_eq!(framed("a0c90002 00000001 00000010"), Err(Error::Padding));
     assert_eq!(framed("a0c90000"), Err(Error::Padding));
-    assert_eq!(framed("a0c90002 00000001 00000004 80c90001 00000001"), Err(Error::Padding));
+    // Only the last may be padded, yet str0m pads transport-wide feedback before its extended reports.
+    assert_eq!(framed("a0c90002 00000001 00000004 80c90001 00000001"), Ok(2));
     assert_eq!(framed(&"80cf0000".repeat(MAX_PACKETS)), Ok(MAX_PACKETS));
     assert_eq!(framed(&"80cf0000".repeat(MAX_PACKETS + 1)), Err(Error::TooMany));
     assert!(matches!(only(&hex("80cf0000")), Packet::Other(207, 0)));

@@ -137,7 +137,8 @@ impl Shard {
             let mut turn = Turn { now, now_us, outbox: &mut self.outbox, metrics: &self.metrics };
             let mut left = bytes;
             let source = slot.playing.and_then(|source| self.tracks.get(source.track)?.layers.get(usize::from(source.layer)));
-            let newest = source.and_then(|layer| layer.extended.highest()).unwrap_or(0);
+            // Only what was sent: a number given away early would be given again after a switch.
+            let newest = slot.mapping.newest().unwrap_or(0);
             for back in 0..PROBE_PACKETS as u64 {
                 if left == 0 {
                     break;

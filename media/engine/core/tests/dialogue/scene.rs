@@ -210,12 +210,16 @@ impl Scene {
     }
 
     /// Sends one frame of one packet in a layer of a simulcast track.
-    pub fn layer(&mut self, id: u64, track: u64, ssrc: u32, layer: usize, payload: &[u8]) -> u16 {
+    pub fn layer(&mut self, id: u64, track: u64, ssrc: u32, layer: usize, payload: &[u8]) {
+        let packet = self.sealed_layer(id, track, ssrc, layer, payload);
+        self.send(id, &packet);
+    }
+
+    /// The next packet of a layer of a simulcast track.
+    pub fn sealed_layer(&mut self, id: u64, track: u64, ssrc: u32, layer: usize, payload: &[u8]) -> Vec<u8> {
         let (mid, rid) = (format!("t{track}"), LAYERS[layer]);
         let names = [(MID, mid.as_bytes()), (RID, rid.as_bytes())];
-        let (sequence, packet) = self.packet_with(id, ssrc + 10 * layer as u32, VP8, 3000, &names, payload);
-        self.send(id, &packet);
-        sequence
+        self.packet_with(id, ssrc + 10 * layer as u32, VP8, 3000, &names, payload).1
     }
 
     pub fn add_slot(&mut self, slot: u64, peer: u64, kind: Kind, ssrc: u32, codecs: Vec<Codec>, auto: Option<usize>) {
