@@ -189,12 +189,10 @@ impl Shard {
         if starts_key_frame(codec.name, packet.payload) {
             layer.key_frame(extended, packet.timestamp, now);
         }
-        let begins = track.sending.is_none();
-        if track.sending != Some(codec.name) {
-            if begins {
-                wake = Some(wake.map_or(now + SILENCE, |at| at.min(now + SILENCE)));
-            }
-            track.sending = Some(codec.name);
+        let begins = track.sending.replace(codec.name).is_none();
+        if begins {
+            wake = Some(wake.map_or(now + SILENCE, |at| at.min(now + SILENCE)));
+            // Told once, not with each change of codec: whoever alternates payload types must not fill the queue.
             self.events.push(Event::Track { track: track.id, sending: true, codec: codec.name.as_str() });
         }
         if track.kind == Kind::Audio && track.voice {

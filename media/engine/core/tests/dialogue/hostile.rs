@@ -2,11 +2,12 @@
 
 use jiangtai_core::command::Command;
 use jiangtai_core::event::Event;
+use jiangtai_core::media::{Codec, CodecName, Kind};
 use jiangtai_core::outbox::Path;
 use jiangtai_core::rtp::Header;
 
 use super::client::MID;
-use super::scene::{frame, Scene, VP8};
+use super::scene::{frame, opus, Scene, OPUS, RED, VP8};
 
 /// The bystanders: media between 1 and 2 flows.
 fn flows(scene: &mut Scene) {
@@ -228,4 +229,18 @@ fn a_nack_flood_is_capped() {
     let sent: usize = got.iter().map(|p| p.payload.len()).sum();
     assert!(resent <= sent * 15 / 100 + 70_000, "{resent} of {sent}");
     flows(&mut scene);
+}
+
+#[test]
+fn a_publisher_that_alternates_its_codecs_makes_one_event_and_not_one_a_packet() {
+    let mut scene = Scene::new();
+    scene.join(1);
+    let both = [opus(), vec![Codec { pt: RED, name: CodecName::Red, rtx_pt: None }]].concat();
+    scene.add_track(11, 1, Kind::Audio, 1100, both);
+    scene.events.clear();
+    for n in 0..200 {
+        let (_, packet) = scene.packet(1, 1100, if n % 2 == 0 { OPUS } else { RED }, 960, Some(20), &[OPUS, 1, 2, 3]);
+        scene.send(1, &packet);
+    }
+    assert_eq!(scene.events.iter().filter(|event| matches!(event, Event::Track { .. })).count(), 1);
 }
