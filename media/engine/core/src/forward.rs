@@ -150,32 +150,19 @@ pub struct Turn<'a> {
     pub metrics: &'a Metrics,
 }
 
-/// What became of a packet in one slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    Sent,
-    /// Sent, and the slot left another source for this one.
-    Switched,
-    /// The slot waits for a key frame of this source.
-    Waiting,
-    /// Not for this slot.
-    Skipped,
-}
-
-/// Plays one packet in one slot as far as the slot is for it.
-pub fn forward(packet: &Incoming<'_>, attitude: Attitude, slot: &mut Slot, peer: &mut Peer, turn: &mut Turn<'_>) -> Outcome {
+/// Plays one packet in one slot as far as the slot is for it; whether the slot still waits for a key frame of its source.
+pub fn forward(packet: &Incoming<'_>, attitude: Attitude, slot: &mut Slot, peer: &mut Peer, turn: &mut Turn<'_>) -> bool {
     if peer.srtp.is_none() || peer.path.is_none() || attitude == Attitude::Ignores {
-        return Outcome::Skipped;
+        return false;
     }
     let Some((codec, payload)) = playable(packet, slot) else {
         turn.metrics.dropped_slot_codec.inc();
-        return Outcome::Skipped;
+        return false;
     };
-    let mut outcome = Outcome::Sent;
     if attitude == Attitude::Awaits {
         if slot.kind == Kind::Video && !packet.key_frame {
             turn.metrics.dropped_slot_waiting.inc();
-            return Outcome::Waiting;
+            return true;
         }
         slot.clock_rate = codec.clock_rate();
         let Incoming { source, sequence, timestamp, live, .. } = *packet;
@@ -183,12 +170,11 @@ pub fn forward(packet: &Incoming<'_>, attitude: Attitude, slot: &mut Slot, peer:
         slot.mapping.begin(first, turn.now);
         slot.playing = Some(packet.source);
         slot.report_due = Some(turn.now);
-        outcome = Outcome::Switched;
     }
-    let Some(segment) = slot.mapping.current().copied() else { return Outcome::Skipped };
+    let Some(segment) = slot.mapping.current().copied() else { return false };
     let Some(sequence) = segment.map(packet.sequence) else {
         turn.metrics.dropped_slot_old.inc();
-        return Outcome::Skipped;
+        return false;
     };
     slot.codec = Some(codec);
     let Incoming { timestamp, marker, picture, level, padding, .. } = *packet;
@@ -199,7 +185,7 @@ pub fn forward(packet: &Incoming<'_>, attitude: Attitude, slot: &mut Slot, peer:
         slot.mapping.sent(sequence, packet.timestamp, packet.picture.ids(), turn.now);
         turn.metrics.forwarded.inc();
     }
-    outcome
+    false
 }
 
 /// Sends sound together with what came before it (RFC 2198), if its receiver loses packets and takes such; returns the bytes of sound.

@@ -54,8 +54,6 @@ pub struct Slot {
     pub codec: Option<CodecName>,
     /// A sender report is due when this has passed.
     pub report_due: Option<Instant>,
-    /// Loss the receiver last reported, 1/256.
-    pub fraction_lost: u8,
     resent: Vec<Resent>,
     credit: i64,
     /// Earlier packets of sound repeated with each, and until when at least.
@@ -108,7 +106,6 @@ impl Slot {
             clock_rate: if kind == Kind::Audio { 48_000 } else { 90_000 },
             codec: None,
             report_due: None,
-            fraction_lost: 0,
             resent: Vec::new(),
             credit: CREDIT,
             repeats: (0, None),
@@ -143,7 +140,6 @@ impl Slot {
 
     /// The receiver reported its loss (1/256): sound is repeated at once, and for a while after the last loss.
     pub fn lost(&mut self, fraction: u8, now: Instant) {
-        self.fraction_lost = fraction;
         let wanted = match fraction {
             0..=4 => 0,
             5..=20 => 1,

@@ -10,8 +10,8 @@
 //! | goes up | when it would have fitted with `MARGIN` to spare all the time for its patience, and `UP_EVERY_US` after the last change |
 //! | patience | 1 s; doubles to 32 s when a step up did not last 30 s; falls back when one lasted 60 s |
 
-/// Layers of one source, at most.
-pub const LAYERS: usize = 3;
+use crate::layer::LAYERS;
+
 /// A step up needs the whole allocation to fit into the budget divided by this, percent.
 const MARGIN_PERCENT: u64 = 115;
 /// For a lowest layer of rank 0 and 1 the budget is this much, percent of itself.

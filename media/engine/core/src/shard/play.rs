@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::{Shard, Switched};
 use crate::arena::Key;
 use crate::event::CloseReason;
-use crate::forward::{equalise, forward, Earlier, Incoming, Outcome, Turn};
+use crate::forward::{equalise, forward, Earlier, Incoming, Turn};
 use crate::media::Kind;
 use crate::slot::{Attitude, Slot};
 use crate::track::{Origin, Track};
@@ -120,7 +120,7 @@ impl Shard {
                         Attitude::Ignores if follows => Attitude::Awaits,
                         attitude => attitude,
                     };
-                    waiting |= forward(packet, attitude, slot, peer, &mut turn) == Outcome::Waiting;
+                    waiting |= forward(packet, attitude, slot, peer, &mut turn);
                 }
             }));
             if played.is_err() {
