@@ -1,10 +1,13 @@
 //! Where datagrams come from and go to: network paths, and the arena that outgoing bytes are built in.
 //!
-//! Everything a shard sends in one turn is appended to one buffer; the transmit list points into it. Neighbours of one length
-//! to one path are a *run*, which the kernel can cut apart by itself (UDP segmentation offload).
+//! Everything a shard sends at a time is appended to one buffer; the transmit list points into it. Datagrams of one length to
+//! one path are a *run*, which the kernel cuts apart by itself (UDP segmentation offload), with a last one that may be shorter:
+//! the sound that leaves with a picture costs no message of its own.
 
 use std::net::SocketAddr;
 use std::ops::Range;
+
+use rustc_hash::FxHashMap;
 
 /// One remote transport address, over UDP or over one TCP connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,22 +28,69 @@ impl Path {
 
 /// One datagram to send.
 #[derive(Debug, Clone)]
-pub struct Transmit {
-    pub to: Path,
-    pub bytes: Range<usize>,
+struct Transmit {
+    to: Path,
+    bytes: Range<usize>,
+    /// The next one of its run; `NONE` ends it.
+    next: u32,
 }
 
+const NONE: u32 = u32::MAX;
 /// Bytes one run may have (the kernel takes 65,507 with all its headers).
 const RUN_BYTES: usize = 60_000;
+/// Places in the arena one run may be gathered from.
+pub const SPANS: usize = 4;
 
-/// Datagrams to one path, back to back.
+/// Datagrams to one path: all of one length, the last perhaps shorter.
 #[derive(Debug, Clone, Copy)]
 pub struct Run<'a> {
     pub to: Path,
-    pub bytes: &'a [u8],
     /// Of each datagram; the last may be shorter.
     pub length: usize,
     pub count: usize,
+    /// Of all of them.
+    pub bytes: usize,
+    outbox: &'a Outbox,
+    first: u32,
+}
+
+impl<'a> Run<'a> {
+    /// Its datagrams in order.
+    pub fn datagrams(&self) -> impl Iterator<Item = &'a [u8]> {
+        let (outbox, mut at) = (self.outbox, self.first);
+        std::iter::from_fn(move || {
+            let transmit = outbox.transmits.get(at as usize)?;
+            at = transmit.next;
+            outbox.arena.get(transmit.bytes.clone())
+        })
+    }
+
+    /// Its bytes in as few pieces as they lie in, at most `SPANS`.
+    pub fn spans(&self) -> impl Iterator<Item = &'a [u8]> {
+        let (outbox, mut at) = (self.outbox, self.first);
+        std::iter::from_fn(move || {
+            let transmit = outbox.transmits.get(at as usize)?;
+            let mut span = transmit.bytes.clone();
+            at = transmit.next;
+            while let Some(next) = outbox.transmits.get(at as usize).filter(|next| next.bytes.start == span.end) {
+                span.end = next.bytes.end;
+                at = next.next;
+            }
+            outbox.arena.get(span)
+        })
+    }
+}
+
+/// A run while it is put together.
+#[derive(Debug, Clone, Copy)]
+struct Draft {
+    first: u32,
+    last: u32,
+    count: u32,
+    spans: u32,
+    bytes: usize,
+    /// A shorter one has ended it.
+    ended: bool,
 }
 
 /// Bytes and destinations of one turn.
@@ -49,6 +99,9 @@ pub struct Outbox {
     arena: Vec<u8>,
     used: usize,
     transmits: Vec<Transmit>,
+    drafts: Vec<Draft>,
+    /// The last run of each path.
+    latest: FxHashMap<Path, u32>,
 }
 
 impl Outbox {
@@ -65,7 +118,7 @@ impl Outbox {
     pub fn commit(&mut self, to: Path, len: usize) {
         let bytes = self.used..self.used + len;
         self.used = bytes.end;
-        self.transmits.push(Transmit { to, bytes });
+        self.transmits.push(Transmit { to, bytes, next: NONE });
     }
 
     pub fn push(&mut self, to: Path, datagram: &[u8]) {
@@ -73,12 +126,13 @@ impl Outbox {
         self.commit(to, datagram.len());
     }
 
-    pub fn len(&self) -> usize {
-        self.transmits.len()
-    }
-
     pub fn is_empty(&self) -> bool {
         self.transmits.is_empty()
+    }
+
+    /// Bytes that wait.
+    pub fn bytes(&self) -> usize {
+        self.used
     }
 
     /// Forgets everything, keeps the memory.
@@ -87,29 +141,65 @@ impl Outbox {
         self.transmits.clear();
     }
 
-    /// The datagrams in order, neighbours to one path joined: all of one length, the last of a run perhaps shorter.
-    pub fn runs(&self, most: usize) -> impl Iterator<Item = Run<'_>> {
-        let mut rest = self.transmits.as_slice();
-        std::iter::from_fn(move || {
-            let (first, later) = rest.split_first()?;
-            let length = first.bytes.len();
-            let room = (RUN_BYTES / length.max(1)).min(most).max(1);
-            let mut end = first.bytes.end;
-            let mut count = 1;
-            for next in later {
-                let joins = next.to == first.to && next.bytes.start == end && next.bytes.len() <= length && count < room;
-                if !joins {
-                    break;
-                }
-                end = next.bytes.end;
-                count += 1;
-                if next.bytes.len() < length {
-                    break;
-                }
-            }
-            rest = rest.get(count..).unwrap_or(&[]);
-            Some(Run { to: first.to, bytes: self.arena.get(first.bytes.start..end)?, length, count })
+    /// All datagrams, those to one path joined to runs of at most `most`; to each path they stay in order.
+    pub fn runs(&mut self, most: usize) -> impl Iterator<Item = Run<'_>> {
+        self.join(most.min(u32::MAX as usize) as u32);
+        let outbox = &*self;
+        outbox.drafts.iter().filter_map(move |draft| {
+            let first = outbox.transmits.get(draft.first as usize)?;
+            let (to, length) = (first.to, first.bytes.len());
+            Some(Run { to, length, count: draft.count as usize, bytes: draft.bytes, outbox, first: draft.first })
         })
+    }
+
+    fn join(&mut self, most: u32) {
+        self.drafts.clear();
+        self.latest.clear();
+        let mut before: Option<(Path, u32)> = None;
+        for at in 0..self.transmits.len() as u32 {
+            let Some(Transmit { to, bytes, next }) = self.transmits.get_mut(at as usize) else { break };
+            *next = NONE;
+            let (to, bytes) = (*to, bytes.clone());
+            let run = match before {
+                Some((path, run)) if path == to => Some(run),
+                _ => self.latest.get(&to).copied(),
+            };
+            let run = match run.filter(|run| self.joins(*run, &bytes, most)) {
+                Some(run) => run,
+                None => {
+                    let run = self.drafts.len() as u32;
+                    self.drafts.push(Draft { first: at, last: at, count: 1, spans: 1, bytes: bytes.len(), ended: false });
+                    self.latest.insert(to, run);
+                    before = Some((to, run));
+                    continue;
+                }
+            };
+            before = Some((to, run));
+            let Some(draft) = self.drafts.get_mut(run as usize) else { continue };
+            let last = std::mem::replace(&mut draft.last, at);
+            draft.count += 1;
+            draft.bytes += bytes.len();
+            let length = self.transmits.get(draft.first as usize).map_or(0, |first| first.bytes.len());
+            draft.ended = bytes.len() < length;
+            if let Some(last) = self.transmits.get_mut(last as usize) {
+                draft.spans += u32::from(last.bytes.end != bytes.start);
+                last.next = at;
+            }
+        }
+    }
+
+    /// Whether a datagram may be the next of this run.
+    fn joins(&self, run: u32, bytes: &Range<usize>, most: u32) -> bool {
+        let Some(draft) = self.drafts.get(run as usize) else { return false };
+        let (Some(first), Some(last)) = (self.transmits.get(draft.first as usize), self.transmits.get(draft.last as usize)) else {
+            return false;
+        };
+        let apart = last.bytes.end != bytes.start;
+        !draft.ended
+            && draft.count < most
+            && bytes.len() <= first.bytes.len()
+            && draft.bytes + bytes.len() <= RUN_BYTES
+            && (!apart || (draft.spans as usize) < SPANS)
     }
 
     /// The datagrams in order.
@@ -135,15 +225,51 @@ mod tests {
         assert!(outbox.is_empty());
     }
 
+    /// (path, lengths of its datagrams, pieces it lies in) of each run.
+    fn runs(outbox: &mut Outbox, most: usize) -> Vec<(Path, Vec<usize>, usize)> {
+        outbox.runs(most).map(|run| (run.to, run.datagrams().map(<[u8]>::len).collect(), run.spans().count())).collect()
+    }
+
     #[test]
-    fn neighbours_of_one_length_make_a_run_that_a_shorter_one_ends() {
+    fn datagrams_of_one_length_make_a_run_that_a_shorter_one_ends() {
         let (a, b) = (Path::udp(([127, 0, 0, 1], 1).into()), Path::udp(([127, 0, 0, 1], 2).into()));
         let mut outbox = Outbox::default();
         for (to, len) in [(a, 5), (a, 5), (a, 3), (a, 5), (b, 5), (b, 6), (b, 6)] {
             outbox.push(to, &vec![7; len]);
         }
-        let runs = |most| -> Vec<_> { outbox.runs(most).map(|run| (run.to, run.length, run.count, run.bytes.len())).collect() };
-        assert_eq!(runs(64), vec![(a, 5, 3, 13), (a, 5, 1, 5), (b, 5, 1, 5), (b, 6, 2, 12)]);
-        assert_eq!(runs(1).len(), 7);
+        let expected = vec![(a, vec![5, 5, 3], 1), (a, vec![5], 1), (b, vec![5], 1), (b, vec![6, 6], 1)];
+        assert_eq!(runs(&mut outbox, 64), expected);
+        assert_eq!(runs(&mut outbox, 1).len(), 7);
+        assert_eq!(runs(&mut outbox, 64), expected, "asked again");
+    }
+
+    #[test]
+    fn a_run_is_gathered_from_where_its_datagrams_lie() {
+        let (a, b) = (Path::udp(([127, 0, 0, 1], 1).into()), Path::udp(([127, 0, 0, 1], 2).into()));
+        let mut outbox = Outbox::default();
+        for (n, (to, len)) in [(a, 6), (a, 6), (b, 6), (b, 6), (a, 2), (b, 2), (a, 2), (b, 6)].into_iter().enumerate() {
+            outbox.push(to, &vec![n as u8; len]);
+        }
+        let expected = vec![(a, vec![6, 6, 2], 2), (b, vec![6, 6, 2], 2), (a, vec![2], 1), (b, vec![6], 1)];
+        assert_eq!(runs(&mut outbox, 64), expected);
+        let whole: Vec<Vec<u8>> = outbox.runs(64).map(|run| run.spans().flatten().copied().collect()).collect();
+        assert_eq!(whole[0], [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 4, 4]);
+        assert!(outbox.runs(64).all(|run| run.bytes == run.spans().map(<[u8]>::len).sum::<usize>()));
+    }
+
+    #[test]
+    fn a_run_has_a_most_of_datagrams_bytes_and_pieces() {
+        let (a, b) = (Path::udp(([127, 0, 0, 1], 1).into()), Path::udp(([127, 0, 0, 1], 2).into()));
+        let mut outbox = Outbox::default();
+        for _ in 0..2 * SPANS {
+            outbox.push(a, &[1; 9]);
+            outbox.push(b, &[2; 9]);
+        }
+        assert!(runs(&mut outbox, 64).iter().all(|(_, datagrams, spans)| (datagrams.len(), *spans) == (SPANS, SPANS)));
+        outbox.clear();
+        (0..70).for_each(|_| outbox.push(a, &[1; 1200]));
+        let lengths: Vec<usize> = runs(&mut outbox, 64).iter().map(|run| run.1.len()).collect();
+        assert_eq!(lengths, vec![50, 20]);
+        assert_eq!(runs(&mut outbox, 8).len(), 9);
     }
 }

@@ -6,6 +6,7 @@ use crate::arena::Key;
 use crate::audio::AudioRoom;
 use crate::peer::Peer;
 use crate::slot::Slot;
+use crate::track::Track;
 
 /// One room.
 pub struct Room {
@@ -20,6 +21,8 @@ pub struct Room {
     pub audio: AudioRoom,
     /// Per audio place, the slots of all receivers that follow it.
     pub followers: Vec<Vec<Key<Slot>>>,
+    /// Its tracks with packets that wait to be played.
+    pub ready: Vec<Key<Track>>,
     /// Places changed and the embedder does not know yet.
     pub places_changed: bool,
     pub speakers_due: Option<Instant>,
@@ -35,6 +38,7 @@ impl Room {
             peers: Vec::new(),
             audio: AudioRoom::new(places),
             followers: vec![Vec::new(); places],
+            ready: Vec::new(),
             places_changed: false,
             speakers_due: None,
         }

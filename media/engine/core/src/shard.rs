@@ -71,8 +71,8 @@ pub struct Shard {
     missing: Vec<u16>,
     choosing: Vec<Key<Slot>>,
     demands: Vec<Demand>,
-    /// Tracks with packets that wait for `play`.
-    ready: Vec<Key<Track>>,
+    /// Rooms with packets that wait for `play`.
+    ready: Vec<u64>,
     urgent: bool,
     /// Pad the packets of a frame to one length, for longer runs.
     pub equalise: bool,

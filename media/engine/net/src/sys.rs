@@ -5,6 +5,8 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
+use jiangtai_core::outbox::SPANS;
+
 /// Messages sent per system call.
 pub const BATCH: usize = 64;
 /// Messages taken per system call; each may hold several datagrams.
@@ -225,8 +227,17 @@ fn joined_from(header: &libc::msghdr) -> usize {
 #[derive(Debug, Clone, Copy)]
 pub struct Message<'a> {
     pub to: SocketAddr,
-    pub bytes: &'a [u8],
+    /// Where the bytes lie, in order.
+    pub spans: [&'a [u8]; SPANS],
     pub piece: u16,
+}
+
+impl<'a> Message<'a> {
+    pub fn new(to: SocketAddr, bytes: &'a [u8], piece: u16) -> Message<'a> {
+        let mut spans: [&[u8]; SPANS] = [&[]; SPANS];
+        spans[0] = bytes;
+        Message { to, spans, piece }
+    }
 }
 
 /// Sends messages in one system call; returns how many were taken, in order.
@@ -235,17 +246,21 @@ pub fn send_batch(socket: &UdpSocket, batch: &[Message<'_>]) -> io::Result<usize
     let count = batch.len().min(BATCH);
     let mut addresses = [std::mem::MaybeUninit::<libc::sockaddr_storage>::uninit(); BATCH];
     let mut controls: [Control; BATCH] = [[0; 4]; BATCH];
-    let mut vectors = [VECTOR; BATCH];
+    let mut vectors = [[VECTOR; SPANS]; BATCH];
     // SAFETY: all-zero is a valid mmsghdr (null pointers, zero lengths).
     let mut headers: [libc::mmsghdr; BATCH] = unsafe { std::mem::zeroed() };
     for (i, message) in batch.iter().take(count).enumerate() {
         let address = addresses[i].write(empty_address());
         let len = to_storage(message.to, address);
-        // sendmmsg only reads through this pointer.
-        vectors[i] = libc::iovec { iov_base: message.bytes.as_ptr().cast_mut().cast(), iov_len: message.bytes.len() };
+        let filled = message.spans.iter().take_while(|span| !span.is_empty());
+        let spans = vectors[i].iter_mut().zip(filled).map(|(vector, span)| {
+            // sendmmsg only reads through this pointer.
+            *vector = libc::iovec { iov_base: span.as_ptr().cast_mut().cast(), iov_len: span.len() };
+        });
+        let spans = spans.count();
         let header = &mut headers[i].msg_hdr;
-        header.msg_iov = &mut vectors[i];
-        header.msg_iovlen = 1;
+        header.msg_iov = vectors[i].as_mut_ptr();
+        header.msg_iovlen = spans;
         header.msg_name = (address as *mut libc::sockaddr_storage).cast();
         header.msg_namelen = len;
         if message.piece != 0 {
@@ -338,7 +353,7 @@ mod tests {
             let (a, b) = (UdpSocket::bind(host).unwrap(), UdpSocket::bind(host).unwrap());
             let to = b.local_addr().unwrap();
             let payloads: Vec<Vec<u8>> = (0..10u8).map(|i| vec![i; 100 + usize::from(i)]).collect();
-            let batch: Vec<Message<'_>> = payloads.iter().map(|bytes| Message { to, bytes, piece: 0 }).collect();
+            let batch: Vec<Message<'_>> = payloads.iter().map(|bytes| Message::new(to, bytes, 0)).collect();
             assert_eq!(send_batch(&a, &batch).unwrap(), 10);
             let from = a.local_addr().unwrap();
             let expected: Vec<_> = payloads.into_iter().map(|payload| Some((from, payload))).collect();
@@ -353,7 +368,7 @@ mod tests {
             assert!(!joined || join_incoming(&b));
             let to = b.local_addr().unwrap();
             let bytes: Vec<u8> = (0..5100u32).map(|i| (i / 1200) as u8).collect();
-            assert_eq!(send_batch(&a, &[Message { to, bytes: &bytes, piece: 1200 }]).unwrap(), 1);
+            assert_eq!(send_batch(&a, &[Message::new(to, &bytes, 1200)]).unwrap(), 1);
             let from = a.local_addr().unwrap();
             let expected: Vec<_> = bytes.chunks(1200).map(|piece| Some((from, piece.to_vec()))).collect();
             assert_eq!(all(&mut Inbound::default(), &b), expected);

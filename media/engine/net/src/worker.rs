@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use jiangtai_core::event::Event;
 use jiangtai_core::metrics::Metrics;
-use jiangtai_core::outbox::Path;
+use jiangtai_core::outbox::{Outbox, Path};
 use jiangtai_core::shard::Shard;
 
 use crate::engine::{Input, Mailbox, Tuning};
@@ -57,8 +57,7 @@ struct Running {
     /// Media that came in is played by then.
     held_until: Option<Instant>,
     load: Load,
-    /// Runs are cut by the kernel.
-    segment: bool,
+    outgoing: Outgoing,
     stopping: bool,
 }
 
@@ -81,7 +80,7 @@ impl Worker {
             next_connection: FIRST_CONNECTION,
             held_until: None,
             load: Load::new(tuning.gather),
-            segment: tuning.segment,
+            outgoing: Outgoing { segment: tuning.segment, touched: Vec::new() },
             stopping: false,
         };
         running.serve()
@@ -205,7 +204,8 @@ impl Running {
 
     /// Plays what came in, unless it is worth waiting for more.
     fn play(&mut self, now: Instant) {
-        let shard = &mut self.worker.shard;
+        let Running { worker, connections, outgoing, .. } = self;
+        let Worker { shard, socket, metrics, .. } = worker;
         if !shard.has_pending() {
             return;
         }
@@ -213,7 +213,7 @@ impl Running {
         let due = *self.held_until.get_or_insert(now + window);
         if window.is_zero() || due <= now {
             self.held_until = None;
-            shard.play(now);
+            shard.play_and_send(now, &mut |outbox| outgoing.send(outbox, socket, metrics, connections));
         }
     }
 
@@ -231,43 +231,19 @@ impl Running {
 
     /// Sends everything the shard has put into its outbox.
     fn flush(&mut self, now: Instant) {
-        let Running { worker, connections, .. } = self;
-        if worker.shard.outbox.is_empty() {
+        let Running { worker, connections, outgoing, .. } = self;
+        let Worker { shard, socket, metrics, .. } = worker;
+        if !shard.outbox.is_empty() {
+            outgoing.send(&mut shard.outbox, socket, metrics, connections);
+        }
+        if outgoing.touched.is_empty() {
             return;
         }
-        let mut batch: [Message<'_>; BATCH] = [Message { to: NOWHERE, bytes: &[], piece: 0 }; BATCH];
-        let mut filled = 0;
-        let mut touched = Vec::new();
-        let (mut packets, mut bytes) = (0u64, 0u64);
-        for run in worker.shard.outbox.runs(if self.segment { SEGMENTS } else { 1 }) {
-            packets += run.count as u64;
-            bytes += run.bytes.len() as u64;
-            worker.metrics.run(run.count);
-            if run.to.is_tcp() {
-                if let Some(connection) = connections.get_mut(&run.to.tcp) {
-                    let lost = run.bytes.chunks(run.length.max(1)).filter(|datagram| !connection.queue(datagram)).count();
-                    worker.metrics.dropped_tcp_full.add(lost as u64);
-                    if touched.last() != Some(&run.to.tcp) {
-                        touched.push(run.to.tcp);
-                    }
-                }
-                continue;
-            }
-            let piece = if run.count > 1 { run.length as u16 } else { 0 };
-            batch[filled] = Message { to: run.to.remote, bytes: run.bytes, piece };
-            filled += 1;
-            if filled == BATCH {
-                self.segment &= send(&worker.socket, &worker.metrics, &batch);
-                filled = 0;
-            }
-        }
-        self.segment &= send(&worker.socket, &worker.metrics, batch.get(..filled).unwrap_or(&[]));
-        worker.metrics.packets_out.add(packets);
-        worker.metrics.bytes_out.add(bytes);
-        worker.shard.outbox.clear();
-        for number in touched {
+        let mut touched = std::mem::take(&mut outgoing.touched);
+        for number in touched.drain(..) {
             self.write(now, number);
         }
+        self.outgoing.touched = touched;
         self.worker.metrics.tcp_connections.set(self.connections.len() as u64);
     }
 
@@ -306,6 +282,51 @@ impl Running {
     }
 }
 
+/// How the outbox leaves.
+struct Outgoing {
+    /// Runs are cut by the kernel.
+    segment: bool,
+    /// Connections with something to write.
+    touched: Vec<u32>,
+}
+
+impl Outgoing {
+    /// Sends datagrams, queues what goes over connections; the outbox is empty afterwards.
+    fn send(&mut self, outbox: &mut Outbox, socket: &UdpSocket, metrics: &Metrics, connections: &mut HashMap<u32, Connection>) {
+        let mut batch: [Message<'_>; BATCH] = [Message::new(NOWHERE, &[], 0); BATCH];
+        let mut filled = 0;
+        let (mut packets, mut bytes) = (0u64, 0u64);
+        for run in outbox.runs(if self.segment { SEGMENTS } else { 1 }) {
+            packets += run.count as u64;
+            bytes += run.bytes as u64;
+            metrics.run(run.count);
+            if run.to.is_tcp() {
+                if let Some(connection) = connections.get_mut(&run.to.tcp) {
+                    let lost = run.datagrams().filter(|datagram| !connection.queue(datagram)).count();
+                    metrics.dropped_tcp_full.add(lost as u64);
+                    if self.touched.last() != Some(&run.to.tcp) {
+                        self.touched.push(run.to.tcp);
+                    }
+                }
+                continue;
+            }
+            let message = &mut batch[filled];
+            (message.to, message.piece) = (run.to.remote, if run.count > 1 { run.length as u16 } else { 0 });
+            let mut spans = run.spans();
+            message.spans.fill_with(|| spans.next().unwrap_or(&[]));
+            filled += 1;
+            if filled == BATCH {
+                self.segment &= send(socket, metrics, &batch);
+                filled = 0;
+            }
+        }
+        self.segment &= send(socket, metrics, batch.get(..filled).unwrap_or(&[]));
+        metrics.packets_out.add(packets);
+        metrics.bytes_out.add(bytes);
+        outbox.clear();
+    }
+}
+
 /// Sends one batch; what a full socket buffer does not take within a moment is dropped, as a full link would. False if the
 /// network cannot cut runs.
 fn send(socket: &UdpSocket, metrics: &Metrics, mut batch: &[Message<'_>]) -> bool {
@@ -331,8 +352,8 @@ fn send(socket: &UdpSocket, metrics: &Metrics, mut batch: &[Message<'_>]) -> boo
                     continue;
                 }
                 cuts &= e.raw_os_error() != Some(libc::EIO) && e.raw_os_error() != Some(libc::EINVAL);
-                for bytes in first.bytes.chunks(usize::from(first.piece)) {
-                    if send_batch(socket, &[Message { bytes, piece: 0, ..*first }]).is_err() {
+                for bytes in first.spans.iter().flat_map(|span| span.chunks(usize::from(first.piece))) {
+                    if send_batch(socket, &[Message::new(first.to, bytes, 0)]).is_err() {
                         metrics.send_errors.inc();
                     }
                 }
@@ -345,7 +366,7 @@ fn send(socket: &UdpSocket, metrics: &Metrics, mut batch: &[Message<'_>]) -> boo
 fn datagrams(message: &Message<'_>) -> u64 {
     match message.piece {
         0 => 1,
-        piece => message.bytes.len().div_ceil(usize::from(piece)) as u64,
+        piece => message.spans.iter().map(|span| span.len().div_ceil(usize::from(piece)) as u64).sum(),
     }
 }
 

@@ -211,12 +211,16 @@ impl Shard {
     /// Lets a stored packet be played by the next `play`.
     pub(super) fn await_play(&mut self, key: Key<Track>, layer: usize, sequence: u64) {
         let Some(track) = self.tracks.get_mut(key) else { return };
+        let Some(room) = self.rooms.get_mut(&track.room) else { return };
         let kind = track.kind;
         if let Some(layer) = track.layers.get_mut(layer) {
             layer.pending.push(sequence);
         }
         if !std::mem::replace(&mut track.pending, true) {
-            self.ready.push(key);
+            if room.ready.is_empty() {
+                self.ready.push(room.id);
+            }
+            room.ready.push(key);
         }
         self.urgent |= kind == Kind::Audio && self.audience(key) < PATIENT;
     }

@@ -1,5 +1,5 @@
-//! The hot path out: what was taken in since the last turn is played, track by track and receiver by receiver, so that the
-//! packets of a frame leave for each receiver in one run.
+//! The hot path out: what was taken in since the last turn is played, class by class and receiver by receiver, so that what
+//! leaves for each receiver can be one run.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::time::Instant;
@@ -9,22 +9,62 @@ use crate::arena::Key;
 use crate::event::CloseReason;
 use crate::forward::{equalise, forward, Earlier, Incoming, Turn};
 use crate::media::Kind;
+use crate::outbox::Outbox;
 use crate::slot::{Attitude, Slot};
 use crate::track::{Origin, Track};
 
 /// Packets of one layer played at a time.
 const BURST: usize = 16;
+/// Receivers served at a time.
+const PORTION: usize = 32;
+/// The outbox is worth sending from this many bytes on: less would cost system calls, more would leave the processor's cache.
+const WORTH_SENDING: usize = 128 * 1024;
 
 impl Shard {
     /// Plays everything that waits.
     pub fn play(&mut self, now: Instant) {
+        self.play_and_send(now, &mut |_| {});
+    }
+
+    /// Plays everything that waits, class by class, and now and then gives the outbox to `send`, which empties it.
+    pub fn play_and_send(&mut self, now: Instant, send: &mut dyn FnMut(&mut Outbox)) {
         self.urgent = false;
         let mut ready = std::mem::take(&mut self.ready);
-        for key in ready.drain(..) {
-            self.play_track(now, key);
+        for room in ready.drain(..) {
+            self.play_room(now, room, send);
         }
         self.ready = ready;
         self.bury(now);
+    }
+
+    /// Plays all tracks of a class to the same receivers before it goes on to the next ones: what goes to one leaves together.
+    fn play_room(&mut self, now: Instant, id: u64, send: &mut dyn FnMut(&mut Outbox)) {
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        let mut tracks = std::mem::take(&mut room.ready);
+        // A run ends with a shorter datagram: pictures first.
+        tracks.sort_unstable_by_key(|key| self.tracks.get(*key).map(|track| (track.kind == Kind::Audio, track.id)));
+        let mut audience = 0;
+        for key in &tracks {
+            audience = audience.max(self.audience(*key));
+            if let Some(track) = self.tracks.get_mut(*key) {
+                track.pending = false;
+            }
+            self.relay(*key);
+        }
+        for from in (0..audience).step_by(PORTION) {
+            tracks.iter().for_each(|key| self.play_track(now, *key, from));
+            if self.outbox.bytes() >= WORTH_SENDING {
+                send(&mut self.outbox);
+            }
+        }
+        for key in tracks.drain(..) {
+            let Some(track) = self.tracks.get_mut(key) else { continue };
+            track.layers.iter_mut().for_each(|layer| layer.pending.clear());
+        }
+        if let Some(room) = self.rooms.get_mut(&id) {
+            room.ready = tracks;
+        }
+        self.settle(now);
     }
 
     /// Whether packets wait for `play`.
@@ -53,34 +93,26 @@ impl Shard {
         }
     }
 
-    fn play_track(&mut self, now: Instant, key: Key<Track>) {
-        let Some(track) = self.tracks.get_mut(key) else { return };
-        track.pending = false;
+    /// Plays a track to a portion of its receivers.
+    fn play_track(&mut self, now: Instant, key: Key<Track>, from: usize) {
+        let Some(track) = self.tracks.get(key) else { return };
         let layers = track.layers.len();
+        let followers = self.place(track).and_then(|place| self.rooms.get(&track.room)?.followers.get(place));
+        let explicit = track.listeners.len().saturating_sub(from);
         let mut listeners = std::mem::take(&mut self.listeners);
         listeners.clear();
-        let Some(track) = self.tracks.get(key) else { return };
-        listeners.extend_from_slice(&track.listeners);
-        let explicit = listeners.len();
-        if let Some(place) = self.place(track) {
-            listeners.extend(self.rooms.get(&track.room).and_then(|room| room.followers.get(place)).into_iter().flatten());
-        }
+        listeners.extend(track.listeners.iter().chain(followers.into_iter().flatten()).skip(from).take(PORTION));
         for at in 0..layers {
             let Some(layer) = self.tracks.get_mut(key).and_then(|track| track.layers.get_mut(at)) else { continue };
-            if layer.pending.is_empty() {
-                continue;
-            }
-            let mut pending = std::mem::take(&mut layer.pending);
+            let pending = std::mem::take(&mut layer.pending);
             for burst in pending.chunks(BURST) {
                 self.play_burst(now, key, at, burst, &listeners, explicit);
             }
-            pending.clear();
             if let Some(layer) = self.tracks.get_mut(key).and_then(|track| track.layers.get_mut(at)) {
                 layer.pending = pending;
             }
         }
         self.listeners = listeners;
-        self.settle(now);
     }
 
     fn play_burst(&mut self, now: Instant, key: Key<Track>, at: usize, burst: &[u64], listeners: &[Key<Slot>], explicit: usize) {
@@ -131,7 +163,6 @@ impl Shard {
                 self.switched.push(Switched { slot: slot_key, peer: slot.peer, left });
             }
         }
-        self.relay(key, at, burst);
         if waiting {
             self.want_key_frame(now, key, at);
         }

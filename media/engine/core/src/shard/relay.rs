@@ -64,15 +64,14 @@ impl Shard {
         }
     }
 
-    /// Puts a burst into the batches of the shards that want it.
-    pub(super) fn relay(&mut self, key: Key<Track>, at: usize, burst: &[u64]) {
+    /// Puts what waits of a track into the batches of the shards that want it.
+    pub(super) fn relay(&mut self, key: Key<Track>) {
         let Some(track) = self.tracks.get(key).filter(|track| track.peer().is_some()) else { return };
         let place = self.place(track);
         let sound = place.and_then(|_| self.rooms.get(&track.room)).map_or(&[][..], |room| &room.remote);
         if track.relays.is_empty() && sound.is_empty() {
             return;
         }
-        let (Some(source), Some(layer)) = (track.source(key, at), track.layers.get(at)) else { return };
         let others = sound.iter().filter(|shard| !track.relays.contains(shard));
         for shard in track.relays.iter().chain(others) {
             let batch = match self.batches.iter().position(|(to, _)| to == shard) {
@@ -83,10 +82,12 @@ impl Shard {
                 }
             };
             let Some((_, batch)) = batch else { continue };
-            for sequence in burst {
-                let Some(stored) = layer.history.get(*sequence) else { continue };
-                if !batch.push(track.id, source, *sequence, place.map(|place| place as u8), &stored) {
-                    self.metrics.dropped_relay_full.inc();
+            for (at, layer) in track.layers.iter().enumerate() {
+                let Some(source) = track.source(key, at) else { continue };
+                for (sequence, stored) in layer.pending.iter().filter_map(|sequence| Some((*sequence, layer.history.get(*sequence)?))) {
+                    if !batch.push(track.id, source, sequence, place.map(|place| place as u8), &stored) {
+                        self.metrics.dropped_relay_full.inc();
+                    }
                 }
             }
         }
