@@ -179,8 +179,13 @@ pub fn forward(packet: &Incoming<'_>, attitude: Attitude, slot: &mut Slot, peer:
     slot.codec = Some(codec);
     let Incoming { timestamp, marker, picture, level, padding, .. } = *packet;
     let out = Outgoing { codec, sequence, timestamp, marker, payload, picture, level, padding };
-    let redundant = send_redundant(packet, &out, &segment, slot, peer, turn);
-    if let Some(bytes) = redundant.or_else(|| send(&out, &segment, None, slot, peer, turn)) {
+    let sent = if slot.repeats(turn.now) > 0 {
+        send_repeated(&out, &segment, slot, peer, turn)
+    } else {
+        send_redundant(packet, &out, &segment, slot, peer, turn)
+            .or_else(|| send(&out, &segment, None, Some(Class::Media), slot, peer, turn))
+    };
+    if let Some(bytes) = sent {
         slot.earn(bytes);
         slot.mapping.sent(sequence, packet.timestamp, packet.picture.ids(), turn.now);
         turn.metrics.forwarded.inc();
@@ -213,9 +218,22 @@ fn send_redundant(
         timestamp: segment.timestamp(out.timestamp),
         ssrc: slot.ssrc,
     };
-    write(&header, out.level, &slot.mid, &parts, 0, Class::Media, peer, turn)?;
+    write(&header, out.level, &slot.mid, &parts, 0, Some(Class::Media), peer, turn)?;
     turn.metrics.redundant_out.inc();
     Some(out.payload.len())
+}
+
+/// Sends sound after what came before it, as it left; returns the bytes of sound.
+fn send_repeated(out: &Outgoing<'_>, segment: &Segment, slot: &mut Slot, peer: &mut Peer, turn: &mut Turn<'_>) -> Option<usize> {
+    let (path, count) = (peer.path?, slot.repeats(turn.now));
+    for packet in slot.repeated.iter().flat_map(|repeated| repeated.last(count)) {
+        turn.outbox.push(path, packet);
+        peer.traffic.bytes_out += packet.len() as u64;
+        turn.metrics.repeated_out.inc();
+    }
+    let sent = send(out, segment, None, None, slot, peer, turn)?;
+    slot.repeated.get_or_insert_default().keep(turn.outbox.last());
+    Some(sent)
 }
 
 /// The codec and payload this slot can be given: as is, or the primary block of redundant audio.
@@ -264,7 +282,7 @@ fn send_again(stored: &Stored<'_>, segment: &Segment, sequence: u64, slot: &mut 
     let out = Outgoing { codec, sequence, timestamp, marker, payload, picture: Picture::parse(codec, payload), level: None, padding: 0 };
     let rtx = slot.rtx_sequence;
     slot.rtx_sequence = rtx.wrapping_add(1);
-    send(&out, segment, Some(rtx), slot, peer, turn).unwrap_or(0)
+    send(&out, segment, Some(rtx), Some(Class::Rtx), slot, peer, turn).unwrap_or(0)
 }
 
 /// Sends a packet of nothing but padding (at most 255 bytes) on the slot's RTX stream; returns the bytes sent.
@@ -274,7 +292,7 @@ pub fn pad(bytes: usize, slot: &mut Slot, peer: &mut Peer, turn: &mut Turn<'_>) 
     let sequence = slot.rtx_sequence;
     let header = Header { payload_type, marker: false, sequence, timestamp, ssrc };
     let padding = bytes.clamp(1, 255) as u8;
-    let sent = write(&header, None, &slot.mid, &[], padding, Class::Padding, peer, turn);
+    let sent = write(&header, None, &slot.mid, &[], padding, Some(Class::Padding), peer, turn);
     if sent.is_some() {
         slot.rtx_sequence = sequence.wrapping_add(1);
     }
@@ -282,7 +300,15 @@ pub fn pad(bytes: usize, slot: &mut Slot, peer: &mut Peer, turn: &mut Turn<'_>) 
 }
 
 /// Rewrites one packet for its receiver; returns its payload bytes if it was queued.
-fn send(out: &Outgoing<'_>, segment: &Segment, rtx: Option<u16>, slot: &Slot, peer: &mut Peer, turn: &mut Turn<'_>) -> Option<usize> {
+fn send(
+    out: &Outgoing<'_>,
+    segment: &Segment,
+    rtx: Option<u16>,
+    class: Option<Class>,
+    slot: &Slot,
+    peer: &mut Peer,
+    turn: &mut Turn<'_>,
+) -> Option<usize> {
     let (pt, rtx_pt) = slot.payload_type(out.codec)?;
     let original = (out.sequence as u16).to_be_bytes();
     let (payload_type, ssrc, sequence, prefix): (u8, u32, u16, &[u8]) = match rtx {
@@ -293,12 +319,11 @@ fn send(out: &Outgoing<'_>, segment: &Segment, rtx: Option<u16>, slot: &Slot, pe
     let mut rewritten = [0u8; HEAD_LIMIT];
     let (head_len, replaced) = rewrite_head(out, segment, slot, &mut rewritten)?;
     let (head, body) = (rewritten.get(..head_len)?, out.payload.get(replaced..)?);
-    let class = if rtx.is_some() { Class::Rtx } else { Class::Media };
     write(&header, out.level, &slot.mid, &[prefix, head, body], out.padding, class, peer, turn)?;
     Some(out.payload.len())
 }
 
-/// Writes and seals one packet into the outbox; returns its length.
+/// Writes and seals one packet into the outbox; returns its length. Without a class it has no transport-wide number.
 #[allow(clippy::too_many_arguments)]
 fn write(
     header: &Header,
@@ -306,7 +331,7 @@ fn write(
     mid: &str,
     parts: &[&[u8]],
     padding: u8,
-    class: Class,
+    class: Option<Class>,
     peer: &mut Peer,
     turn: &mut Turn<'_>,
 ) -> Option<usize> {
@@ -319,7 +344,7 @@ fn write(
     let mut count = 0;
     let values: [(Option<u8>, &[u8]); 4] = [
         (ids.mid, mid.as_bytes()),
-        (ids.twcc, &transport),
+        (ids.twcc.filter(|_| class.is_some()), &transport),
         (ids.abs_send_time, &send_time),
         (ids.audio_level.filter(|_| level.is_some()), &level_byte),
     ];
@@ -338,7 +363,7 @@ fn write(
         return None;
     };
     turn.outbox.commit(path, sealed);
-    if peer.extensions.twcc.is_some() {
+    if let (Some(class), Some(_)) = (class, peer.extensions.twcc) {
         if let Some(bandwidth) = peer.bandwidth.as_mut() {
             bandwidth.sent(peer.twcc_sequence, sealed + UDP_OVERHEAD, class, turn.now_us);
         }

@@ -28,6 +28,7 @@ pub mod rate;
 pub mod receive;
 pub mod red;
 pub mod relay;
+mod repeats;
 pub mod room;
 pub mod rtcp;
 pub mod rtp;

@@ -54,7 +54,7 @@ metrics! {
     // traffic
     packets_in, bytes_in, packets_out, bytes_out, rtcp_in, rtcp_out, stun_in, stun_out, dtls_in, dtls_out,
     forwarded, nack_in, nack_out, rtx_in, rtx_out, pli_in, pli_out, twcc_out, twcc_in, sender_reports_out,
-    batches_in, batches_out, relayed, cached_starts, probe_bytes, redundant_out,
+    batches_in, batches_out, relayed, cached_starts, probe_bytes, redundant_out, repeated_out,
     runs_1, runs_2_3, runs_4_7, runs_8_15, runs_16_up, gather_us,
     // life
     peers, tracks, slots, rooms, joins, dtls_failures, ice_restarts, path_changes, panics,

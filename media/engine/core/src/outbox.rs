@@ -126,6 +126,11 @@ impl Outbox {
         self.commit(to, datagram.len());
     }
 
+    /// The last datagram.
+    pub fn last(&self) -> &[u8] {
+        self.transmits.last().and_then(|last| self.arena.get(last.bytes.clone())).unwrap_or(&[])
+    }
+
     pub fn is_empty(&self) -> bool {
         self.transmits.is_empty()
     }

@@ -8,6 +8,7 @@ use crate::command::AddSlot;
 use crate::mapping::{Mapping, Source};
 use crate::media::{CodecName, Kind, CODECS};
 use crate::peer::Peer;
+use crate::repeats::{self, Repeats};
 use crate::track::Track;
 
 /// Resends of one packet, at most.
@@ -56,8 +57,10 @@ pub struct Slot {
     pub report_due: Option<Instant>,
     resent: Vec<Resent>,
     credit: i64,
-    /// Earlier packets of sound repeated with each, and until when at least.
-    repeats: (usize, Option<Instant>),
+    /// Earlier packets of sound that go with each, and until when at least.
+    redundancy: (usize, Option<Instant>),
+    /// Those, for a receiver that takes no redundant payloads.
+    pub repeated: Option<Box<Repeats>>,
 }
 
 /// What a slot makes of packets of a source.
@@ -108,7 +111,8 @@ impl Slot {
             report_due: None,
             resent: Vec::new(),
             credit: CREDIT,
-            repeats: (0, None),
+            redundancy: (0, None),
+            repeated: None,
         }
     }
 
@@ -140,20 +144,31 @@ impl Slot {
 
     /// The receiver reported its loss (1/256): sound is repeated at once, and for a while after the last loss.
     pub fn lost(&mut self, fraction: u8, now: Instant) {
-        let wanted = match fraction {
+        let wanted = match repeats::before_repair(fraction, self.repeats(now)) {
             0..=4 => 0,
             5..=20 => 1,
             _ => 2,
         };
         if wanted >= self.redundancy(now) {
-            self.repeats = (wanted, Some(now + REPEATING));
+            self.redundancy = (wanted, Some(now + REPEATING));
+        }
+        if self.repeats(now) == 0 {
+            self.repeated = None;
         }
     }
 
     /// How many earlier packets of sound go with each one.
     pub fn redundancy(&self, now: Instant) -> usize {
-        match self.repeats {
+        match self.redundancy {
             (count, Some(until)) if until > now => count,
+            _ => 0,
+        }
+    }
+
+    /// How many of them go as packets of their own, since the receiver takes no redundant payloads (RFC 2198).
+    pub fn repeats(&self, now: Instant) -> usize {
+        match self.kind {
+            Kind::Audio if self.payload_type(CodecName::Red).is_none() => self.redundancy(now),
             _ => 0,
         }
     }

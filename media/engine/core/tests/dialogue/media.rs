@@ -387,3 +387,41 @@ fn a_receiver_that_loses_sound_gets_each_word_again_with_the_next_ones_until_it_
     say(&mut scene, 2);
     assert!(scene.client(2).take(3000).iter().all(|p| p.pt == OPUS));
 }
+
+#[test]
+fn a_receiver_without_redundant_payloads_gets_the_same_packets_again_instead() {
+    let mut scene = Scene::new();
+    scene.join(1);
+    scene.join(2);
+    scene.add_track(11, 1, Kind::Audio, 1100, opus());
+    scene.add_slot(30, 2, Kind::Audio, 3000, opus(), Some(0));
+    let say = |scene: &mut Scene, word: u8| {
+        let (_, packet) = scene.packet(1, 1100, OPUS, 960, Some(20), &[0x78, word, word, word]);
+        scene.send(1, &packet);
+        scene.advance(20);
+    };
+    (1..5).for_each(|word| say(&mut scene, word));
+    let report = |scene: &mut Scene, fraction_lost: u8| {
+        let block = ReportBlock { ssrc: 3000, fraction_lost, ..ReportBlock::default() };
+        let report = scene.client(2).seal_rtcp(|rtcp| rtcp.receiver_report(1, &[block]).unwrap());
+        scene.send(2, &report);
+    };
+    report(&mut scene, 77);
+    scene.client(2).take(3000);
+    let lost_before = scene.client(2).too_late;
+    (5..9).for_each(|word| say(&mut scene, word));
+    let got: Vec<u8> = scene.client(2).take(3000).iter().map(|p| p.payload[1]).collect();
+    assert_eq!(got, vec![5, 6, 7, 8], "what came already is a replay");
+    assert_eq!((scene.client(2).too_late - lost_before, scene.metric("repeated_out")), (5, 5));
+    // What is still missing says that as much is lost as before.
+    report(&mut scene, 7);
+    scene.live(4_000);
+    (9..12).for_each(|word| say(&mut scene, word));
+    let got = scene.client(2).take(3000).len() as u64;
+    assert!(got > 0 && scene.metric("repeated_out") == 5 + 2 * got);
+    report(&mut scene, 0);
+    scene.live(10_500);
+    (12..20).for_each(|word| say(&mut scene, word));
+    let last = scene.client(2).take(3000).len() as u64;
+    assert!(last > 0 && scene.metric("repeated_out") == 5 + 2 * got);
+}
