@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::command::IceCredentials;
 use crate::outbox::Path;
+use crate::stun;
 
 /// Pairs remembered per peer.
 const PAIRS: usize = 8;
@@ -50,12 +51,25 @@ pub struct Changes {
     pub retired: Vec<String>,
 }
 
+/// Credentials with the schedule of our password.
+#[derive(Debug)]
+struct Known {
+    of: IceCredentials,
+    key: stun::Key,
+}
+
+impl Known {
+    fn new(of: IceCredentials) -> Known {
+        Known { key: stun::Key::new(of.local_pwd.as_bytes()), of }
+    }
+}
+
 /// ICE state of one peer.
 #[derive(Debug)]
 pub struct Ice {
     generation: u32,
-    current: IceCredentials,
-    next: Option<IceCredentials>,
+    current: Known,
+    next: Option<Known>,
     pairs: Vec<Pair>,
     selected: Option<Path>,
     selected_generation: u32,
@@ -64,27 +78,35 @@ pub struct Ice {
 
 impl Ice {
     pub fn new(credentials: IceCredentials, now: Instant) -> Ice {
-        Ice { generation: 0, current: credentials, next: None, pairs: Vec::new(), selected: None, selected_generation: 0, last_check: now }
+        Ice {
+            generation: 0,
+            current: Known::new(credentials),
+            next: None,
+            pairs: Vec::new(),
+            selected: None,
+            selected_generation: 0,
+            last_check: now,
+        }
     }
 
     /// Second set of credentials; returns a fragment that an earlier unfinished restart had brought.
     pub fn restart(&mut self, credentials: IceCredentials) -> Option<String> {
-        self.next.replace(credentials).map(|old| old.local_ufrag)
+        self.next.replace(Known::new(credentials)).map(|old| old.of.local_ufrag)
     }
 
-    /// Generation and password for a USERNAME ("ours:theirs").
-    pub fn password(&self, username: &str) -> Option<(u32, &str)> {
+    /// Generation and MESSAGE-INTEGRITY key for a USERNAME ("ours:theirs").
+    pub fn key(&self, username: &str) -> Option<(u32, &stun::Key)> {
         let (ours, _) = username.split_once(':')?;
         match &self.next {
-            Some(next) if next.local_ufrag == ours => Some((self.generation + 1, &next.local_pwd)),
-            _ if self.current.local_ufrag == ours => Some((self.generation, &self.current.local_pwd)),
+            Some(next) if next.of.local_ufrag == ours => Some((self.generation + 1, &next.key)),
+            _ if self.current.of.local_ufrag == ours => Some((self.generation, &self.current.key)),
             _ => None,
         }
     }
 
     /// Every local fragment that names this peer.
     pub fn local_ufrags(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(&self.current).chain(&self.next).map(|c| c.local_ufrag.as_str())
+        std::iter::once(&self.current).chain(&self.next).map(|known| known.of.local_ufrag.as_str())
     }
 
     /// Where to send, if anywhere: the nominated pair, before that the latest checked one.
@@ -157,7 +179,7 @@ impl Ice {
         if let Some(next) = self.next.take() {
             let old = std::mem::replace(&mut self.current, next);
             self.generation += 1;
-            changes.retired.push(old.local_ufrag);
+            changes.retired.push(old.of.local_ufrag);
         }
     }
 
@@ -193,6 +215,10 @@ mod tests {
         Path::udp(([127, 0, 0, 1], port).into())
     }
 
+    fn generation(ice: &Ice, username: &str) -> Option<u32> {
+        ice.key(username).map(|(generation, _)| generation)
+    }
+
     fn check(port: u16, generation: u32, priority: u32, nominate: bool) -> Check {
         Check { path: path(port), generation, priority, nominate }
     }
@@ -223,14 +249,12 @@ mod tests {
         let mut ice = Ice::new(credentials(0), t);
         ice.accepted(check(1, 0, 100, true), t);
         assert_eq!(ice.restart(credentials(1)), None);
-        assert_eq!(ice.password("us0:x"), Some((0, "ourpassword0")));
-        assert_eq!(ice.password("us1:x"), Some((1, "ourpassword1")));
+        assert_eq!((generation(&ice, "us0:x"), generation(&ice, "us1:x")), (Some(0), Some(1)));
         ice.accepted(check(2, 1, 1, false), t);
         assert_eq!(ice.selected(), Some(path(1)));
         let changes = ice.accepted(check(2, 1, 1, true), t);
         assert_eq!((changes.selected, changes.retired), (true, vec!["us0".to_string()]));
-        assert_eq!((ice.selected(), ice.password("us0:x")), (Some(path(2)), None));
-        assert_eq!(ice.password("us1:x"), Some((1, "ourpassword1")));
+        assert_eq!((ice.selected(), generation(&ice, "us0:x"), generation(&ice, "us1:x")), (Some(path(2)), None, Some(1)));
     }
 
     #[test]

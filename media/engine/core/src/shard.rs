@@ -230,11 +230,10 @@ impl Shard {
     /// A check for a known peer: nothing changes unless its integrity holds (RFC 8445 section 7.3).
     fn check(&mut self, now: Instant, from: Path, key: Key<Peer>, request: &stun::Message<'_>) {
         let Some(peer) = self.peers.get(key) else { return };
-        let Some((generation, password)) = request.username().and_then(|name| peer.ice.password(name)) else {
+        let Some((generation, integrity)) = request.username().and_then(|name| peer.ice.key(name)) else {
             return self.metrics.dropped_stun_unknown_user.inc();
         };
-        let password = stun::Key::new(password.as_bytes());
-        if request.verify_integrity(&password).is_err() {
+        if request.verify_integrity(integrity).is_err() {
             return self.metrics.dropped_stun_integrity.inc();
         }
         // A path belongs to one peer. One that is in use cannot be taken over from a forged source address.
@@ -243,12 +242,11 @@ impl Shard {
                 return self.metrics.dropped_stun_path_taken.inc();
             }
         }
-        let Some(peer) = self.peers.get_mut(key) else { return };
         let space = self.outbox.space(stun::MAX_MESSAGE);
         let role_conflict = request.controlled().is_some();
         let written = match role_conflict {
-            true => stun::error_response(space, request, 487, Some(&password)),
-            false => stun::binding_success(space, request, unmapped(from.remote), &password),
+            true => stun::error_response(space, request, 487, Some(integrity)),
+            false => stun::binding_success(space, request, unmapped(from.remote), integrity),
         };
         if let Ok(len) = written {
             self.outbox.commit(from, len);
@@ -257,6 +255,7 @@ impl Shard {
         if role_conflict {
             return;
         }
+        let Some(peer) = self.peers.get_mut(key) else { return };
         let check = Check { path: from, generation, priority: request.priority().unwrap_or(0), nominate: request.use_candidate() };
         let changes = peer.ice.accepted(check, now);
         let before = std::mem::replace(&mut peer.path, peer.ice.selected());

@@ -96,10 +96,25 @@ pub fn is_stun(datagram: &[u8]) -> bool {
     datagram.first().is_some_and(|first| *first <= 3)
 }
 
-/// CRC-32 (ISO 3309) without tables: STUN is rare and short.
+/// The remainder of each byte, for `crc32`.
+const CRC: [u32; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut crc = byte as u32;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = if crc & 1 == 0 { crc >> 1 } else { crc >> 1 ^ 0xedb8_8320 };
+            bit += 1;
+        }
+        table[byte] = crc;
+        byte += 1;
+    }
+    table
+};
+
+/// CRC-32 (ISO 3309).
 fn crc32(bytes: &[u8]) -> u32 {
-    let crc = bytes.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 0 { crc >> 1 } else { crc >> 1 ^ 0xedb8_8320 })
-    });
-    !crc
+    let remainder = |at: u32| CRC.get((at & 0xff) as usize).copied().unwrap_or(0);
+    !bytes.iter().fold(u32::MAX, |crc, byte| crc >> 8 ^ remainder(crc ^ u32::from(*byte)))
 }

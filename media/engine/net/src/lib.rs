@@ -5,6 +5,8 @@
 
 pub mod engine;
 pub mod fanout;
+mod load;
+mod outgoing;
 pub mod queue;
 pub mod sys;
 mod tcp;

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 use std::sync::mpsc::Receiver;
 use std::sync::Arc;
@@ -12,12 +12,14 @@ use std::time::{Duration, Instant};
 
 use jiangtai_core::event::Event;
 use jiangtai_core::metrics::Metrics;
-use jiangtai_core::outbox::{Outbox, Path};
+use jiangtai_core::outbox::Path;
 use jiangtai_core::shard::Shard;
 
 use crate::engine::{Input, Mailbox, Tuning};
+use crate::load::Load;
+use crate::outgoing::Outgoing;
 use crate::queue::EventQueue;
-use crate::sys::{join_incoming, send_batch, wait_writable, Epoll, EventFd, Inbound, Message, BATCH, BATCH_IN};
+use crate::sys::{join_incoming, Epoll, EventFd, Inbound, BATCH_IN};
 use crate::tcp::{self, Connection, Handover, Progress};
 
 const UDP: u64 = 0;
@@ -26,12 +28,6 @@ const WAKE: u64 = 1;
 const FIRST_CONNECTION: u32 = 2;
 /// Batches taken before timers and sending get their turn.
 const BATCHES: usize = 8;
-/// Datagrams the kernel cuts from one run.
-const SEGMENTS: usize = 64;
-/// Below this share of a core nothing waits for company.
-const RELAXED: f32 = 0.25;
-const LOAD_SPAN: Duration = Duration::from_millis(100);
-const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 /// Connections one shard serves.
 const CONNECTIONS: usize = 16_384;
 
@@ -80,7 +76,7 @@ impl Worker {
             next_connection: FIRST_CONNECTION,
             held_until: None,
             load: Load::new(tuning.gather),
-            outgoing: Outgoing { segment: tuning.segment, touched: Vec::new() },
+            outgoing: Outgoing::new(tuning.segment),
             stopping: false,
         };
         running.serve()
@@ -94,6 +90,9 @@ impl Running {
             let due = self.worker.shard.next_timeout().into_iter().chain(self.held_until).min();
             let timeout = due.map(|at| at.saturating_duration_since(Instant::now()));
             self.epoll.wait(&mut ready, timeout)?;
+            if ready.contains(&UDP) && !self.load.pause().is_zero() {
+                std::thread::sleep(self.load.pause());
+            }
             let now = Instant::now();
             for token in ready.drain(..) {
                 match token {
@@ -103,11 +102,12 @@ impl Running {
                 }
             }
             self.worker.shard.timeout(now);
+            let media = self.worker.shard.has_pending();
             self.play(now);
             self.flush(now);
             self.hand_over();
             self.tell(now);
-            self.load.worked(now, Instant::now());
+            self.load.worked(now, Instant::now(), media);
             self.worker.metrics.gather_us.set(self.load.window().as_micros() as u64);
         }
         Ok(())
@@ -279,143 +279,5 @@ impl Running {
             |(number, connection): (&u32, &Connection)| (!shard.knows(tcp::path(connection.remote, *number))).then_some(*number);
         let gone: Vec<u32> = self.connections.iter().filter_map(ownerless).collect();
         gone.into_iter().for_each(|number| self.drop_connection(now, number));
-    }
-}
-
-/// How the outbox leaves.
-struct Outgoing {
-    /// Runs are cut by the kernel.
-    segment: bool,
-    /// Connections with something to write.
-    touched: Vec<u32>,
-}
-
-impl Outgoing {
-    /// Sends datagrams, queues what goes over connections; the outbox is empty afterwards.
-    fn send(&mut self, outbox: &mut Outbox, socket: &UdpSocket, metrics: &Metrics, connections: &mut HashMap<u32, Connection>) {
-        let mut batch: [Message<'_>; BATCH] = [Message::new(NOWHERE, &[], 0); BATCH];
-        let mut filled = 0;
-        let (mut packets, mut bytes) = (0u64, 0u64);
-        for run in outbox.runs(if self.segment { SEGMENTS } else { 1 }) {
-            packets += run.count as u64;
-            bytes += run.bytes as u64;
-            metrics.run(run.count);
-            if run.to.is_tcp() {
-                if let Some(connection) = connections.get_mut(&run.to.tcp) {
-                    let lost = run.datagrams().filter(|datagram| !connection.queue(datagram)).count();
-                    metrics.dropped_tcp_full.add(lost as u64);
-                    if self.touched.last() != Some(&run.to.tcp) {
-                        self.touched.push(run.to.tcp);
-                    }
-                }
-                continue;
-            }
-            let message = &mut batch[filled];
-            (message.to, message.piece) = (run.to.remote, if run.count > 1 { run.length as u16 } else { 0 });
-            let mut spans = run.spans();
-            message.spans.fill_with(|| spans.next().unwrap_or(&[]));
-            filled += 1;
-            if filled == BATCH {
-                self.segment &= send(socket, metrics, &batch);
-                filled = 0;
-            }
-        }
-        self.segment &= send(socket, metrics, batch.get(..filled).unwrap_or(&[]));
-        metrics.packets_out.add(packets);
-        metrics.bytes_out.add(bytes);
-        outbox.clear();
-    }
-}
-
-/// Sends one batch; what a full socket buffer does not take within a moment is dropped, as a full link would. False if the
-/// network cannot cut runs.
-fn send(socket: &UdpSocket, metrics: &Metrics, mut batch: &[Message<'_>]) -> bool {
-    let mut waited = false;
-    let mut cuts = true;
-    while let Some(first) = batch.first() {
-        metrics.batches_out.inc();
-        match send_batch(socket, batch) {
-            Ok(sent) => batch = batch.get(sent.max(1)..).unwrap_or(&[]),
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock || e.raw_os_error() == Some(libc::ENOBUFS) => {
-                if waited || !wait_writable(socket, Duration::from_millis(2)) {
-                    metrics.dropped_send_full.add(batch.iter().map(datagrams).sum());
-                    return cuts;
-                }
-                waited = true;
-            }
-            // The first message is the one that failed. A run may go in pieces where the interface cannot cut it.
-            Err(e) => {
-                batch = batch.get(1..).unwrap_or(&[]);
-                if first.piece == 0 {
-                    metrics.send_errors.inc();
-                    continue;
-                }
-                cuts &= e.raw_os_error() != Some(libc::EIO) && e.raw_os_error() != Some(libc::EINVAL);
-                for bytes in first.spans.iter().flat_map(|span| span.chunks(usize::from(first.piece))) {
-                    if send_batch(socket, &[Message::new(first.to, bytes, 0)]).is_err() {
-                        metrics.send_errors.inc();
-                    }
-                }
-            }
-        }
-    }
-    cuts
-}
-
-fn datagrams(message: &Message<'_>) -> u64 {
-    match message.piece {
-        0 => 1,
-        piece => message.spans.iter().map(|span| span.len().div_ceil(usize::from(piece)) as u64).sum(),
-    }
-}
-
-/// How busy the thread is, and how long media may wait for company because of it.
-#[derive(Debug)]
-struct Load {
-    since: Instant,
-    busy: Duration,
-    share: f32,
-    most: Duration,
-}
-
-impl Load {
-    fn new(most: Duration) -> Load {
-        Load { since: Instant::now(), busy: Duration::ZERO, share: 0.0, most }
-    }
-
-    /// A turn took from `begun` to `now`.
-    fn worked(&mut self, begun: Instant, now: Instant) {
-        self.busy += now.saturating_duration_since(begun);
-        let span = now.saturating_duration_since(self.since);
-        if span >= LOAD_SPAN {
-            self.share = self.busy.as_secs_f32() / span.as_secs_f32();
-            self.since = now;
-            self.busy = Duration::ZERO;
-        }
-    }
-
-    /// Nothing while there is time to spare, then growing to the most; whole milliseconds, since the thread sleeps in them.
-    fn window(&self) -> Duration {
-        if self.share < RELAXED {
-            return Duration::ZERO;
-        }
-        Duration::from_millis((self.share.min(1.0) * self.most.as_millis() as f32).round() as u64)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn media_waits_for_company_only_under_load() {
-        let mut load = Load::new(Duration::from_millis(5));
-        let begun = load.since;
-        load.worked(begun, begun + Duration::from_millis(5));
-        load.worked(begun + LOAD_SPAN, begun + LOAD_SPAN);
-        assert_eq!(load.window(), Duration::ZERO);
-        load.worked(begun + LOAD_SPAN, begun + LOAD_SPAN * 2);
-        assert_eq!(load.window(), Duration::from_millis(5));
     }
 }

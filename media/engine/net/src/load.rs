@@ -1,0 +1,88 @@
+//! How busy a shard thread is, and what may wait because of it.
+
+use std::time::{Duration, Instant};
+
+/// Below this share of a core nothing waits for company.
+const RELAXED: f32 = 0.25;
+const LOAD_SPAN: Duration = Duration::from_millis(100);
+/// Turns without media in that time that are worth joining, and how long they are then apart.
+const MURMUR: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// How busy the thread is, and how long datagrams may wait for company because of it.
+#[derive(Debug)]
+pub struct Load {
+    since: Instant,
+    busy: Duration,
+    turns: u32,
+    share: f32,
+    /// There was no media lately, but much else: checks of many idle peers.
+    murmur: bool,
+    media: bool,
+    most: Duration,
+}
+
+impl Load {
+    pub fn new(most: Duration) -> Load {
+        Load { since: Instant::now(), busy: Duration::ZERO, turns: 0, share: 0.0, murmur: false, media: false, most }
+    }
+
+    /// A turn, with media or without, took from `begun` to `now`.
+    pub fn worked(&mut self, begun: Instant, now: Instant, media: bool) {
+        self.busy += now.saturating_duration_since(begun);
+        self.turns = self.turns.saturating_add(1);
+        self.media |= media;
+        let span = now.saturating_duration_since(self.since);
+        if span >= LOAD_SPAN {
+            self.share = self.busy.as_secs_f32() / span.as_secs_f32();
+            self.murmur = !self.media && self.turns > MURMUR;
+            *self = Load { since: now, busy: Duration::ZERO, turns: 0, media: false, ..*self };
+        }
+    }
+
+    /// How long to wait before the socket is read: without media nothing is in a hurry, and each wake-up costs as much as an answer.
+    pub fn pause(&self) -> Duration {
+        if self.murmur {
+            PAUSE
+        } else {
+            Duration::ZERO
+        }
+    }
+
+    /// Nothing while there is time to spare, then growing to the most; whole milliseconds, since the thread sleeps in them.
+    pub fn window(&self) -> Duration {
+        if self.share < RELAXED {
+            return Duration::ZERO;
+        }
+        Duration::from_millis((self.share.min(1.0) * self.most.as_millis() as f32).round() as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn media_waits_for_company_only_under_load() {
+        let mut load = Load::new(Duration::from_millis(5));
+        let begun = load.since;
+        load.worked(begun, begun + Duration::from_millis(5), true);
+        load.worked(begun + LOAD_SPAN, begun + LOAD_SPAN, true);
+        assert_eq!(load.window(), Duration::ZERO);
+        load.worked(begun + LOAD_SPAN, begun + LOAD_SPAN * 2, true);
+        assert_eq!(load.window(), Duration::from_millis(5));
+    }
+
+    #[test]
+    fn many_turns_without_media_are_joined_until_media_comes() {
+        let mut load = Load::new(Duration::from_millis(5));
+        let begun = load.since;
+        let step = LOAD_SPAN / 50;
+        (1..=50).for_each(|n| load.worked(begun + step * n, begun + step * n, false));
+        assert_eq!(load.pause(), PAUSE);
+        (51..=100).for_each(|n| load.worked(begun + step * n, begun + step * n, n == 70));
+        assert_eq!(load.pause(), Duration::ZERO);
+        load.worked(begun + LOAD_SPAN * 4, begun + LOAD_SPAN * 4, false);
+        assert_eq!(load.pause(), Duration::ZERO, "a turn now and then");
+    }
+}
