@@ -1,4 +1,7 @@
-//! When a publisher sends what: 30 frames and 50 words a second from one beginning, no drift. Pure.
+//! When a publisher sends what: 30 frames and 50 words a second, each from a beginning of its own, no drift. Pure.
+//!
+//! Cameras and microphones of many people keep no common time: where in its period each begins is a matter of the publisher's
+//! number, spread as by chance and the same in every run.
 
 use std::time::{Duration, Instant};
 
@@ -13,20 +16,28 @@ pub enum Due {
 }
 
 pub struct Pace {
-    start: Instant,
+    first_frame: Instant,
+    first_word: Instant,
     frames: u32,
     words: u32,
 }
 
 impl Pace {
-    pub fn new(start: Instant) -> Pace {
-        Pace { start, frames: 0, words: 0 }
+    /// Publisher `number` begins within a period of `start`.
+    pub fn new(start: Instant, number: u32) -> Pace {
+        let (frame, word) = (chance(number), chance(!number));
+        Pace {
+            first_frame: start + (Duration::from_secs(1) / FRAME_RATE).mul_f64(frame),
+            first_word: start + WORD.mul_f64(word),
+            frames: 0,
+            words: 0,
+        }
     }
 
     /// The next and when it is due; a frame before a word of the same moment.
     pub fn next(&self) -> (Instant, Due) {
-        let frame = self.start + Duration::from_secs(1) * self.frames / FRAME_RATE;
-        let word = self.start + WORD * self.words;
+        let frame = self.first_frame + Duration::from_secs(1) * self.frames / FRAME_RATE;
+        let word = self.first_word + WORD * self.words;
         if frame <= word {
             (frame, Due::Frame(self.frames))
         } else {
@@ -46,14 +57,39 @@ impl Pace {
     }
 }
 
+/// Of 0..1, as if by chance (the finaliser of MurmurHash3).
+fn chance(number: u32) -> f64 {
+    let mut hash = number.wrapping_add(0x9e37_79b9);
+    hash = (hash ^ hash >> 16).wrapping_mul(0x85eb_ca6b);
+    hash = (hash ^ hash >> 13).wrapping_mul(0xc2b2_ae35);
+    f64::from(hash ^ hash >> 16) / 4_294_967_296.0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn in_step(start: Instant) -> Pace {
+        Pace { first_frame: start, first_word: start, frames: 0, words: 0 }
+    }
+
+    #[test]
+    fn publishers_begin_all_over_the_period() {
+        let start = Instant::now();
+        let mut eighths = [[0; 8]; 2];
+        for number in 0..800 {
+            let pace = Pace::new(start, number);
+            let [frame, word] = [pace.first_frame, pace.first_word].map(|at| at.duration_since(start).as_secs_f64());
+            eighths[0][(frame * f64::from(FRAME_RATE) * 8.0) as usize] += 1;
+            eighths[1][(word / WORD.as_secs_f64() * 8.0) as usize] += 1;
+        }
+        assert!(eighths.iter().flatten().all(|count| (60..140).contains(count)), "{eighths:?}");
+    }
+
     #[test]
     fn every_second_has_thirty_frames_and_fifty_words_at_their_time() {
         let start = Instant::now();
-        let mut pace = Pace::new(start);
+        let mut pace = in_step(start);
         assert_eq!(pace.take(start).map(|t| t.0), Some(Due::Frame(0)));
         assert_eq!(pace.take(start), Some((Due::Word(0), Duration::ZERO)));
         assert_eq!(pace.take(start), None);
@@ -72,7 +108,7 @@ mod tests {
     #[test]
     fn what_was_missed_is_due_at_once_and_says_how_late() {
         let start = Instant::now();
-        let mut pace = Pace::new(start);
+        let mut pace = in_step(start);
         let now = start + Duration::from_millis(100);
         let taken: Vec<_> = std::iter::from_fn(|| pace.take(now)).collect();
         assert_eq!(taken.iter().filter(|t| matches!(t.0, Due::Frame(_))).count(), 4);

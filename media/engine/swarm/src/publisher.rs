@@ -84,7 +84,7 @@ impl Publisher {
                 (_, None) => {}
             }
         }
-        self.pace = Some(Pace::new(now));
+        self.pace = Some(Pace::new(now, self.number));
     }
 
     pub fn requested(&mut self, event: &Event) {
