@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from server import auth, keyring
+from server import auth, keyring, swarm
 from server import config as configuration
 from server.config import Config, ConfigError
 from signaling.classroom.roles import Role
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ConfigError as error:
         sys.stderr.writelines(f"jiangtai: {problem}\n" for problem in error.problems)
         return 2
-    except (Failed, OSError, keyring.KeyProblem) as error:
+    except (Failed, OSError, keyring.KeyProblem, swarm.NotBuilt) as error:
         sys.stderr.write(f"jiangtai: {error}\n")
         return 1
 
@@ -48,6 +48,10 @@ def _serve(config: Config, options: argparse.Namespace) -> int:
     from server import serve
 
     return serve.run(config)
+
+
+def _swarm(config: Config, options: argparse.Namespace) -> None:
+    swarm.become(options.words)
 
 
 def _reference(config: Config, options: argparse.Namespace) -> None:
@@ -219,6 +223,9 @@ def _parser() -> argparse.ArgumentParser:
     key = commands.add_parser("key", help="signing and API keys").add_subparsers(required=True)
     add(key, "rotate", _key_rotate, "give the node a fresh signing key", common)
     add(key, "api", _key_api, "make an API key", common).add_argument("name")
+    load = commands.add_parser("swarm", help="put load on a server: publishers and viewers with real media", add_help=False)
+    load.add_argument("words", nargs=argparse.REMAINDER, help="class, run or floor with its options")
+    load.set_defaults(run=_swarm, config=None)
     return parser
 
 

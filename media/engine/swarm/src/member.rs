@@ -14,6 +14,7 @@ use crate::publisher::Publisher;
 use crate::viewer::{Viewer, World};
 
 pub const KEEP_ALIVE: Duration = Duration::from_secs(25);
+const NEVER: Duration = Duration::from_secs(1 << 30);
 
 pub enum Part {
     Publisher(Publisher),
@@ -101,7 +102,11 @@ impl Member {
     /// The next step of the dialogue.
     fn converse(&mut self, response: Option<&Response>, now: Instant) {
         match self.door.next(response, &mut self.peer) {
-            Ok(Step::Ask(request)) => self.ask(&request),
+            Ok(Step::Ask(request)) => {
+                // Until the other side knows who we are, checks would only be thrown away and come again late.
+                self.peer.deadline = now + NEVER;
+                self.ask(&request);
+            }
             Ok(Step::Done) => {
                 self.phase = Phase::Connecting;
                 self.answered_at = Some(now);

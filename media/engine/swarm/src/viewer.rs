@@ -96,6 +96,8 @@ struct Format {
 
 pub struct Viewer {
     pub full: bool,
+    /// The one video codec that was agreed on, whatever else an offer lists.
+    codec: Codec,
     room: u32,
     rules: Rules,
     /// Of 1000 datagrams lost on purpose, and what decides.
@@ -124,6 +126,7 @@ impl Viewer {
         let file = file.map_err(|e| format!("--record: {e}"))?;
         Ok(Viewer {
             full: number < plan.full,
+            codec: plan.codec,
             room: plan.room(number),
             rules: Rules { late_start: plan.late_start, lossy: plan.loss > 0 || plan.relay.is_some() },
             loss: plan.loss,
@@ -145,6 +148,9 @@ impl Viewer {
     /// The descriptions are exchanged: what may come is known.
     pub fn expect(&mut self, remote: &str) {
         self.lines = sdp::read(remote);
+        for line in &mut self.lines {
+            line.codecs.retain(|(_, codec)| *codec == if line.video { self.codec } else { Codec::Opus });
+        }
         for line in 0..self.lines.len() {
             for (pt, codec) in self.lines[line].codecs.clone() {
                 self.formats.entry(pt).or_insert(Format { line, codec, repair: false });
