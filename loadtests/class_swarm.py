@@ -2,7 +2,8 @@
 
 Makes a class, brings everybody in, measures a window, ends the class. One JSON object on stdout (what `jiangtai-swarm run` tells, with
 what the class knows under `class`), a short table on stderr; the exit status is the load generator's. Options not listed here go to it:
-`--seconds`, `--layer`, `--codec`, `--simulcast`, `--churn`, `--pid` and the others in media/engine/swarm/README.md.
+`--seconds`, `--layer`, `--codec`, `--simulcast`, `--churn`, `--pid` and the others in media/engine/swarm/README.md. With `--door whip`
+the node's own WHIP and WHEP are used instead, where encoders and players come in without signaling; an assistant starts the class.
 
 Needs the node's own key (`--var`, `--config` as for the other commands), so it runs beside the node.
 """
@@ -29,6 +30,8 @@ from signaling.classroom.roles import Role
 #: a small class has so many places (signaling/classroom/settings.py)
 SMALL: Final = 50
 MOST_TILES: Final = 25
+#: how many people one hears at a time
+VOICES: Final = 3
 #: after joins and the window have had their time
 SLACK_S: Final = 60.0
 
@@ -100,8 +103,20 @@ async def run(options: argparse.Namespace, rest: Sequence[str]) -> tuple[int, di
                     status, told = await generate(program, given, rest, options.timeout)
         finally:
             await call(http, node, "POST", f"/classes/{door.session}/end", {})
-    told["class"] = {"door": options.door, "profile": profile, "tiles": door.tiles, **told.pop("figures")}
-    return status, told
+    told["class"] = klass = {"door": options.door, "profile": profile, "tiles": door.tiles, **told.pop("figures")}
+    klass["silent"] = silent(told, door.tiles, rest) if "--churn" not in rest else None
+    unsound = klass["silent"] or klass["end"]["heard"].get("gaps", 0)
+    return status or int(bool(unsound)), told
+
+
+def silent(told: Mapping[str, Any], tiles: int, rest: Sequence[str]) -> int:
+    """Streams that should have played and did not: everybody who joined is to hear three and to see as many as there are places."""
+    if told["class"]["door"] == "whip":
+        voices, pictures = 1, 1
+    else:
+        voices, pictures = min(VOICES, told["publishers"]), min(1 + tiles, told["publishers"])
+    each = (0 if "--no-audio" in rest else voices) + (0 if "--no-video" in rest else pictures)
+    return max(0, int(told["join"]["joined"] * each - told["checks"]["playing"]))
 
 
 def whip(node: NodeAccess, door: Door, options: argparse.Namespace, folder: Path) -> dict[str, object]:
@@ -121,7 +136,10 @@ def table(told: Mapping[str, Any]) -> str:
     lines = [
         ("people", f"{told['publishers']} trainers, {told['viewers']} viewers; the node counts {begin['present']} present"),
         ("joins", f"{join['joined']} of {join['asked']}, {join['per_second']:.1f}/s; first picture p99 {join['first_frame_ms']['p99']} ms"),
-        ("streams", f"{checks['playing']} of {checks['streams']} played, {checks['broken']} broken"),
+        (
+            "streams",
+            f"{checks['playing']} of {checks['streams']} played, {checks['broken']} broken, {klass['silent']} silent that should not be",
+        ),
     ]
     for kind, delays in told["delay_ms"].items():
         if delays["n"]:

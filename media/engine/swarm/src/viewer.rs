@@ -27,7 +27,7 @@ use crate::srtp::Keys;
 
 /// Time between two requests for a key frame.
 const KEY_FRAME_PAUSE_NS: u64 = 500_000_000;
-/// Packets kept for a light viewer without keys: half a second of media.
+/// Packets kept for a viewer without keys: half a second of media.
 const MOST_EARLY: usize = 512;
 /// Streams per viewer; more are refused.
 const MOST_STREAMS: usize = 256;
@@ -94,6 +94,14 @@ struct Format {
     repair: bool,
 }
 
+/// A packet that overtook the handshake: where from, and when it came, also in nanoseconds since 1970.
+pub struct Early {
+    pub from: SocketAddr,
+    pub arrived: Instant,
+    pub at: u64,
+    pub datagram: Vec<u8>,
+}
+
 pub struct Viewer {
     pub full: bool,
     /// The one video codec that was agreed on, whatever else an offer lists.
@@ -108,8 +116,10 @@ pub struct Viewer {
     pub streams: Vec<Stream>,
     by_ssrc: HashMap<u32, (usize, bool)>,
     pub light: Option<Light>,
-    /// What came to a light viewer before its keys, and when: the server's half of the handshake may be on its way a second time.
-    early: Vec<(u64, Vec<u8>)>,
+    /// A full viewer's handshake is done.
+    open: bool,
+    /// What came before the end of the handshake: the server's half of it may be on its way a second time.
+    early: Vec<Early>,
     pub early_packets: u64,
     recorder: Option<Recorder<BufWriter<File>>>,
     /// Packets of no stream, or not opened by our keys: all of the run.
@@ -136,6 +146,7 @@ impl Viewer {
             streams: Vec::new(),
             by_ssrc: HashMap::new(),
             light: None,
+            open: false,
             early: Vec::new(),
             early_packets: 0,
             recorder: file.map(|file| Recorder::new(plan.codec, BufWriter::new(file))),
@@ -194,11 +205,17 @@ impl Viewer {
     pub fn unlock(&mut self, keys: &Keys, number: usize, world: &mut World) {
         let twcc = self.lines.iter().find_map(|line| line.extensions.get(sdp::TWCC)).copied();
         self.light = Light::new(keys, number, twcc);
-        for (at, mut datagram) in std::mem::take(&mut self.early) {
+        for Early { at, mut datagram, .. } in std::mem::take(&mut self.early) {
             if let Some(header) = Header::parse(&datagram) {
                 self.open(header, &mut datagram, at, world);
             }
         }
+    }
+
+    /// A full viewer's handshake is done: what str0m could not open before, to be fed again.
+    pub fn opened(&mut self) -> Vec<Early> {
+        self.open = true;
+        std::mem::take(&mut self.early)
     }
 
     fn unlucky(&mut self) -> bool {
@@ -247,11 +264,12 @@ impl Viewer {
                 None => {}
             }
         }
-        if self.full {
-            peer.feed(arrived, from, datagram);
-        } else if self.light.is_none() && self.early.len() < MOST_EARLY {
+        let locked = if self.full { !self.open } else { self.light.is_none() };
+        if locked && self.early.len() < MOST_EARLY {
             self.early_packets += 1;
-            self.early.push((at, datagram.to_vec()));
+            self.early.push(Early { from, arrived, at, datagram: datagram.to_vec() });
+        } else if self.full {
+            peer.feed(arrived, from, datagram);
         } else {
             self.open(header, datagram, at, world);
         }
