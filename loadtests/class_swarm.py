@@ -57,6 +57,8 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[str
     options, rest = parser.parse_known_args(arguments)
     if options.trainers < 1 or options.viewers < 0:
         parser.error("a class needs a trainer")
+    if options.door == "whip" and "--churn" in rest:
+        parser.error("tokens are used once: no --churn with --door whip")
     return options, rest
 
 

@@ -32,8 +32,11 @@ class Failed(Exception):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
     try:
+        if words[:1] == ["swarm"]:
+            swarm.become(words[1:])  # options and all, those of argparse included
+        options = _parser().parse_args(words)
         config = configuration.load(options.config, overrides=_overrides(options))
         return int(options.run(config, options) or 0)
     except ConfigError as error:
@@ -48,10 +51,6 @@ def _serve(config: Config, options: argparse.Namespace) -> int:
     from server import serve
 
     return serve.run(config)
-
-
-def _swarm(config: Config, options: argparse.Namespace) -> None:
-    swarm.become(options.words)
 
 
 def _reference(config: Config, options: argparse.Namespace) -> None:
@@ -223,9 +222,7 @@ def _parser() -> argparse.ArgumentParser:
     key = commands.add_parser("key", help="signing and API keys").add_subparsers(required=True)
     add(key, "rotate", _key_rotate, "give the node a fresh signing key", common)
     add(key, "api", _key_api, "make an API key", common).add_argument("name")
-    load = commands.add_parser("swarm", help="put load on a server: publishers and viewers with real media", add_help=False)
-    load.add_argument("words", nargs=argparse.REMAINDER, help="class, run or floor with its options")
-    load.set_defaults(run=_swarm, config=None)
+    commands.add_parser("swarm", help="put load on a server: class, run or floor, each with its options")  # see main
     return parser
 
 

@@ -9,7 +9,7 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 NAME: Final = "jiangtai-swarm"
 ROOT: Final = Path(__file__).parents[1]
@@ -51,8 +51,8 @@ def command(words: Sequence[str], environ: Mapping[str, str] | None = None, root
     return [sys.executable, "-m", "loadtests.class_swarm", *words[1:]], {**variables, "PYTHONPATH": os.pathsep.join(paths)}
 
 
-def become(words: Sequence[str]) -> None:
-    """Go on as that process; returns only by raising NotBuilt or OSError."""
+def become(words: Sequence[str]) -> NoReturn:
+    """Go on as that process; raises NotBuilt, OSError."""
     line, variables = command(words)
     sys.stdout.flush()
     os.execve(line[0], line, variables)  # noqa: S606 - no shell is wanted

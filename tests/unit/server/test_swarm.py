@@ -53,9 +53,9 @@ def test_a_class_is_put_on_by_the_load_tests_of_the_checkout(tmp_path: Path) -> 
 def test_the_command_becomes_the_load_generator(tmp_path: Path) -> None:
     named = program(tmp_path / "mine", 'echo "got $*"; exit 7')
     environ = {**os.environ, "JIANGTAI_SWARM": str(named)}
-    line = [sys.executable, "-m", "server.cli", "swarm", "run", "--viewers", "3"]
+    line = [sys.executable, "-m", "server.cli", "swarm", "--help", "--viewers", "3"]
     done = subprocess.run(line, capture_output=True, text=True, env=environ, cwd=Path(__file__).parents[3], check=False)
-    assert (done.returncode, done.stdout) == (7, "got run --viewers 3\n")
+    assert (done.returncode, done.stdout) == (7, "got --help --viewers 3\n")
 
 
 def test_the_command_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,8 +27,8 @@ use crate::srtp::Keys;
 
 /// Time between two requests for a key frame.
 const KEY_FRAME_PAUSE_NS: u64 = 500_000_000;
-/// Packets kept for a viewer without keys: half a second of media.
-const MOST_EARLY: usize = 512;
+/// Packets kept for a viewer without keys: two seconds a server may have kept for it, and two that pass until a lost flight comes again.
+const MOST_EARLY: usize = 2048;
 /// Streams per viewer; more are refused.
 const MOST_STREAMS: usize = 256;
 /// Who joined less than this ago may still be getting what a server kept for it: that is no delay.
