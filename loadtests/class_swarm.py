@@ -26,6 +26,7 @@ from server import config as configuration
 from server import keyring
 from server.swarm import NotBuilt, find
 from signaling.classroom.roles import Role
+from tests.support.member import Refused
 
 #: a small class has so many places (signaling/classroom/settings.py)
 SMALL: Final = 50
@@ -169,7 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, hard), hard))
     try:
         status, told = asyncio.run(run(options, rest))
-    except (Unusable, Turned, NotBuilt, OSError, configuration.ConfigError, keyring.KeyProblem) as error:
+    except (Unusable, Turned, Refused, NotBuilt, OSError, aiohttp.ClientError, configuration.ConfigError, keyring.KeyProblem) as error:
         sys.stderr.write(f"jiangtai swarm class: {error}\n")
         return 2
     print(json.dumps(told))

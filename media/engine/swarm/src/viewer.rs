@@ -118,7 +118,8 @@ pub struct Viewer {
     pub light: Option<Light>,
     /// A full viewer's handshake is done.
     open: bool,
-    /// What came before the end of the handshake: the server's half of it may be on its way a second time.
+    /// What came before the end of the handshake. str0m's DTLS passes over a datagram that begins with a flight it had before, and the
+    /// end may be in just that one: it comes again later than the first media.
     early: Vec<Early>,
     pub early_packets: u64,
     recorder: Option<Recorder<BufWriter<File>>>,
