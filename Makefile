@@ -93,7 +93,7 @@ fuzz: ## every fuzz target for SECONDS (default 60), two at a time; prints execu
 sanitize: ## the crate with unsafe code under AddressSanitizer
 	.ci/sanitize --quiet
 
-integration: $(DONE)/dev engine web
+integration: $(DONE)/dev engine web $(DONE)/swarm-for-tests
 	$(PYTEST) -m "not prove" tests/stateful tests/contract tests/interop
 	$(PYTEST) -m "not prove" tests/integration tests/hostile
 
@@ -113,6 +113,12 @@ bench-signaling: $(DONE)/dev engine ## signaling load: latency, memory, CPU per 
 
 $(DONE)/swarm: $(SWARM_SOURCES)
 	$(CARGO) build --release --quiet --manifest-path media/engine/swarm/Cargo.toml
+	@mkdir -p $(@D) && touch $@
+
+# What tests need of it: unoptimised, of what rust-test has compiled already, and the smallest pictures.
+$(DONE)/swarm-for-tests: $(SWARM_SOURCES) media/engine/swarm/clips.py | $(DONE)/dev
+	$(CARGO) build --quiet --manifest-path media/engine/swarm/Cargo.toml
+	$(BIN)/python media/engine/swarm/clips.py var/swarm low
 	@mkdir -p $(@D) && touch $@
 
 $(DONE)/clips: $(DONE)/dev media/engine/swarm/clips.py

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from loadtests.report import median_ratio
+from server.swarm import NotBuilt, find
 
 ROOT: Final = Path(__file__).parents[1]
-BINARY: Final = ROOT / "media" / "engine" / "swarm" / "target" / "release" / "jiangtai-swarm"
 #: the engine names its threads so; all else of the process is the bench's HTTP door
 MEDIA_THREADS: Final = "media-"
 _TICK: Final = os.sysconf("SC_CLK_TCK")
@@ -34,10 +34,10 @@ def swarm(command: str, timeout_s: float, **options: object) -> dict[str, Any]:
     """
     try:
         done = subprocess.run(
-            [str(BINARY), command, *words(options)], capture_output=True, text=True, timeout=timeout_s, cwd=ROOT, check=False
+            [str(find()), command, *words(options)], capture_output=True, text=True, timeout=timeout_s, cwd=ROOT, check=False
         )
-    except FileNotFoundError:
-        raise SwarmFailed("not built: make bench-media builds it") from None
+    except (NotBuilt, FileNotFoundError) as missing:
+        raise SwarmFailed(str(missing)) from None
     except subprocess.TimeoutExpired as late:
         raise SwarmFailed(f"not done after {timeout_s:g} s: {_tail(late.stderr)}") from None
     if not done.stdout.startswith("{"):

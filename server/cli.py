@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from server import auth, keyring
+from server import auth, keyring, swarm
 from server import config as configuration
 from server.config import Config, ConfigError
 from signaling.classroom.roles import Role
@@ -32,14 +32,17 @@ class Failed(Exception):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
     try:
+        if words[:1] == ["swarm"]:
+            swarm.become(words[1:])  # options and all, those of argparse included
+        options = _parser().parse_args(words)
         config = configuration.load(options.config, overrides=_overrides(options))
         return int(options.run(config, options) or 0)
     except ConfigError as error:
         sys.stderr.writelines(f"jiangtai: {problem}\n" for problem in error.problems)
         return 2
-    except (Failed, OSError, keyring.KeyProblem) as error:
+    except (Failed, OSError, keyring.KeyProblem, swarm.NotBuilt) as error:
         sys.stderr.write(f"jiangtai: {error}\n")
         return 1
 
@@ -219,6 +222,7 @@ def _parser() -> argparse.ArgumentParser:
     key = commands.add_parser("key", help="signing and API keys").add_subparsers(required=True)
     add(key, "rotate", _key_rotate, "give the node a fresh signing key", common)
     add(key, "api", _key_api, "make an API key", common).add_argument("name")
+    commands.add_parser("swarm", help="put load on a server: class, run or floor, each with its options")  # see main
     return parser
 
 

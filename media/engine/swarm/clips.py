@@ -1,4 +1,4 @@
-"""Encodes what the load generator's publishers send into var/swarm: `python media/engine/swarm/clips.py [directory]`.
+"""Encodes what the load generator's publishers send into var/swarm: `python media/engine/swarm/clips.py [directory [layer...]]`.
 
 The pictures are those the tests' cameras play (tests/support/clip.py), forwards and backwards: segments of 264 frames at 30 frames/s, each
 beginning with its only key frame. Every segment shows them differently (mirrored, cropped), so that a publisher asked for a key frame jumps
@@ -131,10 +131,13 @@ def write(path: Path, content: bytes) -> None:
 
 def main() -> None:
     directory = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "var" / "swarm"
+    wanted = sys.argv[2:] or [name for name, *_ in LAYERS]
     directory.mkdir(parents=True, exist_ok=True)
     if not (directory / "opus.words").exists():
         write(directory / "opus.words", b"".join(words()))
     for name, width, height, bit_rate in LAYERS:
+        if name not in wanted:
+            continue
         if not (directory / f"vp8-{name}.ivf").exists():
             write(directory / f"vp8-{name}.ivf", ivf(encode("libvpx", width, height, bit_rate, VPX), width, height))
         if not (directory / f"h264-{name}.h264").exists():

@@ -12,7 +12,6 @@ import pytest
 
 from loadtests import bench_peers
 from loadtests import report as report_module
-from loadtests import swarm as module
 from loadtests.bench_media import bounded, came, per_viewer, tell_runs, viewers_for
 from loadtests.bench_peers import OURS, best, judge, tell_memory
 from loadtests.janus import AS_INSTALLED, AT_BEST
@@ -115,7 +114,9 @@ def script(tmp_path: Path, text: str) -> Path:
 
 
 def test_broken_streams_are_told_not_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BINARY", script(tmp_path, "print('{\"words\": \"%s\"}' % ' '.join(sys.argv[1:])); raise SystemExit(1)"))
+    monkeypatch.setenv(
+        "JIANGTAI_SWARM", str(script(tmp_path, "print('{\"words\": \"%s\"}' % ' '.join(sys.argv[1:])); raise SystemExit(1)"))
+    )
     assert swarm("run", 10, viewers=2)["words"] == "run --viewers 2"
 
 
@@ -124,14 +125,14 @@ def test_broken_streams_are_told_not_raised(tmp_path: Path, monkeypatch: pytest.
     [("sys.stderr.write('no clips'); raise SystemExit(2)", "status 2: no clips"), ("import time; time.sleep(60)", "not done after 0.5 s")],
 )
 def test_a_load_generator_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, says: str) -> None:
-    monkeypatch.setattr(module, "BINARY", script(tmp_path, text))
+    monkeypatch.setenv("JIANGTAI_SWARM", str(script(tmp_path, text)))
     with pytest.raises(SwarmFailed, match=says):
         swarm("run", 0.5)
 
 
 def test_a_load_generator_that_is_not_built_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BINARY", tmp_path / "nothing")
-    with pytest.raises(SwarmFailed, match="not built"):
+    monkeypatch.setenv("JIANGTAI_SWARM", str(tmp_path / "nothing"))
+    with pytest.raises(SwarmFailed, match="not a program"):
         swarm("floor", 1)
 
 

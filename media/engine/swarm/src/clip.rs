@@ -44,11 +44,15 @@ pub enum Piece {
 }
 
 impl Clips {
-    /// Reads var/swarm; an error says what is missing.
-    pub fn load(directory: &Path, codec: Codec) -> Result<Clips, String> {
+    /// Reads these layers from var/swarm, the others stay empty; an error says what is missing.
+    pub fn load(directory: &Path, codec: Codec, layers: &[usize]) -> Result<Clips, String> {
         let read = |name: String| std::fs::read(directory.join(&name)).map_err(|e| format!("{name} in {}: {e}", directory.display()));
         let mut video = Vec::new();
-        for (_, name) in LAYERS {
+        for (layer, (_, name)) in LAYERS.into_iter().enumerate() {
+            if !layers.contains(&layer) {
+                video.push(Vec::new());
+                continue;
+            }
             let frames = match codec {
                 Codec::H264 => annex_b(&read(format!("h264-{name}.h264"))?),
                 _ => ivf(&read(format!("vp8-{name}.ivf"))?),

@@ -64,6 +64,47 @@ impl Dialogue for Whip {
     }
 }
 
+/// A WHEP door whose server offers, as drafts before the third had it: an empty POST brings the offer, a PATCH of the session takes the
+/// answer.
+pub struct Offered {
+    url: String,
+    token: Option<String>,
+    resource: Option<String>,
+}
+
+impl Offered {
+    pub fn new(url: String, token: Option<String>) -> Offered {
+        Offered { url, token, resource: None }
+    }
+
+    fn request(&self, method: &'static str, url: &str, body: String) -> Step {
+        let kind = if body.is_empty() { "" } else { "application/sdp" };
+        Step::Ask(Request { method, url: url.into(), token: self.token.clone(), kind, body })
+    }
+}
+
+impl Dialogue for Offered {
+    fn next(&mut self, response: Option<&Response>, peer: &mut dyn Describe) -> Result<Step, String> {
+        let Some(response) = response else { return Ok(self.request("POST", &self.url, String::new())) };
+        match (response.status, &self.resource, &response.location) {
+            (201, None, Some(location)) => {
+                // We are the DTLS client, as browsers are; str0m would leave that to the server.
+                let offer = response.body.replace("a=setup:actpass", "a=setup:passive");
+                let answer = peer.answer(&offer).map_err(|e| format!("sdp {e}"))?;
+                let resource = self.resource.insert(crate::http::resolve(&self.url, location)).clone();
+                Ok(self.request("PATCH", &resource, answer))
+            }
+            (200 | 204, Some(_), _) => Ok(Step::Done),
+            (status, _, _) => Err(format!("http_{status} {}", response.body.chars().take(200).collect::<String>())),
+        }
+    }
+
+    fn leave(&mut self) -> Option<Request> {
+        let url = self.resource.take()?;
+        Some(Request { method: "DELETE", url, token: self.token.clone(), ..Request::default() })
+    }
+}
+
 #[cfg(test)]
 pub mod tests {
     use super::*;
@@ -116,5 +157,27 @@ pub mod tests {
         door.next(None, &mut peer).unwrap();
         assert!(door.next(Some(&response(403, "no")), &mut peer).unwrap_err().starts_with("http_403 "));
         assert!(door.next(Some(&response(201, "nonsense")), &mut peer).unwrap_err().starts_with("sdp "));
+    }
+
+    #[test]
+    fn a_server_that_offers_is_answered_at_the_session() {
+        let (mut door, mut peer) = (Offered::new("http://s/view".into(), None), Listener::default());
+        let Ok(Step::Ask(request)) = door.next(None, &mut peer) else { panic!("no request") };
+        assert_eq!((request.method, request.url.as_str(), request.body.as_str()), ("POST", "http://s/view", ""));
+        let Ok(Step::Ask(request)) = door.next(Some(&response(201, "a=setup:actpass")), &mut peer) else { panic!("no answer") };
+        assert_eq!((request.method, request.url.as_str(), request.body.as_str()), ("PATCH", "http://s/whip/1", "my answer"));
+        assert_eq!(door.next(Some(&response(204, "")), &mut peer), Ok(Step::Done));
+        assert_eq!(peer.heard, ["a=setup:passive"]);
+        assert_eq!(door.leave().map(|leave| leave.method), Some("DELETE"));
+    }
+
+    #[test]
+    fn an_offer_that_is_refused_ends_the_join_at_either_step() {
+        let (mut door, mut peer) = (Offered::new("http://s/view".into(), None), Listener::default());
+        door.next(None, &mut peer).unwrap();
+        assert!(door.next(Some(&response(409, "class_full")), &mut peer).unwrap_err().starts_with("http_409 class_full"));
+        assert_eq!(door.leave(), None);
+        door.next(Some(&response(201, "their offer")), &mut peer).unwrap();
+        assert!(door.next(Some(&response(400, "bad_sdp")), &mut peer).unwrap_err().starts_with("http_400 bad_sdp"));
     }
 }

@@ -11,9 +11,10 @@ use crate::http::{Exchange, Request, Response};
 use crate::peer::{Kit, Peer};
 use crate::plan::Plan;
 use crate::publisher::Publisher;
-use crate::viewer::{Viewer, World};
+use crate::viewer::{Early, Viewer, World};
 
 pub const KEEP_ALIVE: Duration = Duration::from_secs(25);
+const NEVER: Duration = Duration::from_secs(1 << 30);
 
 pub enum Part {
     Publisher(Publisher),
@@ -101,7 +102,11 @@ impl Member {
     /// The next step of the dialogue.
     fn converse(&mut self, response: Option<&Response>, now: Instant) {
         match self.door.next(response, &mut self.peer) {
-            Ok(Step::Ask(request)) => self.ask(&request),
+            Ok(Step::Ask(request)) => {
+                // Until the other side knows who we are, checks would only be thrown away and come again late.
+                self.peer.deadline = now + NEVER;
+                self.ask(&request);
+            }
             Ok(Step::Done) => {
                 self.phase = Phase::Connecting;
                 self.answered_at = Some(now);
@@ -163,20 +168,29 @@ impl Member {
                 _ => {}
             }
         }
+        let mut early = Vec::new();
         for event in std::mem::take(&mut self.peer.events) {
             match (&event, &mut self.part) {
                 (Event::Connected, part) => {
                     self.connected_at = Some(now);
                     self.phase = Phase::Connected;
-                    if let Part::Publisher(publisher) = part {
-                        publisher.start(&self.peer, &world.clips, now);
-                        self.phase = Phase::Joined;
+                    match part {
+                        Part::Publisher(publisher) => {
+                            publisher.start(&self.peer, &world.clips, now);
+                            self.phase = Phase::Joined;
+                        }
+                        Part::Viewer(viewer) if viewer.full => early = viewer.opened(),
+                        Part::Viewer(_) => {}
                     }
                 }
                 (Event::RtpPacket(packet), Part::Viewer(viewer)) => viewer.take(packet, at, world),
                 (event, Part::Publisher(publisher)) => publisher.requested(event),
                 _ => {}
             }
+        }
+        for Early { from, arrived, at, datagram } in early {
+            self.peer.feed(arrived, from, &datagram);
+            self.react(now, at, world);
         }
         if let Some(why) = self.peer.failed.take() {
             self.fail(why);

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use crate::args::Args;
 use crate::clip::LAYERS;
-use crate::door::{Dialogue, Whip};
+use crate::door::{Dialogue, Offered, Whip};
 use crate::janus::{Janus, Role};
 use crate::rtp::Codec;
 
 enum Door {
-    Whip { whip: String, whep: String, whip_tokens: Tokens, whep_tokens: Tokens },
+    Whip { whip: String, whep: String, whip_tokens: Tokens, whep_tokens: Tokens, offered: bool },
     Janus { url: String, room: u64 },
 }
 
@@ -109,6 +109,7 @@ impl Plan {
                     whep: whep.unwrap_or_default(),
                     whip_tokens: Tokens::read(args.value("--whip-token")?)?,
                     whep_tokens: Tokens::read(args.value("--whep-token")?)?,
+                    offered: args.flag("--server-offers"),
                 }
             }
         };
@@ -189,7 +190,14 @@ impl Plan {
 
     pub fn viewer_door(&self, i: usize) -> Box<dyn Dialogue> {
         match &self.door {
-            Door::Whip { whep, whep_tokens, .. } => Box::new(Whip::new(self.fill(whep, i), whep_tokens.of(i).map(|t| self.fill(&t, i)))),
+            Door::Whip { whep, whep_tokens, offered, .. } => {
+                let (url, token) = (self.fill(whep, i), whep_tokens.of(i).map(|t| self.fill(&t, i)));
+                if *offered {
+                    Box::new(Offered::new(url, token))
+                } else {
+                    Box::new(Whip::new(url, token))
+                }
+            }
             Door::Janus { url, room } => {
                 let role = Role::Viewer { feeds: self.video_slots.max(self.audio_slots) };
                 Box::new(Janus::new(url.clone(), role, room + u64::from(self.room(i)), self.janus_codec()))

@@ -81,7 +81,7 @@ fn wall_clock() -> u64 {
 
 /// Runs the plan; returns the report and how many joins failed and streams broke.
 pub fn run(plan: &Plan) -> Result<(Value, u64), String> {
-    let clips = Clips::load(&plan.clips, plan.codec)?;
+    let clips = Clips::load(&plan.clips, plan.codec, &plan.layers)?;
     let mut sent = Sent::default();
     let frames: Vec<usize> = clips.video.iter().map(Vec::len).collect();
     for i in 0..plan.publishers {

@@ -27,8 +27,8 @@ use crate::srtp::Keys;
 
 /// Time between two requests for a key frame.
 const KEY_FRAME_PAUSE_NS: u64 = 500_000_000;
-/// Packets kept for a light viewer without keys: half a second of media.
-const MOST_EARLY: usize = 512;
+/// Packets kept for a viewer without keys: two seconds a server may have kept for it, and two that pass until a lost flight comes again.
+const MOST_EARLY: usize = 2048;
 /// Streams per viewer; more are refused.
 const MOST_STREAMS: usize = 256;
 /// Who joined less than this ago may still be getting what a server kept for it: that is no delay.
@@ -94,8 +94,18 @@ struct Format {
     repair: bool,
 }
 
+/// A packet that overtook the handshake: where from, and when it came, also in nanoseconds since 1970.
+pub struct Early {
+    pub from: SocketAddr,
+    pub arrived: Instant,
+    pub at: u64,
+    pub datagram: Vec<u8>,
+}
+
 pub struct Viewer {
     pub full: bool,
+    /// The one video codec that was agreed on, whatever else an offer lists.
+    codec: Codec,
     room: u32,
     rules: Rules,
     /// Of 1000 datagrams lost on purpose, and what decides.
@@ -106,8 +116,11 @@ pub struct Viewer {
     pub streams: Vec<Stream>,
     by_ssrc: HashMap<u32, (usize, bool)>,
     pub light: Option<Light>,
-    /// What came to a light viewer before its keys, and when: the server's half of the handshake may be on its way a second time.
-    early: Vec<(u64, Vec<u8>)>,
+    /// A full viewer's handshake is done.
+    open: bool,
+    /// What came before the end of the handshake. str0m's DTLS passes over a datagram that begins with a flight it had before, and the
+    /// end may be in just that one: it comes again later than the first media.
+    early: Vec<Early>,
     pub early_packets: u64,
     recorder: Option<Recorder<BufWriter<File>>>,
     /// Packets of no stream, or not opened by our keys: all of the run.
@@ -124,6 +137,7 @@ impl Viewer {
         let file = file.map_err(|e| format!("--record: {e}"))?;
         Ok(Viewer {
             full: number < plan.full,
+            codec: plan.codec,
             room: plan.room(number),
             rules: Rules { late_start: plan.late_start, lossy: plan.loss > 0 || plan.relay.is_some() },
             loss: plan.loss,
@@ -133,6 +147,7 @@ impl Viewer {
             streams: Vec::new(),
             by_ssrc: HashMap::new(),
             light: None,
+            open: false,
             early: Vec::new(),
             early_packets: 0,
             recorder: file.map(|file| Recorder::new(plan.codec, BufWriter::new(file))),
@@ -145,6 +160,9 @@ impl Viewer {
     /// The descriptions are exchanged: what may come is known.
     pub fn expect(&mut self, remote: &str) {
         self.lines = sdp::read(remote);
+        for line in &mut self.lines {
+            line.codecs.retain(|(_, codec)| *codec == if line.video { self.codec } else { Codec::Opus });
+        }
         for line in 0..self.lines.len() {
             for (pt, codec) in self.lines[line].codecs.clone() {
                 self.formats.entry(pt).or_insert(Format { line, codec, repair: false });
@@ -188,11 +206,17 @@ impl Viewer {
     pub fn unlock(&mut self, keys: &Keys, number: usize, world: &mut World) {
         let twcc = self.lines.iter().find_map(|line| line.extensions.get(sdp::TWCC)).copied();
         self.light = Light::new(keys, number, twcc);
-        for (at, mut datagram) in std::mem::take(&mut self.early) {
+        for Early { at, mut datagram, .. } in std::mem::take(&mut self.early) {
             if let Some(header) = Header::parse(&datagram) {
                 self.open(header, &mut datagram, at, world);
             }
         }
+    }
+
+    /// A full viewer's handshake is done: what str0m could not open before, to be fed again.
+    pub fn opened(&mut self) -> Vec<Early> {
+        self.open = true;
+        std::mem::take(&mut self.early)
     }
 
     fn unlucky(&mut self) -> bool {
@@ -241,11 +265,12 @@ impl Viewer {
                 None => {}
             }
         }
-        if self.full {
-            peer.feed(arrived, from, datagram);
-        } else if self.light.is_none() && self.early.len() < MOST_EARLY {
+        let locked = if self.full { !self.open } else { self.light.is_none() };
+        if locked && self.early.len() < MOST_EARLY {
             self.early_packets += 1;
-            self.early.push((at, datagram.to_vec()));
+            self.early.push(Early { from, arrived, at, datagram: datagram.to_vec() });
+        } else if self.full {
+            peer.feed(arrived, from, datagram);
         } else {
             self.open(header, datagram, at, world);
         }
