@@ -329,7 +329,7 @@ fn write(
             count += 1;
         }
     }
-    let space = turn.outbox.space(PACKET_LIMIT + MAX_OVERHEAD);
+    let space = turn.outbox.space(PACKET_LIMIT + MAX_OVERHEAD)?;
     let sealed = rtp::write(space.get_mut(..PACKET_LIMIT)?, header, extensions.get(..count)?, parts, padding)
         .ok()
         .and_then(|len| srtp.sealer.seal_rtp(space, len).ok());

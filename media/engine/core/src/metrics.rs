@@ -67,6 +67,6 @@ metrics! {
     dropped_unknown_ssrc, dropped_too_many_ssrc, dropped_unknown_pt, dropped_unknown_rid, dropped_not_allowed, dropped_duplicate, dropped_too_old,
     dropped_rtx_malformed,
     // reasons for not sending one
-    dropped_slot_codec, dropped_slot_waiting, dropped_slot_old, dropped_resend_cap, dropped_resend_unknown, dropped_relay_full, dropped_send_full,
+    dropped_slot_codec, dropped_slot_waiting, dropped_slot_old, dropped_resend_cap, dropped_resend_unknown, dropped_relay_full, dropped_outbox_full, dropped_send_full,
     dropped_tcp_full, dropped_tcp_framing, dropped_tcp_pending, send_errors, receive_errors,
 }

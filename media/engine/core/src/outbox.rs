@@ -33,6 +33,10 @@ pub struct Transmit {
 /// Bytes one run may have (the kernel takes 65,507 with all its headers).
 const RUN_BYTES: usize = 60_000;
 
+/// What one turn may hold: a second's work of a core. More is lost like on a full link.
+const MOST_BYTES: usize = 128 << 20;
+const MOST_DATAGRAMS: usize = 1 << 17;
+
 /// Datagrams to one path, back to back.
 #[derive(Debug, Clone, Copy)]
 pub struct Run<'a> {
@@ -44,21 +48,45 @@ pub struct Run<'a> {
 }
 
 /// Bytes and destinations of one turn.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Outbox {
     arena: Vec<u8>,
     used: usize,
     transmits: Vec<Transmit>,
+    most_bytes: usize,
+    most_datagrams: usize,
+    refused: u64,
+}
+
+impl Default for Outbox {
+    fn default() -> Outbox {
+        Outbox::bounded(MOST_BYTES, MOST_DATAGRAMS)
+    }
 }
 
 impl Outbox {
-    /// Room for a datagram of up to `len` bytes that is built in place; keep it with `commit`.
-    pub fn space(&mut self, len: usize) -> &mut [u8] {
+    /// Holds so much at most.
+    pub fn bounded(most_bytes: usize, most_datagrams: usize) -> Outbox {
+        Outbox { arena: Vec::new(), used: 0, transmits: Vec::new(), most_bytes, most_datagrams, refused: 0 }
+    }
+
+    /// Room for a datagram of up to `len` bytes that is built in place; keep it with `commit`. None, and counted, when the
+    /// turn holds all it may.
+    pub fn space(&mut self, len: usize) -> Option<&mut [u8]> {
         let end = self.used + len;
-        if self.arena.len() < end {
-            self.arena.resize(end.next_power_of_two(), 0);
+        if end > self.most_bytes || self.transmits.len() >= self.most_datagrams {
+            self.refused += 1;
+            return None;
         }
-        &mut self.arena[self.used..end]
+        if self.arena.len() < end {
+            self.arena.resize(end.next_power_of_two().min(self.most_bytes), 0);
+        }
+        self.arena.get_mut(self.used..end)
+    }
+
+    /// Datagrams there was no room for since the last call.
+    pub fn take_refused(&mut self) -> u64 {
+        std::mem::take(&mut self.refused)
     }
 
     /// The first `len` bytes of the last `space` are a datagram.
@@ -69,8 +97,10 @@ impl Outbox {
     }
 
     pub fn push(&mut self, to: Path, datagram: &[u8]) {
-        self.space(datagram.len()).copy_from_slice(datagram);
-        self.commit(to, datagram.len());
+        if let Some(space) = self.space(datagram.len()) {
+            space.copy_from_slice(datagram);
+            self.commit(to, datagram.len());
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -127,7 +157,7 @@ mod tests {
         let (a, b) = (Path::udp(([127, 0, 0, 1], 1).into()), Path::udp(([127, 0, 0, 1], 2).into()));
         let mut outbox = Outbox::default();
         outbox.push(a, b"one");
-        outbox.space(100)[..3].copy_from_slice(b"two");
+        outbox.space(100).unwrap()[..3].copy_from_slice(b"two");
         outbox.commit(b, 3);
         let sent: Vec<_> = outbox.iter().map(|(to, bytes)| (to, bytes.to_vec())).collect();
         assert_eq!(sent, vec![(a, b"one".to_vec()), (b, b"two".to_vec())]);
@@ -145,5 +175,19 @@ mod tests {
         let runs = |most| -> Vec<_> { outbox.runs(most).map(|run| (run.to, run.length, run.count, run.bytes.len())).collect() };
         assert_eq!(runs(64), vec![(a, 5, 3, 13), (a, 5, 1, 5), (b, 5, 1, 5), (b, 6, 2, 12)]);
         assert_eq!(runs(1).len(), 7);
+    }
+
+    #[test]
+    fn a_full_turn_refuses_more_counts_it_and_takes_again_when_it_is_sent() {
+        let to = Path::udp(([127, 0, 0, 1], 1).into());
+        for (mut outbox, fit) in [(Outbox::bounded(1000, 100), 10), (Outbox::bounded(100_000, 7), 7)] {
+            for turn in 0..3 {
+                (0..50).for_each(|_| outbox.push(to, &[turn; 100]));
+                assert_eq!((outbox.iter().count(), outbox.take_refused()), (fit, 50 - fit as u64));
+                assert!(outbox.iter().all(|(_, bytes)| bytes == [turn; 100]));
+                outbox.clear();
+            }
+            assert!(outbox.arena.len() <= 1024);
+        }
     }
 }

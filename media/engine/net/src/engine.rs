@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::RawFd;
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{sync_channel, Receiver, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -259,7 +260,7 @@ impl Engine {
                 stop: engine.stop.clone(),
                 wake: engine.door_wake.clone(),
             };
-            engine.spawn("media-tcp".into(), move || door.run())?;
+            engine.spawn("media-tcp".into(), None, move || door.run())?;
         }
         Ok(engine)
     }
@@ -279,14 +280,18 @@ impl Engine {
             tuning: Tuning::from_environment(),
         };
         self.metrics.push(metrics);
-        self.spawn(format!("media-{n}"), move || worker.run())
+        self.spawn(format!("media-{n}"), Some(n), move || worker.run())
     }
 
-    fn spawn(&self, name: String, body: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
+    /// Starts a thread; one that ends before it is told to is told of.
+    fn spawn(&self, name: String, shard: Option<usize>, body: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
         let label = name.clone();
+        let events = self.events.clone();
         let thread = std::thread::Builder::new().name(name).spawn(move || {
-            if let Err(error) = body() {
+            let result = catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| Err(io::Error::other("a panic")));
+            if let Err(error) = result {
                 eprintln!("{label}: stopped: {error}");
+                events.push([Event::Stopped { shard }].into_iter());
             }
         })?;
         self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);

@@ -5,7 +5,8 @@
 
 pub mod engine;
 pub mod fanout;
-pub mod queue;
+pub mod load;
+mod queue;
 pub mod sys;
 mod tcp;
 mod worker;

@@ -6,16 +6,19 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::mpsc::Receiver;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiangtai_core::event::Event;
+use jiangtai_core::fault::{self, Place};
 use jiangtai_core::metrics::Metrics;
 use jiangtai_core::outbox::Path;
 use jiangtai_core::shard::Shard;
 
 use crate::engine::{Input, Mailbox, Tuning};
+use crate::load::Load;
 use crate::queue::EventQueue;
 use crate::sys::{join_incoming, send_batch, wait_writable, Epoll, EventFd, Inbound, Message, BATCH, BATCH_IN};
 use crate::tcp::{self, Connection, Handover, Progress};
@@ -28,12 +31,11 @@ const FIRST_CONNECTION: u32 = 2;
 const BATCHES: usize = 8;
 /// Datagrams the kernel cuts from one run.
 const SEGMENTS: usize = 64;
-/// Below this share of a core nothing waits for company.
-const RELAXED: f32 = 0.25;
-const LOAD_SPAN: Duration = Duration::from_millis(100);
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 /// Connections one shard serves.
 const CONNECTIONS: usize = 16_384;
+/// Turns in a row that may panic before the thread gives up.
+const PANICS: u32 = 8;
 
 /// One thread's things.
 pub struct Worker {
@@ -91,27 +93,44 @@ impl Worker {
 impl Running {
     fn serve(&mut self) -> io::Result<()> {
         let mut ready = Vec::new();
+        let mut panics = 0;
         while !self.stopping {
             let due = self.worker.shard.next_timeout().into_iter().chain(self.held_until).min();
             let timeout = due.map(|at| at.saturating_duration_since(Instant::now()));
             self.epoll.wait(&mut ready, timeout)?;
-            let now = Instant::now();
-            for token in ready.drain(..) {
-                match token {
-                    UDP => self.datagrams(now),
-                    WAKE => self.mail(now),
-                    connection => self.readable(now, connection as u32),
-                }
+            // The shard guards its own work; this is the last line. Descriptors that were not served are ready again.
+            if catch_unwind(AssertUnwindSafe(|| self.turn(&mut ready))).is_ok() {
+                panics = 0;
+                continue;
             }
-            self.worker.shard.timeout(now);
-            self.play(now);
-            self.flush(now);
-            self.hand_over();
-            self.tell(now);
-            self.load.worked(now, Instant::now());
-            self.worker.metrics.gather_us.set(self.load.window().as_micros() as u64);
+            self.worker.metrics.panics.inc();
+            self.worker.shard.outbox.clear();
+            panics += 1;
+            if panics >= PANICS {
+                return Err(io::Error::other("one panic after another"));
+            }
         }
         Ok(())
+    }
+
+    fn turn(&mut self, ready: &mut Vec<u64>) {
+        let now = Instant::now();
+        fault::at(Place::Turn, || self.worker.shard.number() as u64);
+        for token in ready.drain(..) {
+            match token {
+                UDP => self.datagrams(now),
+                WAKE => self.mail(now),
+                connection => self.readable(now, connection as u32),
+            }
+        }
+        self.worker.shard.timeout(now);
+        self.play(now);
+        self.worker.metrics.dropped_outbox_full.add(self.worker.shard.outbox.take_refused());
+        self.flush(now);
+        self.hand_over();
+        self.tell(now);
+        self.load.worked(now, Instant::now());
+        self.worker.metrics.gather_us.set(self.load.window().as_micros() as u64);
     }
 
     fn datagrams(&mut self, now: Instant) {
@@ -346,55 +365,5 @@ fn datagrams(message: &Message<'_>) -> u64 {
     match message.piece {
         0 => 1,
         piece => message.bytes.len().div_ceil(usize::from(piece)) as u64,
-    }
-}
-
-/// How busy the thread is, and how long media may wait for company because of it.
-#[derive(Debug)]
-struct Load {
-    since: Instant,
-    busy: Duration,
-    share: f32,
-    most: Duration,
-}
-
-impl Load {
-    fn new(most: Duration) -> Load {
-        Load { since: Instant::now(), busy: Duration::ZERO, share: 0.0, most }
-    }
-
-    /// A turn took from `begun` to `now`.
-    fn worked(&mut self, begun: Instant, now: Instant) {
-        self.busy += now.saturating_duration_since(begun);
-        let span = now.saturating_duration_since(self.since);
-        if span >= LOAD_SPAN {
-            self.share = self.busy.as_secs_f32() / span.as_secs_f32();
-            self.since = now;
-            self.busy = Duration::ZERO;
-        }
-    }
-
-    /// Nothing while there is time to spare, then growing to the most; whole milliseconds, since the thread sleeps in them.
-    fn window(&self) -> Duration {
-        if self.share < RELAXED {
-            return Duration::ZERO;
-        }
-        Duration::from_millis((self.share.min(1.0) * self.most.as_millis() as f32).round() as u64)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn media_waits_for_company_only_under_load() {
-        let mut load = Load::new(Duration::from_millis(5));
-        let begun = load.since;
-        load.worked(begun, begun + Duration::from_millis(5));
-        load.worked(begun + LOAD_SPAN, begun + LOAD_SPAN);
-        assert_eq!(load.window(), Duration::ZERO);
-        load.worked(begun + LOAD_SPAN, begun + LOAD_SPAN * 2);
-        assert_eq!(load.window(), Duration::from_millis(5));
     }
 }

@@ -251,6 +251,7 @@ fn event_tuple<'py>(py: Python<'py>, event: Event) -> PyResult<Bound<'py, PyTupl
             ("quality", peer, rtt_ms, loss_in, loss_out, kbps_in, kbps_out, kbps_available).into_pyobject(py)
         }
         Event::Violation { peer, kind, count } => ("violation", peer, kind, count).into_pyobject(py),
+        Event::Stopped { shard } => ("stopped", shard.map_or(-1, |shard| shard as i64)).into_pyobject(py),
     }
 }
 

@@ -4,9 +4,11 @@
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::time::Instant;
 
+use super::guard::Behalf;
 use super::{Shard, Switched};
 use crate::arena::Key;
 use crate::event::CloseReason;
+use crate::fault::{self, Place};
 use crate::forward::{equalise, forward, Earlier, Incoming, Turn};
 use crate::media::Kind;
 use crate::slot::{Attitude, Slot};
@@ -21,7 +23,7 @@ impl Shard {
         self.urgent = false;
         let mut ready = std::mem::take(&mut self.ready);
         for key in ready.drain(..) {
-            self.play_track(now, key);
+            self.guarded(Place::Play, self.sender_of(key), |shard| shard.play_track(now, key));
         }
         self.ready = ready;
         self.bury(now);
@@ -115,6 +117,7 @@ impl Shard {
             }
             let before = slot.playing;
             let played = catch_unwind(AssertUnwindSafe(|| {
+                fault::at(Place::Forward, || peer.id);
                 for packet in packets.iter().flatten() {
                     let attitude = match slot.attitude(source) {
                         Attitude::Ignores if follows => Attitude::Awaits,
@@ -140,12 +143,14 @@ impl Shard {
     /// What follows from slots that took another source.
     pub(super) fn settle(&mut self, now: Instant) {
         while let Some(Switched { slot, peer, left }) = self.switched.pop() {
-            if let Some(left) = left {
-                self.unlisten(slot, left);
-            }
-            self.tell_layer(slot);
-            // Its first sender report is due.
-            self.schedule(peer, now);
+            self.guarded(Place::Settle, Behalf::Peer(peer), |shard| {
+                if let Some(left) = left {
+                    shard.unlisten(slot, left);
+                }
+                shard.tell_layer(slot);
+                // Its first sender report is due.
+                shard.schedule(peer, now);
+            });
         }
     }
 }

@@ -2,9 +2,11 @@
 
 use std::time::Instant;
 
+use super::guard::Behalf;
 use super::Shard;
 use crate::arena::Key;
 use crate::command::{AddMirror, Command};
+use crate::fault::Place;
 use crate::history::{Insert, Stored};
 use crate::layer::Layer;
 use crate::media::Kind;
@@ -96,7 +98,7 @@ impl Shard {
     pub fn relayed(&mut self, now: Instant, batch: &Batch) {
         self.metrics.relayed.add(batch.len() as u64);
         for (label, packet) in batch.iter() {
-            self.take_relayed(now, label, packet);
+            self.guarded(Place::Relayed, Behalf::Nobody(label.track), |shard| shard.take_relayed(now, label, packet));
         }
     }
 
