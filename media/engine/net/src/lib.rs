@@ -5,8 +5,8 @@
 
 pub mod engine;
 pub mod fanout;
-pub mod load;
-mod queue;
+mod load;
+pub mod queue;
 pub mod sys;
 mod tcp;
 mod worker;
