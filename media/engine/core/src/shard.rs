@@ -343,3 +343,34 @@ struct Switched {
 fn unmapped(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::{IceCredentials, OpenPeer};
+    use crate::event::CloseReason;
+
+    #[test]
+    fn timers_that_are_superseded_every_millisecond_do_not_pile_up_and_none_is_lost() {
+        let mut now = Instant::now();
+        let clock = Clock::new(now, Duration::ZERO);
+        let mut shard = Shard::new((0, 1), Identity::generate().unwrap(), Arc::default(), clock);
+        shard.command(now, Command::OpenRoom { room: 1, audio_slots: 3, home: 0 });
+        let [local_ufrag, local_pwd, remote_ufrag, remote_pwd] = ["a", "b", "c", "d"].map(String::from);
+        let ice = IceCredentials { local_ufrag, local_pwd, remote_ufrag, remote_pwd };
+        let open = OpenPeer { peer: 7, room: 1, ice, fingerprint: [0; 32], extensions: Default::default(), expires_ms: 100_000 };
+        shard.command(now, Command::OpenPeer(Box::new(open)));
+        let key = shard.peer_ids[&7];
+        let mut most = 0;
+        for _ in 0..99_999 {
+            shard.schedule(key, now + Duration::from_millis(1));
+            most = most.max(shard.timers.len());
+            now += Duration::from_millis(1);
+            shard.timeout(now);
+        }
+        assert!(most <= 2 + SUPERSEDED, "{most} entries for one peer");
+        assert_eq!(shard.peers.len(), 1);
+        shard.timeout(shard.next_timeout().unwrap());
+        assert_eq!(shard.events, vec![Event::Closed { peer: 7, reason: CloseReason::Expired }]);
+    }
+}

@@ -208,6 +208,19 @@ pub struct Settings {
     pub queue: usize,
 }
 
+/// Why an engine did not start.
+#[derive(Debug)]
+pub struct StartError {
+    /// What failed; an address that could not be bound is named.
+    pub what: String,
+    pub error: io::Error,
+}
+
+fn unbound(transport: &str, address: SocketAddr) -> impl FnOnce(io::Error) -> StartError {
+    let what = format!("media {transport} port {address}");
+    move |error| StartError { what, error }
+}
+
 /// A running engine.
 pub struct Engine {
     mailboxes: Vec<Mailbox>,
@@ -224,13 +237,18 @@ pub struct Engine {
 
 impl Engine {
     /// Binds the sockets and starts the threads.
-    pub fn start(settings: &Settings) -> io::Result<Engine> {
+    pub fn start(settings: &Settings) -> Result<Engine, StartError> {
+        let bind = |port| SocketAddr::new(settings.bind, port);
+        let sockets: Vec<UdpSocket> =
+            settings.udp_ports.iter().map(|port| UdpSocket::bind(bind(*port)).map_err(unbound("UDP", bind(*port)))).collect::<Result<_, _>>()?;
+        let listener = settings.tcp_port.map(|port| TcpListener::bind(bind(port)).map_err(unbound("TCP", bind(port)))).transpose()?;
+        Engine::serve(settings, sockets, listener).map_err(|error| StartError { what: "the media engine".into(), error })
+    }
+
+    fn serve(settings: &Settings, sockets: Vec<UdpSocket>, listener: Option<TcpListener>) -> io::Result<Engine> {
         let identity = Identity::generate().map_err(io::Error::other)?;
         let clock = Clock::new(Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
         let events = Arc::new(EventQueue::new(settings.queue)?);
-        let bind = |port| SocketAddr::new(settings.bind, port);
-        let sockets: Vec<UdpSocket> = settings.udp_ports.iter().map(|port| UdpSocket::bind(bind(*port))).collect::<Result<_, _>>()?;
-        let listener = settings.tcp_port.map(|port| TcpListener::bind(bind(port))).transpose()?;
         let mut engine = Engine {
             mailboxes: Vec::new(),
             threads: Mutex::new(Vec::new()),

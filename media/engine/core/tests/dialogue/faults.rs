@@ -1,7 +1,5 @@
 //! Panics of our own making: each costs whom the work was for, is counted, and the class goes on.
 
-use std::time::Duration;
-
 use jiangtai_core::command::Command;
 use jiangtai_core::event::{CloseReason, Event};
 use jiangtai_core::fault::{arm, Place};
@@ -168,32 +166,4 @@ fn a_connection_that_ends_in_a_panic_takes_its_peer_along() {
     scene.shard.connection_lost(scene.now, path);
     scene.exchange();
     only_viewer_2_is_lost(&mut scene, "connection lost");
-}
-
-#[test]
-fn a_hundred_thousand_reports_leave_a_bounded_number_of_timers() {
-    let mut scene = class();
-    let mut most = 0;
-    for n in 0..100_000u32 {
-        if n % 100 == 0 {
-            scene.video(1, 1000, &frame(n % 3000 == 0, (n / 100) as u16, 0));
-        }
-        let twcc = n as u16 / 100;
-        let mut recorder = jiangtai_core::twcc::Recorder::new();
-        recorder.record(twcc, u64::from(n) * 500);
-        let feedback = scene.client(2).seal_rtcp(|rtcp| {
-            rtcp.twcc(&mut recorder, 1, 2000).unwrap();
-        });
-        scene.send(2, &feedback);
-        most = most.max(scene.shard.timer_entries());
-        if n % 2 == 0 {
-            scene.now += Duration::from_millis(1);
-            scene.shard.timeout(scene.now);
-            scene.exchange();
-        }
-        if n % 4000 == 0 {
-            scene.live(1);
-        }
-    }
-    assert!(most <= 2 * 4 + 64 + 1, "{most} entries for 4 peers");
 }
