@@ -89,9 +89,8 @@ impl Picture {
 
 impl<'a> Incoming<'a> {
     pub fn new(source: Source, sequence: u64, stored: &Stored<'a>) -> Incoming<'a> {
-        let Stored { timestamp, marker, codec, level, payload } = *stored;
+        let Stored { timestamp, marker, codec, level, key_frame, payload } = *stored;
         let picture = Picture::parse(codec, payload);
-        let key_frame = starts_key_frame(codec, payload);
         Incoming {
             source,
             sequence,

@@ -113,8 +113,7 @@ fn a_panic_for_one_viewer_costs_that_viewer() {
         let before: Vec<usize> = listeners.iter().map(|leg| leg.client.rtp.len()).collect();
         until(|| {
             sequence += 1;
-            let header =
-                Header { payload_type: OPUS, marker: false, sequence, timestamp: u32::from(sequence) * 960, ssrc: 1000 };
+            let header = Header { payload_type: OPUS, marker: false, sequence, timestamp: u32::from(sequence) * 960, ssrc: 1000 };
             let packet = speaker.client.seal(&header, &[(LEVEL, &[0x80 | 20])], &[0x78; 40]);
             speaker.socket.send(&packet).unwrap();
             std::thread::sleep(Duration::from_millis(1));

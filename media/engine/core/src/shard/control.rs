@@ -83,7 +83,8 @@ impl Shard {
     }
 
     fn open_peer(&mut self, now: Instant, open: OpenPeer) -> Option<()> {
-        if !self.rooms.contains_key(&open.room) || self.peer_ids.contains_key(&open.peer) || self.ufrags.contains_key(&open.ice.local_ufrag) {
+        if !self.rooms.contains_key(&open.room) || self.peer_ids.contains_key(&open.peer) || self.ufrags.contains_key(&open.ice.local_ufrag)
+        {
             return None;
         }
         let ufrag = open.ice.local_ufrag.clone();

@@ -108,7 +108,8 @@ impl Shard {
             }
         }
         let level = peer_level(self.peers.get(key), track.kind, packet);
-        let stored = Stored { timestamp: packet.timestamp(), marker: packet.marker(), codec: codec.name, level, payload };
+        let (timestamp, marker, key_frame) = (packet.timestamp(), packet.marker(), starts_key_frame(codec.name, payload));
+        let stored = Stored { timestamp, marker, codec: codec.name, level, key_frame, payload };
         self.take(now, carries, packet.ssrc(), codec, sequence, stored, resent);
     }
 
@@ -186,7 +187,7 @@ impl Shard {
             layer.newest = Some((packet.timestamp, now));
         }
         layer.last_packet = Some(now);
-        if starts_key_frame(codec.name, packet.payload) {
+        if packet.key_frame {
             layer.key_frame(extended, packet.timestamp, now);
         }
         let begins = track.sending.replace(codec.name).is_none();

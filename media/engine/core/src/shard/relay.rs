@@ -119,7 +119,7 @@ impl Shard {
         layer.rate.add(packet.payload.len(), now);
         layer.newest = Some((packet.timestamp, now));
         layer.last_packet = Some(now);
-        if track.kind == Kind::Video && crate::forward::starts_key_frame(packet.codec, packet.payload) {
+        if track.kind == Kind::Video && packet.key_frame {
             layer.key_frame(label.sequence, packet.timestamp, now);
         }
         self.await_play(key, at, label.sequence);

@@ -72,7 +72,8 @@ fn only_viewer_2_is_lost(scene: &mut Scene, case: &str) {
 
 #[test]
 fn a_panic_in_any_work_for_a_viewer_costs_that_viewer() {
-    let provoke: [(Place, fn(&mut Scene)); 6] = [
+    type Provoke = fn(&mut Scene);
+    let provoke: [(Place, Provoke); 6] = [
         (Place::Stun, |scene| {
             let check = scene.client(2).check(true);
             scene.send(2, &check);
