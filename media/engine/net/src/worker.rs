@@ -151,9 +151,9 @@ impl Running {
             if count < BATCH_IN {
                 return;
             }
+            // So much came that some may not have fitted.
+            self.worker.metrics.dropped_receive_full.set(lost_incoming(&self.worker.socket));
         }
-        // So much came that some may not have fitted.
-        self.worker.metrics.dropped_receive_full.set(lost_incoming(&self.worker.socket));
     }
 
     fn mail(&mut self, now: Instant) {
