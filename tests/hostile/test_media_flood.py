@@ -1,4 +1,4 @@
-"""Junk at the media port while a class goes on (G16): sound and picture stay whole, answers stay quick, memory flat, each datagram counted."""
+"""Junk at the media port while a class goes on (G16): media stay whole, answers quick and memory flat; each datagram is counted."""
 
 import asyncio
 import json

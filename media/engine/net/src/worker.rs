@@ -350,12 +350,15 @@ fn send(socket: &UdpSocket, metrics: &Metrics, mut batch: &[Message<'_>]) -> boo
                     metrics.send_errors.inc();
                     continue;
                 }
-                cuts &= e.raw_os_error() != Some(libc::EIO) && e.raw_os_error() != Some(libc::EINVAL);
+                let mut goes = false;
                 for bytes in first.bytes.chunks(usize::from(first.piece)) {
-                    if send_batch(socket, &[Message { bytes, piece: 0, ..*first }]).is_err() {
-                        metrics.send_errors.inc();
+                    match send_batch(socket, &[Message { bytes, piece: 0, ..*first }]) {
+                        Ok(_) => goes = true,
+                        Err(_) => metrics.send_errors.inc(),
                     }
                 }
+                // If the pieces do not go either, it is the destination that is refused.
+                cuts &= !(goes && matches!(e.raw_os_error(), Some(libc::EIO | libc::EINVAL)));
             }
         }
     }
