@@ -1,11 +1,11 @@
-//! Panics of our own making: each costs whom the work was for, is counted, and the class goes on.
+//! Faults of our own making, panics above all: each costs whom the work was for, is counted, and the class goes on.
 
 use jiangtai_core::command::Command;
 use jiangtai_core::event::{CloseReason, Event};
 use jiangtai_core::fault::{arm, Place};
 use jiangtai_core::media::Kind;
 
-use super::scene::{frame, opus, vp8, Scene, ROOM};
+use super::scene::{frame, opus, vp8, Scene, ROOM, VP8};
 
 /// Publishers 1 (picture 10, voice 11) and 3 (picture 12), viewers 2 and 4 with both pictures and the voice.
 fn class() -> Scene {
@@ -167,4 +167,27 @@ fn a_connection_that_ends_in_a_panic_takes_its_peer_along() {
     scene.shard.connection_lost(scene.now, path);
     scene.exchange();
     only_viewer_2_is_lost(&mut scene, "connection lost");
+}
+
+#[test]
+fn what_a_full_turn_has_no_room_for_is_asked_for_and_comes_again() {
+    let mut scene = Scene::lesson();
+    scene.video(1, 1000, &frame(true, 0, 0));
+    scene.shard.outbox = jiangtai_core::outbox::Outbox::bounded(1 << 20, 3);
+    let packets: Vec<Vec<u8>> = (1..=10).map(|n| scene.packet(1, 1000, VP8, 3000, None, &frame(false, n, 0)).1).collect();
+    let (path, now) = (scene.client(1).path, scene.now);
+    packets.into_iter().for_each(|mut packet| scene.shard.receive(now, path, &mut packet));
+    scene.exchange();
+    let got = scene.client(2).take(2000);
+    assert_eq!((got.len(), scene.shard.outbox.take_refused()), (4, 7));
+    for n in 11..=60 {
+        scene.video(1, 1000, &frame(false, n, 0));
+    }
+    let newest = scene.client(2).take(2000)[0].sequence;
+    let lost: Vec<u16> = (1..=7).map(|n| newest.wrapping_sub(n)).collect();
+    for number in &lost {
+        let nack = scene.client(2).seal_rtcp(|rtcp| rtcp.nack(1, 2000, &[*number]).unwrap());
+        scene.send(2, &nack);
+    }
+    assert_eq!(scene.client(2).take(2001).len(), 7);
 }

@@ -387,26 +387,3 @@ fn a_receiver_that_loses_sound_gets_each_word_again_with_the_next_ones_until_it_
     say(&mut scene, 2);
     assert!(scene.client(2).take(3000).iter().all(|p| p.pt == OPUS));
 }
-
-#[test]
-fn what_a_full_turn_has_no_room_for_is_asked_for_and_comes_again() {
-    let mut scene = Scene::lesson();
-    scene.video(1, 1000, &frame(true, 0, 0));
-    scene.shard.outbox = jiangtai_core::outbox::Outbox::bounded(1 << 20, 3);
-    let packets: Vec<Vec<u8>> = (1..=10).map(|n| scene.packet(1, 1000, VP8, 3000, None, &frame(false, n, 0)).1).collect();
-    let (path, now) = (scene.client(1).path, scene.now);
-    packets.into_iter().for_each(|mut packet| scene.shard.receive(now, path, &mut packet));
-    scene.exchange();
-    let got = scene.client(2).take(2000);
-    assert_eq!((got.len(), scene.shard.outbox.take_refused()), (4, 7));
-    for n in 11..=60 {
-        scene.video(1, 1000, &frame(false, n, 0));
-    }
-    let newest = scene.client(2).take(2000)[0].sequence;
-    let lost: Vec<u16> = (1..=7).map(|n| newest.wrapping_sub(n)).collect();
-    for number in &lost {
-        let nack = scene.client(2).seal_rtcp(|rtcp| rtcp.nack(1, 2000, &[*number]).unwrap());
-        scene.send(2, &nack);
-    }
-    assert_eq!(scene.client(2).take(2001).len(), 7);
-}
