@@ -32,7 +32,6 @@ ABLATIONS: Final[Mapping[str, tuple[Mapping[str, str], Mapping[str, Any]]]] = {
     "GRO": ({"JIANGTAI_ENGINE_NO_GRO": "1"}, {}),
     "the gather window": ({"JIANGTAI_ENGINE_NO_GATHER": "1"}, {}),
     "equal sizes": ({"JIANGTAI_ENGINE_NO_EQUALISE": "1"}, {}),
-    "AES-GCM": ({"JIANGTAI_ENGINE_AES": "cm"}, {}),
     "bandwidth estimation": ({}, {"no_twcc": True}),
 }
 LIMIT_S: Final = 590

@@ -24,6 +24,7 @@ Event: TypeAlias = (
     | tuple[Literal["layer"], int, int]  # slot, index of the layer it plays (0 = lowest); -1 = paused, not even the lowest fits
     # peer, rtt ms, loss in permille, loss out permille, kbit/s in, kbit/s out, kbit/s the way to it can carry (0 = unknown)
     | tuple[Literal["quality"], int, int, int, int, int, int, int]
+    | tuple[Literal["stopped"], int]  # shard whose thread gave up (-1 = the TCP door's): its peers get nothing more
     | tuple[Literal["violation"], int, str, int]  # peer, kind: "unknown_ssrc" "not_allowed" "too_many_ssrc" ..., count since last told
 )
 

@@ -18,11 +18,12 @@ QUALITY_MS: Final = 2_000
 class Listening:
     """The engine's only listener."""
 
-    def __init__(self, board: Switchboard, receiving: Receiving, *, closed: Callable[[int], None]) -> None:
-        """`closed` is told of every transport that ended by itself, before anybody else."""
+    def __init__(self, board: Switchboard, receiving: Receiving, *, closed: Callable[[int], None], failed: Callable[[], None]) -> None:
+        """`closed` is told of every transport that ended by itself, before anybody else; `failed` when a thread of the engine gave up."""
         self._board = board
         self._receiving = receiving
         self._closed = closed
+        self._failed = failed
         #: receiving transports whose layers changed and were not told yet
         self._changed: dict[int, None] = {}
 
@@ -56,6 +57,9 @@ class Listening:
                 self._layer(slot, layer)
             case ("violation", _, kind, count):
                 board.counts[f"violation_{kind}"] += count
+            case ("stopped", _):
+                board.counts["engine_stopped"] += 1
+                self._failed()
             case ("track", *_):
                 board.counts["track_changes"] += 1
 

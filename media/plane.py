@@ -13,7 +13,7 @@ an offer to be answered.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -53,17 +53,19 @@ class NativePlane:
         announced: Sequence[str],
         signals: Signals,
         clock: Clock,
+        failed: Callable[[], None] = lambda: None,
     ) -> None:
         """Bind the ports (0 = any; tcp_port None = no TCP) and listen to the engine on the running loop.
 
-        `announced` are the addresses written into candidates, most preferred first. Raises OSError if a port cannot be bound.
+        `announced` are the addresses written into candidates, most preferred first. `failed` is called when the engine lost a thread
+        and cannot serve on. Raises OSError, which names the port, if one cannot be bound.
         """
         self._engine = Engine(bind=bind, udp_ports=udp_ports, tcp_port=tcp_port)
         self._board = board = Switchboard(self._engine, announced=announced, signals=signals, clock=clock)
         self._publishing = Publishing(board)
         self._receiving = Receiving(board)
         self._checks: dict[int, asyncio.TimerHandle] = {}
-        self._listening = Listening(board, self._receiving, closed=self._check_closed)
+        self._listening = Listening(board, self._receiving, closed=self._check_closed, failed=failed)
         board.loop.add_reader(self._engine.event_fd, self._listening.listen)
         self._check_room = board.new_id()
         board.do(self._engine.open_room, self._check_room, 0)

@@ -114,6 +114,7 @@ async def _store(app: web.Application) -> AsyncIterator[None]:
 async def _media(app: web.Application) -> AsyncIterator[None]:
     config = app[keys.CONFIG]
     signals = app[keys.SIGNALS] = LateSignals()
+    failed = app[keys.MEDIA_FAILED] = asyncio.Event()
     plane = None
     if keys.PLANE not in app:
         plane = app[keys.PLANE] = NativePlane(
@@ -123,6 +124,7 @@ async def _media(app: web.Application) -> AsyncIterator[None]:
             announced=config.media_addresses(),
             signals=signals,
             clock=app[keys.CLOCK],
+            failed=failed.set,
         )
     yield
     if plane is not None:

@@ -1,5 +1,6 @@
 """The long-lived objects of a node, each under one typed key of the application."""
 
+import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,8 @@ DIRECTORY = web.AppKey("directory", SqliteDirectory)
 SEATS = web.AppKey("seats", SqliteSeats)
 RING = web.AppKey("ring", KeyRing)
 SIGNALS = web.AppKey("signals", LateSignals)
+#: set when the media engine cannot serve on
+MEDIA_FAILED = web.AppKey("media_failed", asyncio.Event)
 PLANE = web.AppKey("plane", NativePlane)
 HUB = web.AppKey("hub", Hub)
 GATEWAY = web.AppKey("gateway", Gateway)

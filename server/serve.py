@@ -30,6 +30,10 @@ _STOP_S: Final = 5.0
 _LOOK_S: Final = 0.5
 
 
+class MediaFailed(Exception):
+    """The media engine lost a thread: only a new process has media again."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Node:
     """A node that serves."""
@@ -91,6 +95,8 @@ async def serve(config: Config, out: Callable[[str], None]) -> None:
         settle()
         out(f"READY {node.origin}")
         await _until_stopped(node.app)
+        if node.app[keys.MEDIA_FAILED].is_set():
+            raise MediaFailed
 
 
 async def _until_stopped(app: web.Application) -> None:
@@ -107,7 +113,12 @@ async def _until_stopped(app: web.Application) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked.release)
     loop.add_signal_handler(signal.SIGHUP, reload)
+    failed = asyncio.create_task(app[keys.MEDIA_FAILED].wait(), name="media failed")
+    failed.add_done_callback(lambda _: asked.release())
     await asked.acquire()
+    if app[keys.MEDIA_FAILED].is_set():
+        log.critical("the media engine lost a thread; the node stops to be started anew")
+        return
     hub = app[keys.HUB]
     hub.refuse_new()
     log.info("draining", extra={"count": len(hub.sessions())})
@@ -132,5 +143,7 @@ def run(config: Config) -> int:
             runner.run(serve(config, out))
     except (OSError, KeyProblem) as error:
         sys.stderr.write(f"jiangtai: {error}\n")
+        return 1
+    except MediaFailed:
         return 1
     return 0

@@ -44,7 +44,13 @@ def figures(app: web.Application) -> dict[str, float]:
         "media_peers": float(media.get("peers", 0)),
         "nacks": float(media.get("nack_in", 0) + media.get("nack_out", 0)),
         "key_frame_requests": float(media.get("pli_out", 0)),
-        "queue_drops": float(counters.queue_full + counters.dropped_behind + counters.dropped_stalled + media.get("dropped_send_full", 0)),
+        "queue_drops": float(
+            counters.queue_full
+            + counters.dropped_behind
+            + counters.dropped_stalled
+            + media.get("dropped_send_full", 0)
+            + media.get("dropped_outbox_full", 0)
+        ),
     }
 
 

@@ -9,10 +9,13 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiohttp import web
 
-from server import keyring
+from server import config, keyring, keys, serve
+from server.app import create_app
 from signaling.classroom.roles import Role
 from tests.support.house import House, spawned
 
@@ -149,6 +152,45 @@ def test_a_port_in_use_is_told_in_one_line(tmp_path: Path) -> None:
         taken.listen()
         done = jiangtai("serve", "--var", str(tmp_path), "--port", str(taken.getsockname()[1]), JIANGTAI_PRIVATE_PORT="-1")
     assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+
+
+async def test_a_node_whose_media_engine_lost_a_thread_stops_at_once_to_be_started_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apps: list[web.Application] = []
+
+    def create(*args: Any, **kwargs: Any) -> web.Application:
+        apps.append(create_app(*args, **kwargs))
+        return apps[-1]
+
+    monkeypatch.setattr(serve, "create_app", create)
+    ready = asyncio.Event()
+    loaded = config.load(environ={}, overrides={"var": str(tmp_path), "port": 0, "private_port": -1})
+    serving = asyncio.create_task(serve.serve(loaded, lambda line: ready.set() if line.startswith("READY") else None))
+    try:
+        await asyncio.wait_for(ready.wait(), 20)
+        apps[0][keys.MEDIA_FAILED].set()
+        with pytest.raises(serve.MediaFailed):
+            await asyncio.wait_for(serving, 20)
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            asyncio.get_running_loop().remove_signal_handler(number)
+
+
+@pytest.mark.parametrize("kind", ["UDP", "TCP"])
+def test_a_media_port_in_use_is_told_by_its_name(tmp_path: Path, kind: str) -> None:
+    import socket
+
+    with socket.socket(type=socket.SOCK_DGRAM if kind == "UDP" else socket.SOCK_STREAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        ports = {"UDP": {"JIANGTAI_MEDIA_UDP_PORTS": f"0,{port}"}, "TCP": {"JIANGTAI_MEDIA_TCP_PORT": str(port)}}[kind]
+        done = jiangtai("serve", "--var", str(tmp_path), "--port", "0", JIANGTAI_PRIVATE_PORT="-1", **ports)
+    assert done.returncode == 1
+    assert "Errno 98" in done.stderr
+    assert f"media {kind} port" in done.stderr
+    assert f":{port}: " in done.stderr
     assert "Traceback" not in done.stderr
 
 

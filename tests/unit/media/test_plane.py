@@ -61,6 +61,7 @@ class House:
     def __init__(self, shards: int) -> None:
         self.lesson = Lesson(profile=Profile.LARGE if shards > 1 else Profile.SMALL)
         self.heard = Heard()
+        self.failures = 0
         self.plane = NativePlane(
             bind="",
             udp_ports=[0] * shards,
@@ -68,11 +69,15 @@ class House:
             announced=["192.0.2.1"],
             signals=self.heard,
             clock=lambda: int(time.time() * 1000),
+            failed=self._failed,
         )
         self.engine: Recorder = self.plane._engine  # type: ignore[assignment]
         self.lesson.followers.append(lambda room, event: self.plane.follow(room.id, room, event))
         self.lesson.join("ann", Role.TRAINER)
         self.lesson.start("ann")
+
+    def _failed(self) -> None:
+        self.failures += 1
 
     @property
     def home(self) -> int:
@@ -238,3 +243,8 @@ async def test_a_player_gets_voices_and_one_picture_from_one_offer(house: House)
     assert sdp.count("a=sendonly") == 2
     [(_, voice), (_, picture)] = house.engine.of("add_slot")
     assert (voice["auto"], picture["auto"], picture["rank"]) == (0, None, 0)
+
+
+async def test_a_thread_of_the_engine_that_gave_up_is_counted_and_the_node_is_told(house: House) -> None:
+    house.happen(("stopped", 0))
+    assert (house.failures, house.plane.metrics()["engine_stopped"]) == (1, 1)

@@ -101,6 +101,11 @@ impl<T> Arena<T> {
         self.len() == 0
     }
 
+    pub fn iter(&self) -> impl Iterator<Item = (Key<T>, &T)> {
+        let entries = (0..).zip(&self.entries);
+        entries.filter_map(|(index, (generation, value))| Some((Key { index, generation: *generation, of: PhantomData }, value.as_ref()?)))
+    }
+
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.entries.iter_mut().filter_map(|(_, value)| value.as_mut())
     }

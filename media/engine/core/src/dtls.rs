@@ -58,18 +58,25 @@ pub struct DtlsServer {
     verified: bool,
     connected: bool,
     keys: Option<(Vec<u8>, Profile)>,
+    /// A flight of ours was sent.
+    begun: bool,
     wake: Instant,
 }
 
 impl DtlsServer {
     pub fn new(identity: &Identity, expected: [u8; 32], now: Instant) -> DtlsServer {
         let dtls = Dtls::new_12(identity.config.clone(), identity.certificate.clone(), now);
-        DtlsServer { dtls, expected, verified: false, connected: false, keys: None, wake: now + Duration::from_secs(3600) }
+        DtlsServer { dtls, expected, verified: false, connected: false, keys: None, begun: false, wake: now + Duration::from_secs(3600) }
     }
 
     /// Feeds one datagram; records to send go to `send`.
     pub fn receive(&mut self, now: Instant, datagram: &[u8], send: &mut dyn FnMut(&[u8])) -> Option<DtlsOutput> {
-        if self.dtls.handle_timeout(now).is_err() || self.dtls.handle_packet(datagram).is_err() {
+        // Time first where it only tells what time it is; later the datagram first: it may end the flight that time would resend.
+        let failed = match self.begun {
+            false => self.dtls.handle_timeout(now).is_err() || self.dtls.handle_packet(datagram).is_err(),
+            true => self.dtls.handle_packet(datagram).is_err() || self.dtls.handle_timeout(now).is_err(),
+        };
+        if failed {
             return Some(DtlsOutput::Closed);
         }
         self.poll(now, send)
@@ -100,7 +107,10 @@ impl DtlsServer {
         // A poll cycle ends with Timeout; the bound only guards against a fault.
         for _ in 0..256 {
             match self.dtls.poll_output(&mut record) {
-                Output::Packet(bytes) => send(bytes),
+                Output::Packet(bytes) => {
+                    self.begun = true;
+                    send(bytes);
+                }
                 Output::PeerCert(der) => {
                     let digest = certificate::calculate_fingerprint(der);
                     if digest.as_slice() != self.expected.as_slice() {
@@ -133,5 +143,54 @@ impl DtlsServer {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a client sends in answer to these datagrams.
+    fn answer(client: &mut Dtls, now: Instant, datagrams: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        client.handle_timeout(now).unwrap();
+        datagrams.iter().for_each(|datagram| client.handle_packet(datagram).unwrap());
+        let (mut buffer, mut sent) = ([0u8; RECORD_LIMIT], Vec::new());
+        loop {
+            match client.poll_output(&mut buffer) {
+                Output::Packet(record) => sent.push(record.to_vec()),
+                Output::Timeout(_) => return sent,
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn a_flight_that_a_late_answer_ends_is_not_sent_again() {
+        let t = Instant::now();
+        let certificate = certificate::generate_self_signed_certificate().unwrap();
+        let fingerprint = certificate.fingerprint().try_into().unwrap();
+        let mut server = DtlsServer::new(&Identity::generate().unwrap(), fingerprint, t);
+        let mut client = Dtls::new_12(Arc::new(Config::default()), certificate, t);
+        client.set_active(true);
+        // The transport was announced long before its client came.
+        let t = t + Duration::from_secs(50);
+        let mut flight = Vec::new();
+        for hello in answer(&mut client, t, &[]) {
+            server.receive(t, &hello, &mut |record| flight.push(record.to_vec()));
+        }
+        assert!(!flight.is_empty());
+        let answers = answer(&mut client, t, &flight);
+        assert_eq!(answers.len(), 1, "one datagram");
+        // It waits in the socket until long after the flight should have been repeated.
+        let late = t + Duration::from_secs(2);
+        assert!(server.wake() < late);
+        let mut sent = Vec::new();
+        let output = server.receive(late, &answers[0], &mut |record| sent.push(record.to_vec()));
+        assert!(matches!(output, Some(DtlsOutput::Keys(..))), "{output:?}");
+        assert!(sent.iter().all(|record| !flight.iter().any(|first| first.len() == record.len())), "{} datagrams", sent.len());
+        assert!(sent.iter().map(Vec::len).sum::<usize>() < 150, "its last flight only");
+        sent.clear();
+        assert!(server.timeout(late + Duration::from_millis(5), &mut |record| sent.push(record.to_vec())).is_none());
+        assert!(sent.is_empty());
     }
 }

@@ -19,6 +19,8 @@ pub enum Event {
     Quality { peer: u64, rtt_ms: u32, loss_in: u32, loss_out: u32, kbps_in: u32, kbps_out: u32, kbps_available: u32 },
     /// A peer sends what it may not; `count` packets since last told.
     Violation { peer: u64, kind: &'static str, count: u64 },
+    /// A thread gave up: a shard's (its peers get nothing more), or the TCP door's.
+    Stopped { shard: Option<usize> },
 }
 
 impl Event {

@@ -81,17 +81,16 @@ impl Picture {
     fn ids(self) -> PictureIds {
         match self {
             Picture::None => PictureIds::default(),
-            Picture::Vp8(d) => PictureIds { picture_id: d.picture_id.map(|p| p.0), tl0_pic_idx: d.tl0_picture_index },
-            Picture::Vp9(d) => PictureIds { picture_id: d.picture_id.map(|p| p.0), tl0_pic_idx: d.tl0_picture_index },
+            Picture::Vp8(d) => PictureIds { picture_id: d.picture_id, tl0_pic_idx: d.tl0_picture_index },
+            Picture::Vp9(d) => PictureIds { picture_id: d.picture_id, tl0_pic_idx: d.tl0_picture_index },
         }
     }
 }
 
 impl<'a> Incoming<'a> {
     pub fn new(source: Source, sequence: u64, stored: &Stored<'a>) -> Incoming<'a> {
-        let Stored { timestamp, marker, codec, level, payload } = *stored;
+        let Stored { timestamp, marker, codec, level, key_frame, payload } = *stored;
         let picture = Picture::parse(codec, payload);
-        let key_frame = starts_key_frame(codec, payload);
         Incoming {
             source,
             sequence,
@@ -354,7 +353,7 @@ fn write(
             count += 1;
         }
     }
-    let space = turn.outbox.space(PACKET_LIMIT + MAX_OVERHEAD);
+    let space = turn.outbox.space(PACKET_LIMIT + MAX_OVERHEAD)?;
     let sealed = rtp::write(space.get_mut(..PACKET_LIMIT)?, header, extensions.get(..count)?, parts, padding)
         .ok()
         .and_then(|len| srtp.sealer.seal_rtp(space, len).ok());
@@ -378,7 +377,7 @@ fn write(
 /// VP8 and VP9 picture numbers follow the slot's stream; the blocks of redundant audio (RFC 2198) name the slot's Opus.
 fn rewrite_head(out: &Outgoing<'_>, segment: &Segment, slot: &Slot, head: &mut [u8; HEAD_LIMIT]) -> Option<(usize, usize)> {
     let renumbered = |id: Option<(u16, u8)>, tl0: Option<u8>| {
-        let picture_id = id.map_or(0, |p| p.0).wrapping_add(segment.picture_id) & 0x7fff;
+        let picture_id = id.map_or(0, |id| slot.mapping.picture_id(segment, id, out.sequence));
         (picture_id, tl0.unwrap_or(0).wrapping_add(segment.tl0_pic_idx))
     };
     match out.picture {

@@ -13,6 +13,8 @@ pub struct Stored<'a> {
     pub codec: CodecName,
     /// RFC 6464 byte of audio, as received.
     pub level: Option<u8>,
+    /// A picture that needs no other begins here.
+    pub key_frame: bool,
     pub payload: &'a [u8],
 }
 
@@ -26,6 +28,7 @@ struct Entry {
     marker: bool,
     codec: CodecName,
     level: Option<u8>,
+    key_frame: bool,
 }
 
 /// What came of an insertion.
@@ -96,8 +99,8 @@ impl History {
         let start = (at % capacity) as usize;
         self.bytes[start..start + len].copy_from_slice(packet.payload);
         self.written = at + len as u64;
-        let Stored { timestamp, marker, codec, level, .. } = packet;
-        self.index[place] = Some(Entry { sequence, at, timestamp, len: len as u16, marker, codec, level });
+        let Stored { timestamp, marker, codec, level, key_frame, .. } = packet;
+        self.index[place] = Some(Entry { sequence, at, timestamp, len: len as u16, marker, codec, level, key_frame });
         self.highest = self.highest.max(sequence);
         Insert::New
     }
@@ -110,8 +113,8 @@ impl History {
         }
         let start = (entry.at % self.bytes.len() as u64) as usize;
         let payload = self.bytes.get(start..start + usize::from(entry.len))?;
-        let Entry { timestamp, marker, codec, level, .. } = entry;
-        Some(Stored { timestamp, marker, codec, level, payload })
+        let Entry { timestamp, marker, codec, level, key_frame, .. } = entry;
+        Some(Stored { timestamp, marker, codec, level, key_frame, payload })
     }
 
     /// Forgets all packets, keeps the memory.
@@ -126,7 +129,7 @@ mod tests {
     use super::*;
 
     fn packet(payload: &[u8]) -> Stored<'_> {
-        Stored { timestamp: 7, marker: true, codec: CodecName::Vp8, level: None, payload }
+        Stored { timestamp: 7, marker: true, codec: CodecName::Vp8, level: None, key_frame: false, payload }
     }
 
     #[test]

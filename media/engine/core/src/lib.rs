@@ -11,6 +11,7 @@ pub mod clock;
 pub mod command;
 pub mod dtls;
 pub mod event;
+pub mod fault;
 pub mod forward;
 pub mod framing;
 pub mod h264;

@@ -76,7 +76,8 @@ fn squeezed(timestamp: u32, live: Option<u32>) -> u32 {
 /// What is known of a video packet's place in its stream (VP8 payload descriptor, RFC 7741), if anything.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PictureIds {
-    pub picture_id: Option<u16>,
+    /// (number, width in bits: 7 or 15).
+    pub picture_id: Option<(u16, u8)>,
     pub tl0_pic_idx: Option<u8>,
 }
 
@@ -127,7 +128,7 @@ impl Mapping {
             first_out: self.highest + 1,
             timestamp: self.timestamp.wrapping_add(elapsed).wrapping_sub(begins),
             live: first.live,
-            picture_id: self.picture_id.wrapping_add(1).wrapping_sub(first.ids.picture_id.unwrap_or(0)),
+            picture_id: self.picture_id.wrapping_add(1).wrapping_sub(first.ids.picture_id.map_or(0, |id| id.0)),
             tl0_pic_idx: self.tl0_pic_idx.wrapping_add(1).wrapping_sub(first.ids.tl0_pic_idx.unwrap_or(0)),
         });
     }
@@ -138,15 +139,26 @@ impl Mapping {
         if sequence <= self.highest {
             return;
         }
+        if let Some(id) = ids.picture_id {
+            self.picture_id = self.picture_id(segment, id, sequence);
+        }
         self.highest = sequence;
         self.timestamp = segment.timestamp(timestamp);
         self.sent = Some(now);
-        if let Some(id) = ids.picture_id {
-            self.picture_id = id.wrapping_add(segment.picture_id) & 0x7fff;
-        }
         if let Some(id) = ids.tl0_pic_idx {
             self.tl0_pic_idx = id.wrapping_add(segment.tl0_pic_idx);
         }
+    }
+
+    /// The 15-bit picture id of a packet that has (or had) this number: one of 7 bits goes on where it wraps, near the newest.
+    pub fn picture_id(&self, segment: &Segment, (id, bits): (u16, u8), sequence: u64) -> u16 {
+        let mapped = id.wrapping_add(segment.picture_id);
+        let near = match bits {
+            7 if sequence > self.highest => self.picture_id.wrapping_add(mapped.wrapping_sub(self.picture_id) & 0x7f),
+            7 => self.picture_id.wrapping_sub(self.picture_id.wrapping_sub(mapped) & 0x7f),
+            _ => mapped,
+        };
+        near & 0x7fff
     }
 
     /// The last timestamp sent and when.
@@ -183,7 +195,7 @@ mod tests {
     }
 
     fn ids(picture_id: u16, tl0: u8) -> PictureIds {
-        PictureIds { picture_id: Some(picture_id), tl0_pic_idx: Some(tl0) }
+        PictureIds { picture_id: Some((picture_id, 15)), tl0_pic_idx: Some(tl0) }
     }
 
     #[test]
@@ -202,6 +214,28 @@ mod tests {
         assert_eq!(b, a + 1);
         assert_eq!(m.last().unwrap().0.wrapping_sub(before), 9000);
         assert_eq!((m.picture_id, m.tl0_pic_idx), ((picture + 1) & 0x7fff, tl0.wrapping_add(1)));
+    }
+
+    #[test]
+    fn ids_of_seven_bits_go_on_where_they_wrap_and_late_packets_keep_theirs() {
+        let t = Instant::now();
+        let mut m = Mapping::new(99);
+        let short = |n: u64| PictureIds { picture_id: Some(((n % 128) as u16, 7)), tl0_pic_idx: None };
+        m.begin(first(1, 1000, 0, short(100)), t);
+        let mut given = Vec::new();
+        // Three packets a picture, every tenth picture lost.
+        for n in (0..600u64).filter(|n| n / 3 % 10 != 9) {
+            let (segment, ids) = (*m.current().unwrap(), short(100 + n / 3));
+            let sequence = segment.map(1000 + n).unwrap();
+            given.push((n, segment, m.picture_id(&segment, ids.picture_id.unwrap(), sequence)));
+            m.sent(sequence, 0, ids, t);
+        }
+        let begun = given[0].2;
+        assert!(given.iter().all(|(n, _, id)| *id == (begun + (n / 3) as u16) & 0x7fff));
+        for (n, segment, id) in given.iter().filter(|(n, ..)| n / 3 > 80) {
+            let sequence = segment.map(1000 + n).unwrap();
+            assert_eq!(m.picture_id(segment, short(100 + n / 3).picture_id.unwrap(), sequence), *id, "sent again");
+        }
     }
 
     #[test]

@@ -41,6 +41,10 @@ const RUN_BYTES: usize = 60_000;
 /// Places in the arena one run may be gathered from.
 pub const SPANS: usize = 4;
 
+/// What may wait at a time: many times what is sent in one go. More is lost like on a full link.
+const MOST_BYTES: usize = 32 << 20;
+const MOST_DATAGRAMS: usize = 1 << 16;
+
 /// Datagrams to one path: all of one length, the last perhaps shorter.
 #[derive(Debug, Clone, Copy)]
 pub struct Run<'a> {
@@ -94,7 +98,7 @@ struct Draft {
 }
 
 /// Bytes and destinations of one turn.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Outbox {
     arena: Vec<u8>,
     used: usize,
@@ -102,16 +106,49 @@ pub struct Outbox {
     drafts: Vec<Draft>,
     /// The last run of each path.
     latest: FxHashMap<Path, u32>,
+    most_bytes: usize,
+    most_datagrams: usize,
+    refused: u64,
+}
+
+impl Default for Outbox {
+    fn default() -> Outbox {
+        Outbox::bounded(MOST_BYTES, MOST_DATAGRAMS)
+    }
 }
 
 impl Outbox {
-    /// Room for a datagram of up to `len` bytes that is built in place; keep it with `commit`.
-    pub fn space(&mut self, len: usize) -> &mut [u8] {
-        let end = self.used + len;
-        if self.arena.len() < end {
-            self.arena.resize(end.next_power_of_two(), 0);
+    /// Holds so much at most.
+    pub fn bounded(most_bytes: usize, most_datagrams: usize) -> Outbox {
+        Outbox {
+            arena: Vec::new(),
+            used: 0,
+            transmits: Vec::new(),
+            drafts: Vec::new(),
+            latest: FxHashMap::default(),
+            most_bytes,
+            most_datagrams,
+            refused: 0,
         }
-        &mut self.arena[self.used..end]
+    }
+
+    /// Room for a datagram of up to `len` bytes that is built in place; keep it with `commit`. None, and counted, when the
+    /// turn holds all it may.
+    pub fn space(&mut self, len: usize) -> Option<&mut [u8]> {
+        let end = self.used + len;
+        if end > self.most_bytes || self.transmits.len() >= self.most_datagrams {
+            self.refused += 1;
+            return None;
+        }
+        if self.arena.len() < end {
+            self.arena.resize(end.next_power_of_two().min(self.most_bytes), 0);
+        }
+        self.arena.get_mut(self.used..end)
+    }
+
+    /// Datagrams there was no room for since the last call.
+    pub fn take_refused(&mut self) -> u64 {
+        std::mem::take(&mut self.refused)
     }
 
     /// The first `len` bytes of the last `space` are a datagram.
@@ -122,8 +159,10 @@ impl Outbox {
     }
 
     pub fn push(&mut self, to: Path, datagram: &[u8]) {
-        self.space(datagram.len()).copy_from_slice(datagram);
-        self.commit(to, datagram.len());
+        if let Some(space) = self.space(datagram.len()) {
+            space.copy_from_slice(datagram);
+            self.commit(to, datagram.len());
+        }
     }
 
     /// The last datagram.
@@ -222,7 +261,7 @@ mod tests {
         let (a, b) = (Path::udp(([127, 0, 0, 1], 1).into()), Path::udp(([127, 0, 0, 1], 2).into()));
         let mut outbox = Outbox::default();
         outbox.push(a, b"one");
-        outbox.space(100)[..3].copy_from_slice(b"two");
+        outbox.space(100).unwrap()[..3].copy_from_slice(b"two");
         outbox.commit(b, 3);
         let sent: Vec<_> = outbox.iter().map(|(to, bytes)| (to, bytes.to_vec())).collect();
         assert_eq!(sent, vec![(a, b"one".to_vec()), (b, b"two".to_vec())]);
@@ -276,5 +315,19 @@ mod tests {
         let lengths: Vec<usize> = runs(&mut outbox, 64).iter().map(|run| run.1.len()).collect();
         assert_eq!(lengths, vec![50, 20]);
         assert_eq!(runs(&mut outbox, 8).len(), 9);
+    }
+
+    #[test]
+    fn a_full_turn_refuses_more_counts_it_and_takes_again_when_it_is_sent() {
+        let to = Path::udp(([127, 0, 0, 1], 1).into());
+        for (mut outbox, fit) in [(Outbox::bounded(1000, 100), 10), (Outbox::bounded(100_000, 7), 7)] {
+            for turn in 0..3 {
+                (0..50).for_each(|_| outbox.push(to, &[turn; 100]));
+                assert_eq!((outbox.iter().count(), outbox.take_refused()), (fit, 50 - fit as u64));
+                assert!(outbox.iter().all(|(_, bytes)| bytes == [turn; 100]));
+                outbox.clear();
+            }
+            assert!(outbox.arena.len() <= 1024);
+        }
     }
 }

@@ -137,7 +137,7 @@ impl Peer {
     pub fn send_rtcp(&mut self, outbox: &mut Outbox, metrics: &Metrics, build: impl FnOnce(&mut crate::rtcp::Builder<'_>) -> bool) -> bool {
         let (Some(srtp), Some(path)) = (self.srtp.as_mut(), self.path) else { return false };
         const LIMIT: usize = 1200;
-        let space = outbox.space(LIMIT + MAX_OVERHEAD);
+        let Some(space) = outbox.space(LIMIT + MAX_OVERHEAD) else { return false };
         let mut builder = crate::rtcp::Builder::new(&mut space[..LIMIT]);
         if !build(&mut builder) || builder.is_empty() {
             return false;

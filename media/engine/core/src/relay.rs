@@ -28,6 +28,7 @@ struct Entry {
     marker: bool,
     codec: crate::media::CodecName,
     level: Option<u8>,
+    key_frame: bool,
     end: usize,
 }
 
@@ -46,8 +47,8 @@ impl Batch {
         }
         self.bytes.extend_from_slice(packet.payload);
         let label = Label { track: id, layer: source.layer, epoch: source.epoch, sequence, place };
-        let Stored { timestamp, marker, codec, level, .. } = *packet;
-        self.entries.push(Entry { label, timestamp, marker, codec, level, end: self.bytes.len() });
+        let Stored { timestamp, marker, codec, level, key_frame, .. } = *packet;
+        self.entries.push(Entry { label, timestamp, marker, codec, level, key_frame, end: self.bytes.len() });
         true
     }
 
@@ -65,8 +66,8 @@ impl Batch {
         self.entries.iter().filter_map(move |entry| {
             let payload = self.bytes.get(begin..entry.end)?;
             begin = entry.end;
-            let Entry { label, timestamp, marker, codec, level, .. } = *entry;
-            Some((label, Stored { timestamp, marker, codec, level, payload }))
+            let Entry { label, timestamp, marker, codec, level, key_frame, .. } = *entry;
+            Some((label, Stored { timestamp, marker, codec, level, key_frame, payload }))
         })
     }
 }

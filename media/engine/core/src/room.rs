@@ -43,4 +43,11 @@ impl Room {
             speakers_due: None,
         }
     }
+
+    /// Ranks the voices anew from what is heard next.
+    pub fn forget_voices(&mut self) {
+        self.audio = AudioRoom::new(self.followers.len());
+        self.places_changed = false;
+        self.speakers_due = None;
+    }
 }

@@ -1,7 +1,7 @@
 //! A shard: all rooms and peers of one thread. Datagrams, commands and instants in; datagrams and events out.
 //!
 //! The one rule: nothing about a peer changes because of bytes that were not authenticated as that peer's. A fault in
-//! handling one peer (a panic) ends that peer and nobody else.
+//! handling one peer (a panic) ends that peer and nobody else (`guard`).
 //!
 //! Call `receive`, `relayed`, `command` and `timeout` in any order, then `play`, then take what is in `outbox`, `events`,
 //! `upward` and `batches`; call `timeout` no later than `next_timeout`. Media that came in waits for `play`: who has more
@@ -10,6 +10,7 @@
 mod bandwidth;
 mod control;
 mod feedback;
+mod guard;
 mod ingress;
 mod layers;
 mod play;
@@ -19,7 +20,6 @@ mod upkeep;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::net::SocketAddr;
-use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,7 @@ use crate::clock::Clock;
 use crate::command::Command;
 use crate::dtls::{DtlsOutput, Identity};
 use crate::event::{CloseReason, Event};
+use crate::fault::Place;
 use crate::ice::Check;
 use crate::metrics::Metrics;
 use crate::outbox::{Outbox, Path};
@@ -39,9 +40,13 @@ use crate::slot::Slot;
 use crate::srtp::{self, Role};
 use crate::stun;
 use crate::track::Track;
+use guard::Behalf;
 
 /// A path whose peer checked it this recently is that peer's alone.
 const OWNED: Duration = Duration::from_secs(10);
+
+/// Timers that were superseded and still lie there, beside one for each peer.
+const SUPERSEDED: usize = 64;
 
 /// All state of one shard.
 pub struct Shard {
@@ -73,7 +78,8 @@ pub struct Shard {
     demands: Vec<Demand>,
     /// Rooms with packets that wait for `play`.
     ready: Vec<u64>,
-    urgent: bool,
+    /// The least audience among them.
+    crowd: Option<usize>,
     /// Pad the packets of a frame to one length, for longer runs.
     pub equalise: bool,
     /// What to send now.
@@ -113,7 +119,7 @@ impl Shard {
             choosing: Vec::new(),
             demands: Vec::new(),
             ready: Vec::new(),
-            urgent: false,
+            crowd: None,
             equalise: true,
             outbox: Outbox::default(),
             events: Vec::new(),
@@ -128,9 +134,11 @@ impl Shard {
         self.metrics.bytes_in.add(datagram.len() as u64);
         match datagram.first() {
             None => self.metrics.dropped_empty.inc(),
-            Some(0..=3) => self.receive_stun(now, from, datagram),
-            Some(20..=63) => self.for_pair(from, |shard, peer| shard.receive_dtls(now, from, peer, datagram)),
-            Some(128..=191) => self.for_pair(from, |shard, peer| shard.receive_srtp(now, peer, datagram)),
+            Some(0..=3) => {
+                self.guarded(Place::Stun, Behalf::Nobody(0), |shard| shard.receive_stun(now, from, datagram));
+            }
+            Some(20..=63) => self.for_pair(Place::Dtls, from, |shard, peer| shard.receive_dtls(now, from, peer, datagram)),
+            Some(128..=191) => self.for_pair(Place::Media, from, |shard, peer| shard.receive_srtp(now, peer, datagram)),
             Some(_) => self.metrics.dropped_unknown_kind.inc(),
         }
         self.bury(now);
@@ -138,13 +146,15 @@ impl Shard {
 
     /// A TCP connection is gone.
     pub fn connection_lost(&mut self, now: Instant, path: Path) {
-        if let Some(key) = self.paths.remove(&path) {
-            if let Some(peer) = self.peers.get_mut(key) {
+        let Some(key) = self.paths.remove(&path) else { return };
+        self.guarded(Place::ConnectionLost, Behalf::Peer(key), |shard| {
+            if let Some(peer) = shard.peers.get_mut(key) {
                 peer.ice.lost(path);
                 peer.path = peer.ice.selected();
             }
-            self.schedule(key, now);
-        }
+            shard.schedule(key, now);
+        });
+        self.bury(now);
     }
 
     /// Whether this path is a pair of some peer.
@@ -156,6 +166,16 @@ impl Shard {
     pub fn next_timeout(&self) -> Option<Instant> {
         let peers = self.timers.peek().map(|Reverse((at, _))| *at);
         [peers, self.rooms_due].into_iter().flatten().min()
+    }
+
+    /// Which of the engine's shards this is.
+    pub fn number(&self) -> usize {
+        self.number
+    }
+
+    /// Entries in the timer heap, superseded ones too.
+    pub fn timer_entries(&self) -> usize {
+        self.timers.len()
     }
 
     /// Runs everything that is due.
@@ -170,7 +190,7 @@ impl Shard {
                 Some(peer) if peer.wake == Some(at) => peer.wake = None,
                 _ => continue,
             }
-            self.guarded(key, |shard| shard.upkeep(now, key));
+            self.guarded(Place::Upkeep, Behalf::Peer(key), |shard| shard.upkeep(now, key));
         }
         if self.rooms_due.is_some_and(|at| at <= now) {
             self.room_upkeep(now);
@@ -186,28 +206,16 @@ impl Shard {
                 self.timers.push(Reverse((at, key)));
             }
         }
-    }
-
-    /// Runs something on behalf of one peer; a panic costs that peer.
-    fn guarded(&mut self, key: Key<Peer>, action: impl FnOnce(&mut Shard)) {
-        if catch_unwind(AssertUnwindSafe(|| action(self))).is_err() {
-            self.metrics.panics.inc();
-            self.doomed.push((key, CloseReason::Panic));
+        // Superseded entries are left where they are until they outnumber the peers.
+        if self.timers.len() > 2 * self.peers.len() + SUPERSEDED {
+            self.timers.clear();
+            self.timers.extend(self.peers.iter().filter_map(|(key, peer)| Some(Reverse((peer.wake?, key)))));
         }
     }
 
-    /// Closes the peers that have to go.
-    fn bury(&mut self, now: Instant) {
-        while let Some((key, reason)) = self.doomed.pop() {
-            self.close_peer(now, key, reason);
-        }
-    }
-
-    fn for_pair(&mut self, from: Path, action: impl FnOnce(&mut Shard, Key<Peer>)) {
-        match self.paths.get(&from).copied() {
-            Some(key) => self.guarded(key, |shard| action(shard, key)),
-            None => self.metrics.dropped_no_pair.inc(),
-        }
+    fn for_pair(&mut self, place: Place, from: Path, action: impl FnOnce(&mut Shard, Key<Peer>)) {
+        let Some(key) = self.paths.get(&from).copied() else { return self.metrics.dropped_no_pair.inc() };
+        self.guarded(place, Behalf::Peer(key), |shard| action(shard, key));
     }
 
     fn receive_stun(&mut self, now: Instant, from: Path, datagram: &[u8]) {
@@ -224,7 +232,7 @@ impl Shard {
         let Some(key) = message.local_ufrag().and_then(|ufrag| self.ufrags.get(ufrag)).copied() else {
             return self.metrics.dropped_stun_unknown_user.inc();
         };
-        self.guarded(key, |shard| shard.check(now, from, key, &message));
+        self.guarded(Place::Stun, Behalf::Peer(key), |shard| shard.check(now, from, key, &message));
     }
 
     /// A check for a known peer: nothing changes unless its integrity holds (RFC 8445 section 7.3).
@@ -242,13 +250,12 @@ impl Shard {
                 return self.metrics.dropped_stun_path_taken.inc();
             }
         }
-        let space = self.outbox.space(stun::MAX_MESSAGE);
         let role_conflict = request.controlled().is_some();
-        let written = match role_conflict {
+        let written = self.outbox.space(stun::MAX_MESSAGE).map(|space| match role_conflict {
             true => stun::error_response(space, request, 487, Some(integrity)),
             false => stun::binding_success(space, request, unmapped(from.remote), integrity),
-        };
-        if let Ok(len) = written {
+        });
+        if let Some(Ok(len)) = written {
             self.outbox.commit(from, len);
             self.metrics.stun_out.inc();
         }
@@ -340,27 +347,30 @@ fn unmapped(address: SocketAddr) -> SocketAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::{Command, IceCredentials, OpenPeer};
-
-    fn open(peer: u64) -> Command {
-        let [local_ufrag, local_pwd, remote_ufrag, remote_pwd] = ["a", "b", "c", "d"].map(|s| format!("{s}{peer}"));
-        let ice = IceCredentials { local_ufrag, local_pwd, remote_ufrag, remote_pwd };
-        Command::OpenPeer(Box::new(OpenPeer { peer, room: 1, ice, fingerprint: [0; 32], extensions: Default::default(), expires_ms: 1000 }))
-    }
+    use crate::command::{IceCredentials, OpenPeer};
+    use crate::event::CloseReason;
 
     #[test]
-    fn a_panic_costs_the_peer_it_was_for_and_nobody_else() {
-        let now = Instant::now();
-        let metrics = Arc::new(Metrics::default());
-        let mut shard = Shard::new((0, 1), Identity::generate().unwrap(), metrics.clone(), Clock::new(now, Duration::ZERO));
+    fn timers_that_are_superseded_every_millisecond_do_not_pile_up_and_none_is_lost() {
+        let mut now = Instant::now();
+        let clock = Clock::new(now, Duration::ZERO);
+        let mut shard = Shard::new((0, 1), Identity::generate().unwrap(), Arc::default(), clock);
         shard.command(now, Command::OpenRoom { room: 1, audio_slots: 3, home: 0 });
-        shard.command(now, open(7));
-        shard.command(now, open(8));
+        let [local_ufrag, local_pwd, remote_ufrag, remote_pwd] = ["a", "b", "c", "d"].map(String::from);
+        let ice = IceCredentials { local_ufrag, local_pwd, remote_ufrag, remote_pwd };
+        let open = OpenPeer { peer: 7, room: 1, ice, fingerprint: [0; 32], extensions: Default::default(), expires_ms: 100_000 };
+        shard.command(now, Command::OpenPeer(Box::new(open)));
         let key = shard.peer_ids[&7];
-        shard.guarded(key, |_| panic!("a fault for the test"));
-        shard.timeout(now);
-        assert_eq!(shard.events, vec![Event::Closed { peer: 7, reason: CloseReason::Panic }]);
-        assert_eq!((metrics.panics.get(), shard.peers.len()), (1, 1));
-        assert!(shard.peer_ids.contains_key(&8));
+        let mut most = 0;
+        for _ in 0..99_999 {
+            shard.schedule(key, now + Duration::from_millis(1));
+            most = most.max(shard.timers.len());
+            now += Duration::from_millis(1);
+            shard.timeout(now);
+        }
+        assert!(most <= 2 + SUPERSEDED, "{most} entries for one peer");
+        assert_eq!(shard.peers.len(), 1);
+        shard.timeout(shard.next_timeout().unwrap());
+        assert_eq!(shard.events, vec![Event::Closed { peer: 7, reason: CloseReason::Expired }]);
     }
 }

@@ -1,14 +1,12 @@
 //! The engine as its embedder sees it: start threads, post commands, drain events, read metrics.
-//!
-//! The directory remembers which shard an id lives on; it is written only by the embedder's calls and read by the TCP door.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::RawFd;
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{sync_channel, Receiver, SyncSender, TrySendError};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -20,6 +18,7 @@ use jiangtai_core::metrics::Metrics;
 use jiangtai_core::relay::Batch;
 use jiangtai_core::shard::Shard;
 
+use crate::directory::Directory;
 use crate::queue::EventQueue;
 use crate::sys::{widen_buffers, EventFd};
 use crate::tcp::{Door, Handover};
@@ -67,114 +66,6 @@ pub enum Refused {
     Closed,
 }
 
-#[derive(Default)]
-struct PeerEntry {
-    shard: usize,
-    room: u64,
-    ufrags: Vec<String>,
-    tracks: Vec<u64>,
-    slots: Vec<u64>,
-}
-
-#[derive(Default)]
-struct Places {
-    peers: HashMap<u64, PeerEntry>,
-    /// Track or slot to (shard, peer).
-    tracks: HashMap<u64, (usize, u64)>,
-    slots: HashMap<u64, (usize, u64)>,
-    ufrags: HashMap<String, usize>,
-}
-
-/// Which shard an id lives on.
-#[derive(Default)]
-pub struct Directory(Mutex<Places>);
-
-impl Directory {
-    fn lock(&self) -> MutexGuard<'_, Places> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// For the TCP door: the shard a STUN username's fragment belongs to.
-    pub fn shard_of_ufrag(&self, ufrag: &str) -> Option<usize> {
-        self.lock().ufrags.get(ufrag).copied()
-    }
-
-    /// The shard a command goes to; None: to every shard. Ids nobody opened go to shard 0, which counts them.
-    fn route(&self, command: &Command, opened_on: Option<usize>) -> Option<usize> {
-        let mut places = self.lock();
-        Some(match command {
-            Command::OpenRoom { .. } | Command::CloseRoom { .. } => return None,
-            Command::OpenPeer(open) => {
-                let shard = opened_on.unwrap_or(0);
-                let ufrag = open.ice.local_ufrag.clone();
-                if let Some(known) = places.peers.get(&open.peer) {
-                    return Some(known.shard);
-                }
-                places.ufrags.insert(ufrag.clone(), shard);
-                places.peers.insert(open.peer, PeerEntry { shard, room: open.room, ufrags: vec![ufrag], ..PeerEntry::default() });
-                shard
-            }
-            Command::RestartIce { peer, ice } => {
-                let Places { peers, ufrags, .. } = &mut *places;
-                let Some(entry) = peers.get_mut(peer) else { return Some(0) };
-                ufrags.insert(ice.local_ufrag.clone(), entry.shard);
-                entry.ufrags.push(ice.local_ufrag.clone());
-                // The one in force and the one before stay answerable.
-                while entry.ufrags.len() > 3 {
-                    ufrags.remove(&entry.ufrags.remove(0));
-                }
-                entry.shard
-            }
-            Command::ClosePeer { peer } | Command::OwnTracks { peer, .. } => places.peers.get(peer).map_or(0, |e| e.shard),
-            Command::AddTrack(add) => {
-                let Some(entry) = places.peers.get_mut(&add.peer) else { return Some(0) };
-                entry.tracks.push(add.track);
-                let shard = entry.shard;
-                places.tracks.insert(add.track, (shard, add.peer));
-                shard
-            }
-            Command::AddSlot(add) => {
-                let Some(entry) = places.peers.get_mut(&add.peer) else { return Some(0) };
-                entry.slots.push(add.slot);
-                let shard = entry.shard;
-                places.slots.insert(add.slot, (shard, add.peer));
-                shard
-            }
-            Command::RemoveTrack { track } => {
-                let Some((shard, peer)) = places.tracks.remove(track) else { return Some(0) };
-                if let Some(entry) = places.peers.get_mut(&peer) {
-                    entry.tracks.retain(|t| t != track);
-                }
-                shard
-            }
-            Command::SetTrack { track, .. } | Command::RequestKeyFrame { track, .. } => places.tracks.get(track).map_or(0, |t| t.0),
-            Command::Assign { slot, .. } | Command::LimitSlot { slot, .. } => places.slots.get(slot).map_or(0, |s| s.0),
-            // Only shards say these to each other, or the engine itself.
-            Command::AddMirror(_) | Command::Relay { .. } | Command::RelaySound { .. } => 0,
-        })
-    }
-
-    /// The room a peer was opened in.
-    fn room_of(&self, peer: u64) -> Option<u64> {
-        self.lock().peers.get(&peer).map(|entry| entry.room)
-    }
-
-    /// Forgets a closed peer.
-    fn forget(&self, peer: u64) {
-        let mut places = self.lock();
-        let Some(entry) = places.peers.remove(&peer) else { return };
-        for track in entry.tracks {
-            places.tracks.remove(&track);
-        }
-        for slot in entry.slots {
-            places.slots.remove(&slot);
-        }
-        for ufrag in entry.ufrags {
-            places.ufrags.remove(&ufrag);
-        }
-    }
-}
-
 /// What the shard threads do to save work; each can be switched off to see what it is worth.
 #[derive(Debug, Clone, Copy)]
 pub struct Tuning {
@@ -207,6 +98,19 @@ pub struct Settings {
     pub queue: usize,
 }
 
+/// Why an engine did not start.
+#[derive(Debug)]
+pub struct StartError {
+    /// What failed; an address that could not be bound is named.
+    pub what: String,
+    pub error: io::Error,
+}
+
+fn unbound(transport: &str, address: SocketAddr) -> impl FnOnce(io::Error) -> StartError {
+    let what = format!("media {transport} port {address}");
+    move |error| StartError { what, error }
+}
+
 /// A running engine.
 pub struct Engine {
     mailboxes: Vec<Mailbox>,
@@ -223,13 +127,21 @@ pub struct Engine {
 
 impl Engine {
     /// Binds the sockets and starts the threads.
-    pub fn start(settings: &Settings) -> io::Result<Engine> {
+    pub fn start(settings: &Settings) -> Result<Engine, StartError> {
+        let bind = |port| SocketAddr::new(settings.bind, port);
+        let sockets: Vec<UdpSocket> = settings
+            .udp_ports
+            .iter()
+            .map(|port| UdpSocket::bind(bind(*port)).map_err(unbound("UDP", bind(*port))))
+            .collect::<Result<_, _>>()?;
+        let listener = settings.tcp_port.map(|port| TcpListener::bind(bind(port)).map_err(unbound("TCP", bind(port)))).transpose()?;
+        Engine::serve(settings, sockets, listener).map_err(|error| StartError { what: "the media engine".into(), error })
+    }
+
+    fn serve(settings: &Settings, sockets: Vec<UdpSocket>, listener: Option<TcpListener>) -> io::Result<Engine> {
         let identity = Identity::generate().map_err(io::Error::other)?;
         let clock = Clock::new(Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
         let events = Arc::new(EventQueue::new(settings.queue)?);
-        let bind = |port| SocketAddr::new(settings.bind, port);
-        let sockets: Vec<UdpSocket> = settings.udp_ports.iter().map(|port| UdpSocket::bind(bind(*port))).collect::<Result<_, _>>()?;
-        let listener = settings.tcp_port.map(|port| TcpListener::bind(bind(port))).transpose()?;
         let mut engine = Engine {
             mailboxes: Vec::new(),
             threads: Mutex::new(Vec::new()),
@@ -259,7 +171,7 @@ impl Engine {
                 stop: engine.stop.clone(),
                 wake: engine.door_wake.clone(),
             };
-            engine.spawn("media-tcp".into(), move || door.run())?;
+            engine.spawn("media-tcp".into(), None, move || door.run())?;
         }
         Ok(engine)
     }
@@ -279,14 +191,18 @@ impl Engine {
             tuning: Tuning::from_environment(),
         };
         self.metrics.push(metrics);
-        self.spawn(format!("media-{n}"), move || worker.run())
+        self.spawn(format!("media-{n}"), Some(n), move || worker.run())
     }
 
-    fn spawn(&self, name: String, body: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
+    /// Starts a thread; one that ends before it is told to is told of.
+    fn spawn(&self, name: String, shard: Option<usize>, body: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
         let label = name.clone();
+        let events = self.events.clone();
         let thread = std::thread::Builder::new().name(name).spawn(move || {
-            if let Err(error) = body() {
+            let result = catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| Err(io::Error::other("a panic")));
+            if let Err(error) = result {
                 eprintln!("{label}: stopped: {error}");
+                events.push([Event::Stopped { shard }].into_iter());
             }
         })?;
         self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);

@@ -3,6 +3,7 @@
 //! One thread per UDP port runs one pure shard; one more accepts TCP. Commands and events cross in bounded queues; nothing
 //! here waits for the embedder.
 
+mod directory;
 pub mod engine;
 pub mod fanout;
 mod load;

@@ -4,6 +4,9 @@ use std::time::{Duration, Instant};
 
 /// Below this share of a core nothing waits for company.
 const RELAXED: f32 = 0.25;
+/// Fewer receivers than this never wait, this many as long as any.
+const FEW: usize = 50;
+const MANY: usize = 500;
 const LOAD_SPAN: Duration = Duration::from_millis(100);
 /// Turns without media in that time that are worth joining, and how long they are then apart.
 const MURMUR: u32 = 20;
@@ -49,12 +52,14 @@ impl Load {
         }
     }
 
-    /// Nothing while there is time to spare, then growing to the most; whole milliseconds, since the thread sleeps in them.
-    pub fn window(&self) -> Duration {
-        if self.share < RELAXED {
+    /// How long media for so many receivers may wait: nothing while there is time to spare or when they are few, then growing to the
+    /// most with load and crowd; whole milliseconds, since the thread sleeps in them.
+    pub fn window(&self, crowd: usize) -> Duration {
+        if self.share < RELAXED || crowd < FEW {
             return Duration::ZERO;
         }
-        Duration::from_millis((self.share.min(1.0) * self.most.as_millis() as f32).round() as u64)
+        let crowd = crowd.min(MANY) as f32 / MANY as f32;
+        Duration::from_millis((self.share.min(1.0) * crowd * self.most.as_millis() as f32).round() as u64)
     }
 }
 
@@ -63,14 +68,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn media_waits_for_company_only_under_load() {
+    fn media_waits_for_company_only_under_load_and_in_crowds() {
         let mut load = Load::new(Duration::from_millis(5));
         let begun = load.since;
         load.worked(begun, begun + Duration::from_millis(5), true);
         load.worked(begun + LOAD_SPAN, begun + LOAD_SPAN, true);
-        assert_eq!(load.window(), Duration::ZERO);
+        assert_eq!(load.window(MANY), Duration::ZERO);
         load.worked(begun + LOAD_SPAN, begun + LOAD_SPAN * 2, true);
-        assert_eq!(load.window(), Duration::from_millis(5));
+        assert_eq!([FEW - 1, 100, 300, 9 * MANY].map(|crowd| load.window(crowd).as_millis()), [0, 1, 3, 5]);
     }
 
     #[test]

@@ -89,12 +89,15 @@ fn send(socket: &UdpSocket, metrics: &Metrics, mut batch: &[Message<'_>]) -> boo
                     metrics.send_errors.inc();
                     continue;
                 }
-                cuts &= e.raw_os_error() != Some(libc::EIO) && e.raw_os_error() != Some(libc::EINVAL);
+                let mut goes = false;
                 for bytes in first.spans.iter().flat_map(|span| span.chunks(usize::from(first.piece))) {
-                    if send_batch(socket, &[Message::new(first.to, bytes, 0)]).is_err() {
-                        metrics.send_errors.inc();
+                    match send_batch(socket, &[Message::new(first.to, bytes, 0)]) {
+                        Ok(_) => goes = true,
+                        Err(_) => metrics.send_errors.inc(),
                     }
                 }
+                // If the pieces do not go either, it is the destination that is refused.
+                cuts &= !(goes && matches!(e.raw_os_error(), Some(libc::EIO | libc::EINVAL)));
             }
         }
     }
@@ -107,3 +110,6 @@ fn datagrams(message: &Message<'_>) -> u64 {
         piece => message.spans.iter().map(|span| span.len().div_ceil(usize::from(piece)) as u64).sum(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -138,6 +138,16 @@ pub fn join_incoming(socket: &UdpSocket) -> bool {
     unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_UDP, libc::UDP_GRO, (&raw const on).cast(), len) == 0 }
 }
 
+/// Datagrams the kernel has had no room for since the socket was made (SO_MEMINFO).
+pub fn lost_incoming(socket: &UdpSocket) -> u64 {
+    const DROPS: usize = 8;
+    let mut figures = [0u32; DROPS + 1];
+    let mut len = std::mem::size_of_val(&figures) as libc::socklen_t;
+    // SAFETY: passes a live array and its size; the kernel writes no more than that.
+    unsafe { libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_MEMINFO, figures.as_mut_ptr().cast(), &mut len) };
+    u64::from(figures[DROPS])
+}
+
 /// Ancillary data of one message: one control message with an integer.
 type Control = [u64; 4];
 

@@ -15,7 +15,8 @@ use jiangtai_core::framing::Decoder;
 use jiangtai_core::outbox::Path;
 use jiangtai_core::stun;
 
-use crate::engine::{Directory, Input, Mailbox};
+use crate::directory::Directory;
+use crate::engine::{Input, Mailbox};
 use crate::sys::{bound_unsent, Epoll, EventFd, DATAGRAM};
 
 /// Connections waiting at the door.

@@ -6,11 +6,13 @@ use std::collections::HashMap;
 use std::io;
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::mpsc::Receiver;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use jiangtai_core::event::Event;
+use jiangtai_core::fault::{self, Place};
 use jiangtai_core::metrics::Metrics;
 use jiangtai_core::outbox::Path;
 use jiangtai_core::shard::Shard;
@@ -19,7 +21,7 @@ use crate::engine::{Input, Mailbox, Tuning};
 use crate::load::Load;
 use crate::outgoing::Outgoing;
 use crate::queue::EventQueue;
-use crate::sys::{join_incoming, Epoll, EventFd, Inbound, BATCH_IN};
+use crate::sys::{join_incoming, lost_incoming, Epoll, EventFd, Inbound, BATCH_IN};
 use crate::tcp::{self, Connection, Handover, Progress};
 
 const UDP: u64 = 0;
@@ -30,6 +32,8 @@ const FIRST_CONNECTION: u32 = 2;
 const BATCHES: usize = 8;
 /// Connections one shard serves.
 const CONNECTIONS: usize = 16_384;
+/// Turns in a row that may panic before the thread gives up.
+const PANICS: u32 = 8;
 
 /// One thread's things.
 pub struct Worker {
@@ -86,6 +90,7 @@ impl Worker {
 impl Running {
     fn serve(&mut self) -> io::Result<()> {
         let mut ready = Vec::new();
+        let mut panics = 0;
         while !self.stopping {
             let due = self.worker.shard.next_timeout().into_iter().chain(self.held_until).min();
             let timeout = due.map(|at| at.saturating_duration_since(Instant::now()));
@@ -93,35 +98,49 @@ impl Running {
             if ready.contains(&UDP) && !self.load.pause().is_zero() {
                 std::thread::sleep(self.load.pause());
             }
-            let now = Instant::now();
-            for token in ready.drain(..) {
-                match token {
-                    UDP => self.datagrams(now),
-                    WAKE => self.mail(now),
-                    connection => self.readable(now, connection as u32),
-                }
+            // The shard guards its own work; this is the last line. Descriptors that were not served are ready again.
+            if catch_unwind(AssertUnwindSafe(|| self.turn(&mut ready))).is_ok() {
+                panics = 0;
+                continue;
             }
-            self.worker.shard.timeout(now);
-            let media = self.worker.shard.has_pending();
-            self.play(now);
-            self.flush(now);
-            self.hand_over();
-            self.tell(now);
-            self.load.worked(now, Instant::now(), media);
-            self.worker.metrics.gather_us.set(self.load.window().as_micros() as u64);
+            self.worker.metrics.panics.inc();
+            self.worker.shard.outbox.clear();
+            panics += 1;
+            if panics >= PANICS {
+                return Err(io::Error::other("one panic after another"));
+            }
         }
         Ok(())
+    }
+
+    fn turn(&mut self, ready: &mut Vec<u64>) {
+        let now = Instant::now();
+        fault::at(Place::Turn, || self.worker.shard.number() as u64);
+        for token in ready.drain(..) {
+            match token {
+                UDP => self.datagrams(now),
+                WAKE => self.mail(now),
+                connection => self.readable(now, connection as u32),
+            }
+        }
+        self.worker.shard.timeout(now);
+        let media = self.worker.shard.has_pending();
+        self.play(now);
+        self.worker.metrics.dropped_outbox_full.add(self.worker.shard.outbox.take_refused());
+        self.flush(now);
+        self.hand_over();
+        self.tell(now);
+        self.load.worked(now, Instant::now(), media);
     }
 
     fn datagrams(&mut self, now: Instant) {
         for _ in 0..BATCHES {
             let Ok(count) = self.inbound.receive(&self.worker.socket) else {
                 // An ICMP error of an earlier send, or a passing lack of memory: the next turn tries again.
-                self.worker.metrics.receive_errors.inc();
-                break;
+                return self.worker.metrics.receive_errors.inc();
             };
             if count == 0 {
-                break;
+                return;
             }
             self.worker.metrics.batches_in.inc();
             let Worker { shard, metrics, .. } = &mut self.worker;
@@ -130,8 +149,10 @@ impl Running {
                 None => metrics.dropped_oversize.inc(),
             });
             if count < BATCH_IN {
-                break;
+                return;
             }
+            // So much came that some may not have fitted.
+            self.worker.metrics.dropped_receive_full.set(lost_incoming(&self.worker.socket));
         }
     }
 
@@ -209,7 +230,8 @@ impl Running {
         if !shard.has_pending() {
             return;
         }
-        let window = if shard.is_urgent() { Duration::ZERO } else { self.load.window() };
+        let window = self.load.window(shard.crowd());
+        metrics.gather_us.set(window.as_micros() as u64);
         let due = *self.held_until.get_or_insert(now + window);
         if window.is_zero() || due <= now {
             self.held_until = None;

@@ -133,5 +133,11 @@ fn the_event_descriptor_is_readable_while_there_are_events() {
 fn ports_that_are_taken_are_an_error() {
     let first = engine(1);
     let settings = Settings { bind: [127, 0, 0, 1].into(), udp_ports: first.udp_ports.clone(), tcp_port: None, queue: 8 };
-    assert!(Engine::start(&settings).is_err());
+    let refused = Engine::start(&settings).err().unwrap();
+    assert_eq!(refused.what, format!("media UDP port 127.0.0.1:{}", first.udp_ports[0]));
+    assert_eq!(refused.error.kind(), std::io::ErrorKind::AddrInUse);
+    // What was bound before the one that failed is free again.
+    let settings = Settings { udp_ports: vec![0], tcp_port: first.tcp_port, ..settings };
+    let refused = Engine::start(&settings).err().unwrap();
+    assert_eq!(refused.what, format!("media TCP port 127.0.0.1:{}", first.tcp_port.unwrap()));
 }

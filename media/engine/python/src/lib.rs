@@ -8,9 +8,9 @@ use std::os::fd::RawFd;
 
 use jiangtai_core::command::{AddSlot, AddTrack, Command, IceCredentials, OpenPeer};
 use jiangtai_core::event::Event;
-use jiangtai_net::engine::{Engine as Native, Refused, Settings};
+use jiangtai_net::engine::{Engine as Native, Refused, Settings, StartError};
 use pyo3::buffer::PyBuffer;
-use pyo3::exceptions::{PyBlockingIOError, PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyBlockingIOError, PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
@@ -21,6 +21,14 @@ fn refused(why: Refused) -> PyErr {
         Refused::Full => PyBlockingIOError::new_err("the command ring is full"),
         Refused::NoSuchShard => PyValueError::new_err("shard: no such shard"),
         Refused::Closed => PyRuntimeError::new_err("the engine is closed"),
+    }
+}
+
+/// An OSError with its number, as Python's own are.
+fn not_started(StartError { what, error }: StartError) -> PyErr {
+    match error.raw_os_error() {
+        Some(number) => PyOSError::new_err((number, format!("{what}: {error}"))),
+        None => PyOSError::new_err(format!("{what}: {error}")),
     }
 }
 
@@ -42,7 +50,7 @@ impl Engine {
             return Err(PyValueError::new_err("queue: 1 to 2**20"));
         }
         let settings = Settings { bind, udp_ports, tcp_port, queue };
-        let native = py.detach(|| Native::start(&settings))?;
+        let native = py.detach(|| Native::start(&settings)).map_err(not_started)?;
         Ok(Engine { native })
     }
 
@@ -251,6 +259,7 @@ fn event_tuple<'py>(py: Python<'py>, event: Event) -> PyResult<Bound<'py, PyTupl
             ("quality", peer, rtt_ms, loss_in, loss_out, kbps_in, kbps_out, kbps_available).into_pyobject(py)
         }
         Event::Violation { peer, kind, count } => ("violation", peer, kind, count).into_pyobject(py),
+        Event::Stopped { shard } => ("stopped", shard.map_or(-1, |shard| shard as i64)).into_pyobject(py),
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use super::guard::Behalf;
 use super::Shard;
 use crate::arena::Key;
 use crate::bwe::Allocation;
 use crate::command::{AddSlot, AddTrack, Command, IceCredentials, OpenPeer};
 use crate::dtls::DtlsServer;
 use crate::event::{CloseReason, Event};
+use crate::fault::{self, Place};
 use crate::ice::Ice;
 use crate::layer::{Layer, LAYERS};
 use crate::media::Kind;
@@ -26,12 +28,21 @@ impl Shard {
     /// Carries out one command; one that names something unknown is counted and changes nothing.
     pub fn command(&mut self, now: Instant, command: Command) {
         self.metrics.commands.inc();
-        let known = match command {
+        let behalf = self.concerned(&command);
+        if self.guarded(Place::Command, behalf, |shard| shard.carry_out(now, command)) == Some(None) {
+            self.metrics.commands_ignored.inc();
+        }
+        self.bury(now);
+    }
+
+    /// None if it names something unknown.
+    fn carry_out(&mut self, now: Instant, command: Command) -> Option<()> {
+        match command {
             Command::OpenRoom { room, audio_slots, home } => self.open_room(room, audio_slots, home),
             Command::CloseRoom { room } => self.close_room(now, room),
             Command::OpenPeer(open) => self.open_peer(now, *open),
             Command::RestartIce { peer, ice } => self.restart_ice(peer, ice),
-            Command::ClosePeer { peer } => self.peer_ids.get(&peer).copied().map(|key| self.close_peer(now, key, CloseReason::Requested)),
+            Command::ClosePeer { peer } => self.peer_ids.get(&peer).copied().map(|key| self.end(now, key, CloseReason::Requested)),
             Command::AddTrack(add) => self.add_track(*add),
             Command::SetTrack { track, allowed, priority } => self.set_track(now, track, allowed, priority),
             Command::RemoveTrack { track } => self.track_ids.get(&track).copied().map(|key| self.remove_track(now, key)),
@@ -45,11 +56,7 @@ impl Shard {
             Command::AddMirror(add) => self.add_mirror(*add),
             Command::Relay { track, shard, wanted } => self.relay_track(track, shard, wanted),
             Command::RelaySound { room, shard } => self.relay_sound(room, shard),
-        };
-        if known.is_none() {
-            self.metrics.commands_ignored.inc();
         }
-        self.bury(now);
     }
 
     fn open_room(&mut self, room: u64, places: usize, home: usize) -> Option<()> {
@@ -63,19 +70,21 @@ impl Shard {
 
     fn close_room(&mut self, now: Instant, room: u64) -> Option<()> {
         for key in self.rooms.get(&room)?.peers.clone() {
-            self.close_peer(now, key, CloseReason::Requested);
+            self.end(now, key, CloseReason::Requested);
         }
         self.rooms.remove(&room);
         let mirrors: Vec<Key<Track>> =
             self.track_ids.values().copied().filter(|key| self.tracks.get(*key).is_some_and(|t| t.room == room)).collect();
-        mirrors.into_iter().for_each(|key| self.remove_track(now, key));
+        for key in mirrors {
+            self.guarded(Place::Closing, Behalf::Nobody(room), |shard| shard.remove_track(now, key));
+        }
         self.metrics.rooms.set(self.rooms.len() as u64);
         Some(())
     }
 
     fn open_peer(&mut self, now: Instant, open: OpenPeer) -> Option<()> {
-        let room = self.rooms.get_mut(&open.room)?;
-        if self.peer_ids.contains_key(&open.peer) || self.ufrags.contains_key(&open.ice.local_ufrag) {
+        if !self.rooms.contains_key(&open.room) || self.peer_ids.contains_key(&open.peer) || self.ufrags.contains_key(&open.ice.local_ufrag)
+        {
             return None;
         }
         let ufrag = open.ice.local_ufrag.clone();
@@ -107,8 +116,8 @@ impl Shard {
             violations: Vec::new(),
             violations_told: None,
         });
-        room.peers.push(key);
         self.peer_ids.insert(open.peer, key);
+        self.rooms.get_mut(&open.room)?.peers.push(key);
         self.ufrags.insert(ufrag, key);
         self.schedule(key, expires);
         self.count();
@@ -142,6 +151,7 @@ impl Shard {
         for track in std::mem::take(&mut peer.tracks) {
             self.remove_track(now, track);
         }
+        fault::at(Place::Closing, || peer.id);
         for slot in std::mem::take(&mut peer.slots) {
             self.remove_slot(slot, peer.room);
         }
@@ -225,7 +235,7 @@ impl Shard {
         }
     }
 
-    fn remove_track(&mut self, now: Instant, key: Key<Track>) {
+    pub(super) fn remove_track(&mut self, now: Instant, key: Key<Track>) {
         self.silence(key);
         if let Some(id) = self.tracks.get(key).map(|track| track.id) {
             self.tell_mirrors(key, || Command::RemoveTrack { track: id });
@@ -281,7 +291,7 @@ impl Shard {
         Some(())
     }
 
-    fn remove_slot(&mut self, key: Key<Slot>, room: u64) {
+    pub(super) fn remove_slot(&mut self, key: Key<Slot>, room: u64) {
         let Some(slot) = self.slots.remove(key) else { return };
         for track in [slot.wanted, slot.playing.map(|source| source.track)].into_iter().flatten() {
             self.unlisten(key, track);

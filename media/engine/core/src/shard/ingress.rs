@@ -23,8 +23,6 @@ const UNKNOWN_LEVEL: u8 = 40;
 const DTX_BYTES: usize = 3;
 /// Bytes of a packet beside its payload, for measuring rates.
 const HEADERS: usize = 40;
-/// Sound with fewer receivers than this never waits for company.
-const PATIENT: usize = 50;
 /// A step in sequence numbers beyond this is a new stream, not loss.
 const JUMP: u64 = 3000;
 
@@ -108,7 +106,8 @@ impl Shard {
             }
         }
         let level = peer_level(self.peers.get(key), track.kind, packet);
-        let stored = Stored { timestamp: packet.timestamp(), marker: packet.marker(), codec: codec.name, level, payload };
+        let (timestamp, marker, key_frame) = (packet.timestamp(), packet.marker(), starts_key_frame(codec.name, payload));
+        let stored = Stored { timestamp, marker, codec: codec.name, level, key_frame, payload };
         self.take(now, carries, packet.ssrc(), codec, sequence, stored, resent);
     }
 
@@ -186,7 +185,7 @@ impl Shard {
             layer.newest = Some((packet.timestamp, now));
         }
         layer.last_packet = Some(now);
-        if starts_key_frame(codec.name, packet.payload) {
+        if packet.key_frame {
             layer.key_frame(extended, packet.timestamp, now);
         }
         let begins = track.sending.replace(codec.name).is_none();
@@ -212,17 +211,18 @@ impl Shard {
     pub(super) fn await_play(&mut self, key: Key<Track>, layer: usize, sequence: u64) {
         let Some(track) = self.tracks.get_mut(key) else { return };
         let Some(room) = self.rooms.get_mut(&track.room) else { return };
-        let kind = track.kind;
         if let Some(layer) = track.layers.get_mut(layer) {
             layer.pending.push(sequence);
         }
-        if !std::mem::replace(&mut track.pending, true) {
-            if room.ready.is_empty() {
-                self.ready.push(room.id);
-            }
-            room.ready.push(key);
+        if std::mem::replace(&mut track.pending, true) {
+            return;
         }
-        self.urgent |= kind == Kind::Audio && self.audience(key) < PATIENT;
+        if room.ready.is_empty() {
+            self.ready.push(room.id);
+        }
+        room.ready.push(key);
+        let audience = self.audience(key);
+        self.crowd = Some(self.crowd.map_or(audience, |least| least.min(audience)));
     }
 
     /// Ranks a voice in its room.

@@ -4,9 +4,11 @@
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::time::Instant;
 
+use super::guard::Behalf;
 use super::{Shard, Switched};
 use crate::arena::Key;
 use crate::event::CloseReason;
+use crate::fault::{self, Place};
 use crate::forward::{equalise, forward, Earlier, Incoming, Turn};
 use crate::media::Kind;
 use crate::outbox::Outbox;
@@ -28,43 +30,39 @@ impl Shard {
 
     /// Plays everything that waits, class by class, and now and then gives the outbox to `send`, which empties it.
     pub fn play_and_send(&mut self, now: Instant, send: &mut dyn FnMut(&mut Outbox)) {
-        self.urgent = false;
+        self.crowd = None;
         let mut ready = std::mem::take(&mut self.ready);
-        for room in ready.drain(..) {
-            self.play_room(now, room, send);
+        for id in ready.drain(..) {
+            let Some(mut tracks) = self.rooms.get_mut(&id).map(|room| std::mem::take(&mut room.ready)) else { continue };
+            self.guarded(Place::Play, Behalf::Nobody(id), |shard| shard.play_tracks(now, &mut tracks, send));
+            for key in tracks.drain(..) {
+                let Some(track) = self.tracks.get_mut(key) else { continue };
+                track.pending = false;
+                track.layers.iter_mut().for_each(|layer| layer.pending.clear());
+            }
+            if let Some(room) = self.rooms.get_mut(&id) {
+                room.ready = tracks;
+            }
+            self.settle(now);
         }
         self.ready = ready;
         self.bury(now);
     }
 
     /// Plays all tracks of a class to the same receivers before it goes on to the next ones: what goes to one leaves together.
-    fn play_room(&mut self, now: Instant, id: u64, send: &mut dyn FnMut(&mut Outbox)) {
-        let Some(room) = self.rooms.get_mut(&id) else { return };
-        let mut tracks = std::mem::take(&mut room.ready);
+    fn play_tracks(&mut self, now: Instant, tracks: &mut [Key<Track>], send: &mut dyn FnMut(&mut Outbox)) {
         // A run ends with a shorter datagram: pictures first.
         tracks.sort_unstable_by_key(|key| self.tracks.get(*key).map(|track| (track.kind == Kind::Audio, track.id)));
-        let mut audience = 0;
-        for key in &tracks {
-            audience = audience.max(self.audience(*key));
-            if let Some(track) = self.tracks.get_mut(*key) {
-                track.pending = false;
-            }
-            self.relay(*key);
-        }
+        tracks.iter().for_each(|key| self.relay(*key));
+        let audience = tracks.iter().map(|key| self.audience(*key)).max().unwrap_or(0);
         for from in (0..audience).step_by(PORTION) {
-            tracks.iter().for_each(|key| self.play_track(now, *key, from));
+            for key in tracks.iter().copied() {
+                self.guarded(Place::Play, self.sender_of(key), |shard| shard.play_track(now, key, from));
+            }
             if self.outbox.bytes() >= WORTH_SENDING {
                 send(&mut self.outbox);
             }
         }
-        for key in tracks.drain(..) {
-            let Some(track) = self.tracks.get_mut(key) else { continue };
-            track.layers.iter_mut().for_each(|layer| layer.pending.clear());
-        }
-        if let Some(room) = self.rooms.get_mut(&id) {
-            room.ready = tracks;
-        }
-        self.settle(now);
     }
 
     /// Whether packets wait for `play`.
@@ -72,9 +70,9 @@ impl Shard {
         !self.ready.is_empty()
     }
 
-    /// Whether some of them should not wait for company.
-    pub fn is_urgent(&self) -> bool {
-        self.urgent
+    /// The receivers of the least patient of them: few should not wait for company.
+    pub fn crowd(&self) -> usize {
+        self.crowd.unwrap_or(0)
     }
 
     /// How many receivers a track has here.
@@ -147,6 +145,7 @@ impl Shard {
             }
             let before = slot.playing;
             let played = catch_unwind(AssertUnwindSafe(|| {
+                fault::at(Place::Forward, || peer.id);
                 for packet in packets.iter().flatten() {
                     let attitude = match slot.attitude(source) {
                         Attitude::Ignores if follows => Attitude::Awaits,
@@ -171,12 +170,14 @@ impl Shard {
     /// What follows from slots that took another source.
     pub(super) fn settle(&mut self, now: Instant) {
         while let Some(Switched { slot, peer, left }) = self.switched.pop() {
-            if let Some(left) = left {
-                self.unlisten(slot, left);
-            }
-            self.tell_layer(slot);
-            // Its first sender report is due.
-            self.schedule(peer, now);
+            self.guarded(Place::Settle, Behalf::Peer(peer), |shard| {
+                if let Some(left) = left {
+                    shard.unlisten(slot, left);
+                }
+                shard.tell_layer(slot);
+                // Its first sender report is due.
+                shard.schedule(peer, now);
+            });
         }
     }
 }

@@ -2,9 +2,11 @@
 
 use std::time::Instant;
 
+use super::guard::Behalf;
 use super::Shard;
 use crate::arena::Key;
 use crate::command::{AddMirror, Command};
+use crate::fault::Place;
 use crate::history::{Insert, Stored};
 use crate::layer::Layer;
 use crate::media::Kind;
@@ -97,7 +99,7 @@ impl Shard {
     pub fn relayed(&mut self, now: Instant, batch: &Batch) {
         self.metrics.relayed.add(batch.len() as u64);
         for (label, packet) in batch.iter() {
-            self.take_relayed(now, label, packet);
+            self.guarded(Place::Relayed, Behalf::Nobody(label.track), |shard| shard.take_relayed(now, label, packet));
         }
     }
 
@@ -118,7 +120,7 @@ impl Shard {
         layer.rate.add(packet.payload.len(), now);
         layer.newest = Some((packet.timestamp, now));
         layer.last_packet = Some(now);
-        if track.kind == Kind::Video && crate::forward::starts_key_frame(packet.codec, packet.payload) {
+        if track.kind == Kind::Video && packet.key_frame {
             layer.key_frame(label.sequence, packet.timestamp, now);
         }
         self.await_play(key, at, label.sequence);

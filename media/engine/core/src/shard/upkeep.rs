@@ -2,11 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use super::guard::Behalf;
 use super::Shard;
 use crate::arena::Key;
 use crate::event::{CloseReason, Event};
+use crate::fault::Place;
 use crate::ice::CONSENT;
 use crate::peer::{Peer, CNAME, FEEDBACK_SSRC};
+use crate::room::Room;
 use crate::rtcp::{ReportBlock, SenderInfo};
 use crate::slot::Slot;
 use crate::track::SILENCE;
@@ -278,23 +281,24 @@ impl Shard {
 
     /// Speakers and vacated audio places of every room.
     pub(super) fn room_upkeep(&mut self, now: Instant) {
-        let mut next = None;
-        let mut changed = Vec::new();
-        for room in self.rooms.values_mut() {
-            let Some(due) = room.speakers_due else { continue };
-            if due <= now {
-                if room.audio.sweep(now) {
-                    changed.push(room.id);
-                }
-                if let Some(levels) = room.audio.speakers(now) {
-                    self.events.push(Event::Speakers { room: room.id, levels });
-                }
-                room.speakers_due = (!room.audio.is_idle()).then_some(now + SPEAKERS_EVERY);
-            }
-            next = [next, room.speakers_due].into_iter().flatten().min();
+        let due = |room: &&Room| room.speakers_due.is_some_and(|at| at <= now);
+        let due: Vec<u64> = self.rooms.values().filter(due).map(|room| room.id).collect();
+        for id in due {
+            self.guarded(Place::Room, Behalf::Room(id), |shard| shard.voices(now, id));
         }
-        self.rooms_due = next;
-        changed.into_iter().for_each(|room| self.tell_places(room));
+        self.rooms_due = self.rooms.values().filter_map(|room| room.speakers_due).min();
+    }
+
+    fn voices(&mut self, now: Instant, id: u64) {
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        let vacated = room.audio.sweep(now);
+        if let Some(levels) = room.audio.speakers(now) {
+            self.events.push(Event::Speakers { room: id, levels });
+        }
+        room.speakers_due = (!room.audio.is_idle()).then_some(now + SPEAKERS_EVERY);
+        if vacated {
+            self.tell_places(id);
+        }
     }
 
     /// Tells who is in the audio places.

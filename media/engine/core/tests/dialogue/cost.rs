@@ -29,6 +29,7 @@ fn cost_of_one_forwarded_packet() {
     let (start, before) = (Instant::now(), scene.metric("forwarded"));
     for mut packet in packets {
         scene.shard.receive(scene.now, from, &mut packet);
+        scene.shard.play(scene.now);
         scene.shard.outbox.clear();
     }
     let forwarded = scene.metric("forwarded") - before;

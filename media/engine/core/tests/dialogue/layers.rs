@@ -211,3 +211,35 @@ fn a_lone_tile_begins_whatever_it_takes_since_nothing_is_learned_from_nothing() 
     }
     assert_eq!(scene.client(2).take(2100).len(), 401);
 }
+
+#[test]
+fn pictures_numbered_with_seven_bits_go_on_over_the_wrap_and_over_a_change_of_layer() {
+    let mut scene = classroom();
+    let short = |key, picture: u16, layer| {
+        let full = frame(key, picture, layer);
+        [&full[..2], &[picture as u8 & 0x7f], &full[4..]].concat()
+    };
+    for n in 0..400u16 {
+        for layer in 0..3u8 {
+            // Layers count on their own.
+            scene.layer(1, 10, 1000, usize::from(layer), &short(n % 40 == 0, n + 50 * u16::from(layer), layer));
+        }
+        scene.advance(33);
+        if n % 60 == 0 {
+            let check = scene.client(2).check(true);
+            scene.send(2, &check);
+            let check = scene.client(1).check(true);
+            scene.send(1, &check);
+        }
+    }
+    let got = scene.client(2).take(2000);
+    assert_decodable(&got);
+    assert!(got.len() > 390);
+    assert_eq!((got[0].payload[8], got.last().unwrap().payload[8]), (0, 2));
+    assert_eq!(got.iter().map(|packet| packet.payload[2] & 0x80).min(), Some(0x80), "always fifteen bits wide");
+    // A picture that was lost comes again under its own number.
+    let lost = &got[got.len() - 50];
+    let nack = scene.client(2).seal_rtcp(|rtcp| rtcp.nack(1, 2000, &[lost.sequence]).unwrap());
+    scene.send(2, &nack);
+    assert_eq!(scene.client(2).take(2001)[0].payload[2..], lost.payload);
+}

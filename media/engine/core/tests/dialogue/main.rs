@@ -3,6 +3,7 @@
 mod client;
 mod cost;
 mod damage;
+mod faults;
 mod hostile;
 mod layers;
 mod media;

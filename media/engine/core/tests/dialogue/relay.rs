@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use jiangtai_core::command::{AddMirror, Command};
+use jiangtai_core::fault::{arm, Place};
 use jiangtai_core::media::Kind;
 
 use super::scene::{frame, opus, vp8, Scene, ROOM};
@@ -142,4 +143,18 @@ fn what_is_forbidden_or_gone_at_home_is_so_everywhere() {
     house.shards[0].command(Command::ClosePeer { peer: 1 });
     house.carry();
     assert_eq!((house.shards[0].metric("tracks"), house.shards[1].metric("tracks")), (0, 0));
+}
+
+#[test]
+fn a_relayed_packet_that_panics_is_skipped_and_the_next_ones_are_played() {
+    let mut house = House::lesson();
+    house.shards[1].command(Command::Assign { slot: 20, track: Some(10) });
+    house.carry();
+    arm(Place::Relayed, 10, 1);
+    for n in 0..10 {
+        house.shards[0].video(1, 1000, &frame(n < 2, n, 0));
+        house.advance(33);
+    }
+    let away = &mut house.shards[1];
+    assert_eq!((away.metric("panics"), away.client(2).take(2000).len()), (1, 9));
 }

@@ -7,7 +7,7 @@ use jiangtai_core::event::{CloseReason, Event};
 use jiangtai_core::outbox::Path;
 
 use super::client::{credentials, Client};
-use super::scene::{frame, Scene};
+use super::scene::{frame, Scene, VP8};
 
 fn closed(scene: &Scene, peer: u64) -> Option<CloseReason> {
     scene.events.iter().find_map(|e| match e {
@@ -140,4 +140,35 @@ fn commands_about_unknown_things_change_nothing_and_are_counted() {
     assert_eq!(scene.metric("commands_ignored"), 10);
     scene.video(1, 1000, &frame(true, 1, 0));
     assert_eq!(scene.client(2).take(2000).len(), 1);
+}
+
+#[test]
+fn a_hundred_thousand_reports_and_a_gap_in_every_millisecond_leave_a_bounded_number_of_timers() {
+    let mut scene = Scene::lesson();
+    let mut recorder = jiangtai_core::twcc::Recorder::new();
+    let mut most = 0;
+    for ms in 0..20_000u64 {
+        // Every other packet of the publisher is lost.
+        scene.packet(1, 1000, VP8, 90, None, &frame(false, 1, 0));
+        scene.video(1, 1000, &frame(ms % 1000 == 0, 1, 0));
+        for packet in scene.client(2).take(2000) {
+            recorder.record(packet.twcc.unwrap(), ms * 1000);
+        }
+        for _ in 0..5 {
+            let feedback = scene.client(2).seal_rtcp(|rtcp| {
+                rtcp.receiver_report(1, &[]).unwrap();
+                if recorder.pending() {
+                    rtcp.twcc(&mut recorder, 1, 2000).unwrap();
+                }
+            });
+            scene.send(2, &feedback);
+        }
+        most = most.max(scene.shard.timer_entries());
+        scene.advance(1);
+        if ms % 2000 == 0 {
+            scene.live(1);
+        }
+    }
+    assert!(scene.metric("twcc_in") > 15_000 && scene.metric("peers") == 2);
+    assert!(most <= 2 * 2 + 64, "{most} entries for 2 peers");
 }
