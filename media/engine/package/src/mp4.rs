@@ -10,9 +10,12 @@
 mod fragment;
 mod header;
 mod index;
+mod progressive;
 mod sample_entry;
 
 pub use fragment::{Fragment, Fragmenter};
 pub use header::header;
 pub use index::{joined, reserved, sidx, INDEX_BYTES};
-pub(crate) use sample_entry::sample_entry;
+pub use progressive::{remux, Part};
+pub use sample_entry::codecs;
+use sample_entry::sample_entry;
