@@ -44,8 +44,8 @@ fn main() -> io::Result<()> {
     packager.push(Input { track: 1, arrival_us: 0, what: start(Codec::H264, 90_000, Source::Camera) })?;
     packager.push(Input { track: 2, arrival_us: 0, what: start(Codec::Opus, 48_000, Source::Microphone) })?;
     // SPS and PPS of 1280x720, constrained baseline, in one STAP-A.
-    let sps = [0x67, 0x42, 0xc0, 0x1f, 0xda, 0x01, 0x40, 0x16, 0xe8, 0x06, 0xd0, 0xa1, 0x35];
-    let pps = [0x68, 0xce, 0x06, 0xe2];
+    let sps = [103, 66, 192, 31, 218, 1, 64, 22, 232, 64, 0, 0, 3, 0, 64, 0, 0, 15, 35, 198, 12, 168];
+    let pps = [104, 206, 60, 128];
     let stap = [&[0x18, 0, sps.len() as u8][..], &sps, &[0, pps.len() as u8], &pps].concat();
     let (mut video, mut packets) = (0u64, 0u64);
     let mut packet = vec![0x55; PACKET];

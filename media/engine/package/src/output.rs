@@ -83,7 +83,8 @@ impl Output {
             return None;
         }
         let files = self.files.iter().filter(|file| named(file));
-        let parts: Vec<_> = files.map(|file| hls::Part { name: &file.name, header_bytes: file.header_bytes, fragments: &file.fragments }).collect();
+        let parts: Vec<_> =
+            files.map(|file| hls::Part { name: &file.name, header_bytes: file.header_bytes, fragments: &file.fragments }).collect();
         Some(hls::media_playlist(&parts, self.timescale, origin_ms, ended))
     }
 

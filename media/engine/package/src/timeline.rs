@@ -158,7 +158,10 @@ mod tests {
     fn missing_sound_becomes_silence_of_the_same_length() {
         // 20 ms of sound, then 305 ms of nothing: 2 x 120, 2 x 20, and one of 25 ms.
         let seen = samples(Codec::Opus, &[0, 325], 0);
-        assert_eq!(seen.iter().map(|s| (s.1, s.2)).collect::<Vec<_>>(), vec![(960, 1), (5_760, 14), (5_760, 14), (960, 3), (960, 3), (1_200, 3), (960, 1)]);
+        assert_eq!(
+            seen.iter().map(|s| (s.1, s.2)).collect::<Vec<_>>(),
+            vec![(960, 1), (5_760, 14), (5_760, 14), (960, 3), (960, 3), (1_200, 3), (960, 1)]
+        );
     }
 
     #[test]

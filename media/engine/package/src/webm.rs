@@ -119,7 +119,8 @@ impl Writer {
     pub fn push(&mut self, track: usize, time_ms: u64, end_ms: u64, key: bool, data: &[u8]) -> Option<Step> {
         let leads = key && (self.video.get(track) == Some(&true) || !self.video.contains(&true));
         let age = time_ms.saturating_sub(self.cluster_ms);
-        let due = (leads && age >= MIN_CLUSTER_MS) || age >= MAX_CLUSTER_MS || self.cluster.len() >= MAX_CLUSTER || time_ms < self.cluster_ms;
+        let due =
+            (leads && age >= MIN_CLUSTER_MS) || age >= MAX_CLUSTER_MS || self.cluster.len() >= MAX_CLUSTER || time_ms < self.cluster_ms;
         let full = if due { self.cut() } else { None };
         if self.cluster.is_empty() {
             self.cluster_ms = time_ms;

@@ -75,7 +75,8 @@ mod tests {
             let index = sidx(&fragments(n), 1);
             assert_eq!((index.len(), reserved().len()), (INDEX_BYTES, INDEX_BYTES));
             let count = u64::from(u16::from_be_bytes([index[38], index[39]]));
-            let bytes: u64 = (0..count as usize).map(|i| u64::from(u32::from_be_bytes(index[40 + 12 * i..][..4].try_into().unwrap()))).sum();
+            let bytes: u64 =
+                (0..count as usize).map(|i| u64::from(u32::from_be_bytes(index[40 + 12 * i..][..4].try_into().unwrap()))).sum();
             assert_eq!((bytes, count <= n), (n * 100, true));
         }
     }

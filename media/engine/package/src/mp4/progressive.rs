@@ -88,7 +88,9 @@ impl Table {
                 }
             }
             u32(out, entries.len() as u32);
-            entries.iter().for_each(|&(first, samples, description)| [first, samples, description].iter().for_each(|&value| u32(out, value)));
+            entries
+                .iter()
+                .for_each(|&(first, samples, description)| [first, samples, description].iter().for_each(|&value| u32(out, value)));
         });
         full(out, b"stsz", 0, 0, |out| {
             u32(out, 0);
@@ -122,7 +124,8 @@ fn runs(out: &mut Vec<u8>, values: impl Iterator<Item = u32>) {
 pub fn remux<R: Read + Seek>(tracks: &mut [Vec<Part<R>>], out: &mut impl Write) -> io::Result<()> {
     let tables = tracks.iter_mut().map(|parts| Table::scan(parts)).collect::<io::Result<Vec<_>>>()?;
     let start_ms = tables.iter().filter(|table| !table.chunks.is_empty()).map(|table| table.ms(table.start)).min().unwrap_or(0);
-    let mut order: Vec<(usize, Chunk)> = tables.iter().enumerate().flat_map(|(track, table)| table.chunks.iter().map(move |&chunk| (track, chunk))).collect();
+    let mut order: Vec<(usize, Chunk)> =
+        tables.iter().enumerate().flat_map(|(track, table)| table.chunks.iter().map(move |&chunk| (track, chunk))).collect();
     order.sort_by_key(|&(track, chunk)| (tables[track].ms(chunk.time), track));
 
     let configs: Vec<Vec<Config>> = tracks.iter().map(|parts| parts.iter().map(|part| part.config.clone()).collect()).collect();

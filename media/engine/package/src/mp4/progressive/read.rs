@@ -102,7 +102,9 @@ mod tests {
         assert_eq!(seen, vec![Fragment { time: 1 << 40, data_offset, samples }]);
         assert_eq!((fragment.bytes as usize, fragment.duration, fragment.key), (bytes.len(), 60, true));
         for len in 8..bytes.len() {
-            assert!(fragments(&mut Cursor::new(&bytes[..len]), |_| {}).is_err() || len == bytes.len() - 16);
+            // Fewer bytes than a box's head after the last box are passed over.
+            let at_a_box = len >= bytes.len() - 16 && len < bytes.len() - 8;
+            assert_eq!(fragments(&mut Cursor::new(&bytes[..len]), |_| {}).is_ok(), at_a_box, "{len}");
         }
     }
 }
