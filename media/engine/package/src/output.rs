@@ -9,9 +9,9 @@ use crate::timeline::Sample;
 use crate::unit::Config;
 use crate::webm::{Step, Writer};
 
-/// A fragment of video is cut at a key frame once it is this long, of sound anywhere, in seconds.
+/// Video is cut at a key frame this long after the last cut at one, in seconds.
 const MIN_FRAGMENT_S: u64 = 2;
-/// Without a key frame it is cut when it is this long, or this large.
+/// Without a key frame a fragment is cut when it is this long, or this large; so is sound.
 const MAX_FRAGMENT_S: u64 = 4;
 const MAX_FRAGMENT: usize = 2 << 20;
 /// Configurations of one track that get a file; a sender that changes more often is not worth the files.
@@ -35,6 +35,8 @@ pub struct Output {
     timescale: u32,
     video: bool,
     fragmenter: Fragmenter,
+    /// Begin of the last fragment that begins with a key frame.
+    segment: u64,
     webm: Option<Box<Writer>>,
     pub files: Vec<Written>,
     /// Samples that were written.
@@ -45,7 +47,17 @@ pub struct Output {
 
 impl Output {
     pub fn new(stem: String, timescale: u32, video: bool) -> Self {
-        Self { stem, timescale, video, fragmenter: Fragmenter::default(), webm: None, files: Vec::new(), samples: 0, open: false }
+        Self {
+            stem,
+            timescale,
+            video,
+            fragmenter: Fragmenter::default(),
+            segment: 0,
+            webm: None,
+            files: Vec::new(),
+            samples: 0,
+            open: false,
+        }
     }
 
     pub fn push(&mut self, sample: &Sample, sink: &mut impl Sink) -> io::Result<()> {
@@ -61,6 +73,9 @@ impl Output {
         }
         if self.is_due(sample) {
             self.cut(sink)?;
+        }
+        if self.fragmenter.is_empty() && sample.key {
+            self.segment = sample.time;
         }
         self.fragmenter.push(sample);
         Ok(())
@@ -123,7 +138,8 @@ impl Output {
     fn is_due(&self, next: &Sample) -> bool {
         let scale = u64::from(self.timescale);
         let (duration, bytes) = (self.fragmenter.duration(), self.fragmenter.bytes());
-        (self.video && next.key && duration >= MIN_FRAGMENT_S * scale) || duration >= MAX_FRAGMENT_S * scale || bytes >= MAX_FRAGMENT
+        let begins = self.video && next.key && next.time.saturating_sub(self.segment) >= MIN_FRAGMENT_S * scale;
+        begins || duration >= MAX_FRAGMENT_S * scale || bytes >= MAX_FRAGMENT
     }
 
     fn cut(&mut self, sink: &mut impl Sink) -> io::Result<()> {

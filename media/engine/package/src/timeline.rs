@@ -37,7 +37,7 @@ pub struct Timeline {
     held: Option<(Sample, u32)>,
     /// Duration of the last picture, for the one that nothing follows.
     usual: u32,
-    /// Units that lie before what is already there, or before the recording.
+    /// Sound that lies before what is already there.
     pub dropped: u64,
     /// Packets of silence put in.
     pub filled: u64,
@@ -56,10 +56,7 @@ impl Timeline {
 
     /// Takes a unit at its server time and hands on what is complete by it.
     pub fn push(&mut self, server_us: i64, unit: Unit, out: &mut impl FnMut(Sample)) {
-        let Some(time) = self.time(server_us) else {
-            self.dropped += 1;
-            return;
-        };
+        let time = self.time(server_us);
         let own = unit.ticks_long.unwrap_or(0);
         let mut sample = Sample { time, duration: own, key: unit.key, data: unit.data, config: unit.config };
         let Some((before, length)) = self.held.take() else {
@@ -89,7 +86,7 @@ impl Timeline {
     /// Nothing follows; a last picture stays until `end_us` (server time).
     pub fn end(&mut self, end_us: u64, out: &mut impl FnMut(Sample)) {
         let Some((last, length)) = self.held.take() else { return };
-        let until = i64::try_from(end_us).ok().and_then(|us| self.time(us)).unwrap_or(0);
+        let until = self.time(i64::try_from(end_us).unwrap_or(i64::MAX));
         let duration = if self.video { ticks(until.saturating_sub(last.time)).max(self.usual.min(self.timescale)) } else { length };
         out(Sample { duration: duration.max(1), ..last });
     }
@@ -109,10 +106,10 @@ impl Timeline {
         }
     }
 
-    /// None before the recording began.
-    fn time(&self, server_us: i64) -> Option<u64> {
-        let us = u64::try_from(server_us).ok()?.checked_sub(self.origin_us)?;
-        u64::try_from(u128::from(us) * u128::from(self.timescale) / 1_000_000).ok().filter(|&time| time < u64::MAX / 4)
+    /// What lies before the recording is moved to its beginning: a decoder needs it for what follows.
+    fn time(&self, server_us: i64) -> u64 {
+        let us = u64::try_from(server_us).unwrap_or(0).saturating_sub(self.origin_us);
+        u64::try_from(u128::from(us) * u128::from(self.timescale) / 1_000_000).map_or(u64::MAX / 4, |time| time.min(u64::MAX / 4))
     }
 }
 
@@ -145,8 +142,8 @@ mod tests {
     }
 
     #[test]
-    fn pictures_before_the_recording_are_dropped_and_time_only_grows() {
-        assert_eq!(samples(Codec::Vp8, &[-5, 10, 5, 50], 90), vec![(900, 1, 1), (901, 3_599, 1), (4_500, 3_600, 1)]);
+    fn pictures_before_the_recording_begin_with_it_and_time_only_grows() {
+        assert_eq!(samples(Codec::Vp8, &[-5, 10, 5, 50], 90), vec![(0, 900, 1), (900, 1, 1), (901, 3_599, 1), (4_500, 3_600, 1)]);
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub struct Report {
     /// Samples in the files, and how many of them are silence that was put in.
     pub samples: u64,
     pub filled: u64,
-    /// Units that lay before others or before the recording.
+    /// Sound that lay before other sound.
     pub dropped: u64,
 }
 
