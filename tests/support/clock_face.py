@@ -1,6 +1,7 @@
-"""Pictures that tell their own number, and sound; encoded, cut into RTP packets, and written as inputs of the packager (its example `package`).
+"""Pictures that tell their own number, and sound; encoded, cut into RTP packets, written as inputs of the packager (example `package`).
 
-A picture shows twelve bars, black or white: its number in binary, the lowest bit left. Whoever decodes it knows which it is and whether it is whole.
+A picture shows twelve bars, black or white: its number in binary, the lowest bit left. Whoever decodes it knows which it is and
+whether it is whole.
 """
 
 import math

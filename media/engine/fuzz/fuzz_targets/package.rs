@@ -1,6 +1,8 @@
-//! Packaging: any packets in any order at any time; nothing panics, files of samples read back whole, no sample is lost on the way into them.
+//! Packaging: any packets in any order at any time; nothing panics, files of samples read back whole, no sample is lost on the
+//! way into them.
 //!
-//! Each step is: what and which track, time that passes, step of the sequence number, step of the timestamp, length, then that many bytes of payload.
+//! Each step is: what and which track, time that passes, step of the sequence number, step of the timestamp, length, then that
+//! many bytes of payload.
 #![no_main]
 use std::io::Cursor;
 

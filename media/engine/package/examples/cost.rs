@@ -1,4 +1,5 @@
-//! What packaging an hour of class costs: one trainer of 1.5 Mbit/s H.264 (30 frames/s) and Opus (32 kbit/s), written to memory that is thrown away.
+//! What packaging an hour of class costs: one trainer of 1.5 Mbit/s H.264 (30 frames/s) and Opus (32 kbit/s), written to
+//! memory that is thrown away.
 #![forbid(unsafe_code)]
 
 use std::io;

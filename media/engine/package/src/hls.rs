@@ -1,6 +1,7 @@
 //! The media playlist of a track (RFC 8216 section 4.3.3): segments are byte ranges of the fragmented files.
 //!
-//! A segment begins with a key frame wherever there is one; a new configuration is a new file, hence EXT-X-DISCONTINUITY and another EXT-X-MAP.
+//! A segment begins with a key frame wherever there is one; a new configuration is a new file, hence EXT-X-DISCONTINUITY and
+//! another EXT-X-MAP.
 
 use std::fmt::Write;
 
@@ -50,7 +51,8 @@ pub fn media_playlist(parts: &[Part<'_>], timescale: u32, origin_ms: i64, ended:
     text
 }
 
-/// ISO 8601 with milliseconds, UTC, of milliseconds since 1970; the calendar by counting days in eras of 400 years from 0000-03-01.
+/// ISO 8601 with milliseconds, UTC, of milliseconds since 1970; the calendar by counting days in eras of 400 years from
+/// 0000-03-01.
 fn date_time(ms: i64) -> String {
     let (days, in_day) = (ms.div_euclid(86_400_000), ms.rem_euclid(86_400_000));
     let shifted = days + 719_468;

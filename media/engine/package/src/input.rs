@@ -44,7 +44,8 @@ pub struct Start {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What<'a> {
     Start(Start),
-    /// A decrypted packet with its original header, after retransmissions are unwrapped; `sequence` with the roll-over counter above it.
+    /// A decrypted packet with its original header, after retransmissions are unwrapped; `sequence` with the roll-over counter
+    /// above it.
     Rtp {
         sequence: u64,
         packet: &'a [u8],

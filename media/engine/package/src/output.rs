@@ -1,4 +1,5 @@
-//! The files of one track as they grow: fragmented MP4 for H.264 and Opus, WebM for VP8; a playlist for the former when it ends.
+//! The files of one track as they grow: fragmented MP4 for H.264 and Opus, WebM for VP8; a playlist for the former when it
+//! ends.
 
 use std::io;
 

@@ -1,7 +1,8 @@
 //! From mapped units to samples without holes: when each begins and how long it lasts.
 //!
-//! A picture lasts until the next one. Sound lasts as long as it says, up to clock drift; where sound is missing (silence that was not sent, loss, mute) the hole is filled
-//! with packets of silence, so that nothing is ever joined over a hole and players find no gap in their buffers.
+//! A picture lasts until the next one. Sound lasts as long as it says, up to clock drift; where sound is missing (silence that
+//! was not sent, loss, mute) the hole is filled with packets of silence, so that nothing is ever joined over a hole and
+//! players find no gap in their buffers.
 
 use crate::input::Codec;
 use crate::unit::{Config, Unit};

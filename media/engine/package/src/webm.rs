@@ -3,8 +3,8 @@
 //! ```text
 //! EBML | Segment: SeekHead  Info  Tracks  Cluster Cluster ...  Cues
 //! ```
-//! SeekHead, Duration and the Segment's length have places of fixed length that are filled when the file ends; until then a player sees a stream without an end.
-//! Clusters begin with a key frame of the picture and have an entry in the Cues.
+//! SeekHead, Duration and the Segment's length have places of fixed length that are filled when the file ends; until then a
+//! player sees a stream without an end. Clusters begin with a key frame of the picture and have an entry in the Cues.
 
 mod ebml;
 
@@ -207,7 +207,8 @@ fn track(out: &mut Vec<u8>, number: u64, config: &Config) -> Option<()> {
                 uint(out, 0xba, u64::from(height));
             });
         } else {
-            // An Opus identification header (RFC 7845 section 5.1): version 1, 2 channels, no pre-skip, 48 kHz, no gain, family 0.
+            // An Opus identification header (RFC 7845 section 5.1): version 1, 2 channels, no pre-skip, 48 kHz, no gain,
+            // family 0.
             element(out, 0x63a2, |out| out.extend(b"OpusHead\x01\x02\x00\x00\x80\xbb\x00\x00\x00\x00\x00"));
             uint(out, 0x56bb, 80_000_000);
             master(out, 0xe1, |out| {

@@ -110,7 +110,8 @@ fn class(hours: u64, seed: u64, jitter_us: u64) -> [(i64, i64); 2] {
                     if at < stream.muted_until {
                         continue;
                     }
-                    // Every 10 minutes or so silence for up to 5 minutes; every second of them the sender's RTP time stood still meanwhile.
+                    // Every 10 minutes or so silence for up to 5 minutes; every second of them the sender's RTP time stood
+                    // still meanwhile.
                     if dice.below(600_000_000 / stream.step_us) == 0 {
                         stream.muted_until = at + 500_000 + dice.below(300_000_000);
                         if dice.below(2) == 0 {

@@ -18,7 +18,8 @@ pub fn reserved() -> Vec<u8> {
     out
 }
 
-/// The index for the place, exactly as long as it. Neighbours share an entry if there are too many; entries begin with a key wherever fragments allow it.
+/// The index for the place, exactly as long as it. Neighbours share an entry if there are too many; entries begin with a key
+/// wherever fragments allow it.
 pub fn sidx(fragments: &[Fragment], timescale: u32) -> Vec<u8> {
     let mut entries = joined(fragments, |_, next| !next.key);
     let share = entries.len().div_ceil(MAX_ENTRIES).max(1);

@@ -1,6 +1,8 @@
-//! One plain MP4 of chosen tracks for download: the index first ("fast start"), then the media, interleaved (ISO/IEC 14496-12 section 8.1.1).
+//! One plain MP4 of chosen tracks for download: the index first ("fast start"), then the media, interleaved (ISO/IEC 14496-12
+//! section 8.1.1).
 //!
-//! Nothing is decoded. The fragmented files are read twice, first their `moof`s for the sample tables (12 bytes a sample are kept), then their media.
+//! Nothing is decoded. The fragmented files are read twice, first their `moof`s for the sample tables (12 bytes a sample are
+//! kept), then their media.
 
 mod read;
 

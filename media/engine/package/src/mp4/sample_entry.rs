@@ -1,4 +1,5 @@
-//! Sample entries: `avc1` with `avcC` (ISO/IEC 14496-15 section 5.3.3 and 5.4.2), `Opus` with `dOps` (Encapsulation of Opus in ISOBMFF section 4.3).
+//! Sample entries: `avc1` with `avcC` (ISO/IEC 14496-15 section 5.3.3 and 5.4.2), `Opus` with `dOps` (Encapsulation of Opus in
+//! ISOBMFF section 4.3).
 
 use crate::boxes::{boxed, u16, u32, u8, zeros};
 use crate::unit::{Avc, Config};
