@@ -204,6 +204,20 @@ def test_a_download_holds_the_chosen_tracks_with_its_index_first(tmp_path: Path)
     assert all(abs(ms - number * 20) < 6 for number, (ms, _) in enumerate(sound))
 
 
+def test_a_webm_download_holds_pictures_and_sound(tmp_path: Path) -> None:
+    package(tmp_path, record(VP8, coded(VP8)), "download")
+    download = tmp_path / "download.webm"
+    check_times([(n, ms + 20, key) for n, ms, key in decoded(download)], list(range(FRAMES)), tolerance=1.1)
+    sound = sound_times(download)
+    assert len(sound) == len(coded(OPUS))
+    assert all(abs(ms - number * 20) < 6 for number, (ms, _) in enumerate(sound))
+    with av.open(str(download)) as container:
+        assert container.duration == pytest.approx(FRAMES / RATE * 1_000_000, abs=30_000)
+        container.seek(4_500_000)
+        frame = next(container.decode(video=0))
+        assert (read(frame), bool(frame.key_frame)) == (120, True)
+
+
 @CODECS
 def test_seeking_lands_on_the_key_frame_before(codec: int, tmp_path: Path) -> None:
     packaged = package(tmp_path, record(codec, coded(codec)))
@@ -252,7 +266,7 @@ async def empty_page(_: web.Request) -> web.Response:
 @CODECS
 async def test_a_browser_plays_and_seeks(codec: int, tmp_path: Path) -> None:
     packaged = package(tmp_path, record(codec, coded(codec)), "download")
-    names = [packaged.path(1).name] + (["track-1.m3u8", "download.mp4"] if codec == H264 else [])
+    names = [packaged.path(1).name] + (["track-1.m3u8", "download.mp4"] if codec == H264 else ["download.webm"])
     app = web.Application()
     app.router.add_get("/", empty_page)
     app.router.add_static("/files", tmp_path)

@@ -12,7 +12,8 @@ use std::io;
 use std::path::Path;
 
 use jiangtai_core::bytes::Reader;
-use jiangtai_package::{mp4, Codec, Folder, Input, Options, Packager, Report, Source, Start, TrackId, What};
+use jiangtai_package::unit::Config;
+use jiangtai_package::{mp4, webm, Codec, Folder, Input, Options, Packager, Report, Source, Start, TrackId, What};
 
 fn input(record: &[u8]) -> Option<Input<'_>> {
     let mut reader = Reader::new(record);
@@ -64,7 +65,7 @@ fn print(reports: &[(TrackId, Report)]) {
     println!("[{}]", tracks.join(","));
 }
 
-/// `download.mp4` of all tracks that have a place in MP4.
+/// `download.mp4` of all tracks that have a place in MP4, or `download.webm` of them and VP8.
 fn download(folder: &Path, reports: &[(TrackId, Report)]) -> io::Result<()> {
     let mut tracks = Vec::new();
     for (_, report) in reports.iter().filter(|(_, report)| report.playlist.is_some()) {
@@ -73,6 +74,11 @@ fn download(folder: &Path, reports: &[(TrackId, Report)]) -> io::Result<()> {
             Ok(mp4::Part { config: file.config.clone(), timescale, file: File::open(folder.join(&file.name))? })
         };
         tracks.push(report.files.iter().map(part).collect::<io::Result<Vec<_>>>()?);
+    }
+    let vp8 = reports.iter().flat_map(|(_, report)| &report.files).find(|file| matches!(file.config, Config::Vp8 { .. }));
+    if let Some((vp8, sound)) = vp8.zip(tracks.first_mut()) {
+        let mut out = File::create(folder.join("download.webm"))?;
+        return webm::remux(&vp8.config, &mut File::open(folder.join(&vp8.name))?, sound, &mut out);
     }
     mp4::remux(&mut tracks, &mut io::BufWriter::new(File::create(folder.join("download.mp4"))?))
 }

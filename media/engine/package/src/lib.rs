@@ -13,7 +13,7 @@
 //!   and a discontinuity;
 //! - VP8: WebM with Cues. VP9 and AV1 are not taken yet.
 //!
-//! `mp4::remux` makes one plain MP4 of chosen tracks for download, `webm::Writer` one WebM.
+//! For download `mp4::remux` makes one plain MP4 of chosen tracks, `webm::remux` one WebM of VP8 and Opus.
 //!
 //! Where sound is missing there is silence, where pictures are missing the last one stays; nothing is joined over a hole.
 #![forbid(unsafe_code)]

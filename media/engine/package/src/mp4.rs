@@ -17,6 +17,7 @@ mod sample_entry;
 pub use fragment::{Fragment, Fragmenter};
 pub use header::header;
 pub use index::{joined, reserved, sidx, INDEX_BYTES};
+pub(crate) use progressive::{fragments, Sample};
 pub use progressive::{remux, Part};
 pub use sample_entry::codecs;
 use sample_entry::sample_entry;

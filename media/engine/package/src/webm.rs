@@ -7,6 +7,10 @@
 //! player sees a stream without an end. Clusters begin with a key frame of the picture and have an entry in the Cues.
 
 mod ebml;
+mod read;
+mod remux;
+
+pub use remux::remux;
 
 use crate::unit::Config;
 use ebml::{element, float, id, master, string, uint, void};

@@ -11,7 +11,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use super::header::{file_type, media, media_header, movie_header, track_header};
 use crate::boxes::{boxed, full, u16, u32, u64};
 use crate::unit::Config;
-use read::{fragments, Sample};
+pub(crate) use read::{fragments, Sample};
 
 /// Of the movie; tracks keep their own.
 const MOVIE_TIMESCALE: u32 = 1_000;
