@@ -91,7 +91,8 @@ impl Clock {
 
     /// A sender report of this stream.
     pub fn report(&mut self, ntp: u64, rtp_timestamp: u32) {
-        let Some(newest) = self.newest else { return };
+        // A sender without a wall clock reports 0 (RFC 3550 section 6.4.1).
+        let Some(newest) = self.newest.filter(|_| ntp != 0) else { return };
         let ticks = newest.ticks.saturating_add(i64::from(rtp_timestamp.wrapping_sub(newest.ticks as u32) as i32));
         let x = self.us(ticks);
         if let Some(epoch) = self.epochs.back_mut() {

@@ -20,4 +20,3 @@ pub use index::{joined, reserved, sidx, INDEX_BYTES};
 pub(crate) use progressive::{fragments, Sample};
 pub use progressive::{remux, Part};
 pub use sample_entry::codecs;
-use sample_entry::sample_entry;

@@ -52,7 +52,7 @@ impl Output {
             stem,
             timescale,
             video,
-            fragmenter: Fragmenter::default(),
+            fragmenter: Fragmenter::new(!video),
             segment: 0,
             webm: None,
             files: Vec::new(),

@@ -77,7 +77,7 @@ impl Track {
         let delay = |delay| correction(start, sync, delay, arrival_us);
         let mut ordered = |packet: crate::reorder::Ordered<'_>| {
             depacketiser.push(packet, &mut |unit| {
-                *waiting_bytes = waiting_bytes.saturating_add(unit.data.len());
+                *waiting_bytes = waiting_bytes.saturating_add(unit.data.capacity());
                 waiting.push_back(unit);
             });
         };
@@ -140,7 +140,7 @@ impl Track {
         let mut result = Ok(());
         while let Some(server_us) = waiting.front().and_then(|unit| clock.map(unit.mark)) {
             let Some(unit) = waiting.pop_front() else { break };
-            *waiting_bytes = waiting_bytes.saturating_sub(unit.data.len());
+            *waiting_bytes = waiting_bytes.saturating_sub(unit.data.capacity());
             timeline.push(server_us, unit, &mut |sample| {
                 if result.is_ok() {
                     result = output.push(&sample, sink);

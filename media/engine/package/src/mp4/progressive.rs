@@ -9,6 +9,7 @@ mod read;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use super::header::{file_type, media, media_header, movie_header, track_header};
+use super::sample_entry::roll_group;
 use crate::boxes::{boxed, full, u16, u32, u64};
 use crate::unit::Config;
 pub(crate) use read::{fragments, Sample};
@@ -72,7 +73,7 @@ impl Table {
     }
 
     /// The sample table (section 8.5) after `stsd`.
-    fn write(&self, out: &mut Vec<u8>, offsets: &[u64]) {
+    fn write(&self, out: &mut Vec<u8>, offsets: &[u64], sound: bool) {
         full(out, b"stts", 0, 0, |out| runs(out, self.samples.iter().map(|sample| sample.duration)));
         if self.samples.iter().any(|sample| !sample.key) {
             let keys: Vec<u32> = (1..).zip(&self.samples).filter(|(_, sample)| sample.key).map(|(number, _)| number).collect();
@@ -103,6 +104,9 @@ impl Table {
             u32(out, offsets.len() as u32);
             offsets.iter().for_each(|&offset| u64(out, offset));
         });
+        if sound {
+            roll_group(out, self.samples.len() as u32);
+        }
     }
 }
 
@@ -171,7 +175,7 @@ fn movie(tables: &[Table], configs: &[Vec<Config>], order: &[(usize, Chunk)], st
                 boxed(out, b"edts", |out| edits(out, late, long));
                 boxed(out, b"mdia", |out| {
                     media_header(out, table.timescale, table.end - table.start);
-                    media(out, configs, |out| table.write(out, offsets));
+                    media(out, configs, |out| table.write(out, offsets, config.size().is_none()));
                 });
             });
         }

@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back_and_what_is_cut_short_is_refused() {
-        let mut fragmenter = Fragmenter::default();
+        let mut fragmenter = Fragmenter::new(true);
         let sample = |time, key, data: &[u8]| crate::timeline::Sample { time, duration: 30, key, data: data.to_vec(), config: None };
         fragmenter.push(&sample(1 << 40, true, b"abc"));
         fragmenter.push(&sample((1 << 40) + 30, false, b"defgh"));
