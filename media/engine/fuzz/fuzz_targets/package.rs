@@ -51,6 +51,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
             1 => What::SenderReport { ntp: (now << 12) ^ u64::from(len) << 40, rtp_timestamp: timestamp },
             2 if len == 0 => start(track),
             3 if len == 0 => What::End,
+            3 if len == 1 => What::Layer,
             _ => What::Rtp { sequence, packet: &packet },
         };
         packager.push(Input { track: track as u16, arrival_us: now, what }).unwrap();

@@ -4,7 +4,7 @@
 //! An input is `length u32 | track u16 | arrival_us u64 | kind u8 | body`, big-endian, the length counting all after it.
 //! Kinds: 0 start (codec u8: 0 H.264, 1 VP8, 2 Opus; clock rate u32, participant u64, source u8: 0 camera, 1 microphone, 2
 //! screen, 3 its sound; payload type u8, type of redundancy u8, 255 = none), 1 packet (sequence u64, bytes), 2 sender report
-//! (NTP u64, RTP timestamp u32), 3 mute, 4 unmute, 5 end. The recording begins with the first input, on 1970-01-01.
+//! (NTP u64, RTP timestamp u32), 3 mute, 4 unmute, 5 end, 6 layer. The recording begins with the first input, on 1970-01-01.
 #![forbid(unsafe_code)]
 
 use std::fs::File;
@@ -32,7 +32,8 @@ fn input(record: &[u8]) -> Option<Input<'_>> {
         2 => What::SenderReport { ntp: reader.u64()?, rtp_timestamp: reader.u32()? },
         3 => What::Mute,
         4 => What::Unmute,
-        _ => What::End,
+        5 => What::End,
+        _ => What::Layer,
     };
     Some(Input { track, arrival_us, what })
 }

@@ -49,9 +49,40 @@ fn files_grow_while_the_class_goes_on_and_the_playlist_tells_of_them() {
 }
 
 #[test]
+fn another_layer_goes_on_in_the_same_file_at_its_own_numbers_and_times() {
+    let mut packager = Packager::new(ORIGIN, Memory::default());
+    run(&mut packager, 5, |_, _| {});
+    packager.push(Input { track: 1, arrival_us: ORIGIN.origin_us + 5_000_000, what: What::Layer }).unwrap();
+    for n in 0..50 {
+        // Numbers that would be stale and times of another clock, but for the layer; the first two pictures are no key frames.
+        let bytes = packet(96, n, 1_000_000_000 + (n * 9_000) as u32, if n == 2 { STAP } else { SLICE });
+        let arrival_us = ORIGIN.origin_us + 5_000_000 + n * 100_000;
+        packager.push(Input { track: 1, arrival_us, what: What::Rtp { sequence: n, packet: &bytes } }).unwrap();
+    }
+    let (reports, _) = packager.finish().unwrap();
+    let report = &reports[0].1;
+    assert_eq!((reports.len(), report.files.len(), report.samples, report.packets.dropped), (1, 1, 98, 0));
+    // Without a hole: the last picture before lasts until the first after.
+    let ends: Vec<u64> = report.files[0].fragments.iter().map(|f| (f.time + f.duration) / 9_000).collect();
+    assert_eq!(ends.first().zip(ends.last()), Some((&40, &100)));
+}
+
+#[test]
+fn a_start_that_is_told_again_in_the_same_words_changes_nothing() {
+    let mut packager = Packager::new(ORIGIN, Memory::default());
+    run(&mut packager, 5, |packager, n| {
+        let again = Input { track: 1, arrival_us: ORIGIN.origin_us + n * 100_000, what: start(Codec::H264, Source::Camera) };
+        packager.push(again).unwrap();
+    });
+    let (reports, _) = packager.finish().unwrap();
+    assert_eq!((reports.len(), reports[0].1.samples), (1, 50));
+}
+
+#[test]
 fn a_number_that_is_started_again_gets_files_of_its_own() {
     let mut packager = Packager::new(ORIGIN, Memory::default());
     run(&mut packager, 5, |_, _| {});
+    packager.push(Input { track: 1, arrival_us: ORIGIN.origin_us + 5_000_000, what: What::End }).unwrap();
     run(&mut packager, 5, |_, _| {});
     let (_, memory) = packager.finish().unwrap();
     let names: Vec<&str> = memory.files.keys().map(String::as_str).collect();
@@ -128,6 +159,7 @@ fn whatever_is_pushed_comes_to_an_end() {
                 0 => What::SenderReport { ntp: roll(u64::MAX), rtp_timestamp: timestamp },
                 1 => What::End,
                 2 => start(Codec::Vp8, Source::Camera),
+                3 => What::Layer,
                 _ => What::Rtp { sequence, packet: &bytes },
             };
             packager.push(Input { track: roll(4) as u16, arrival_us: now, what }).unwrap();

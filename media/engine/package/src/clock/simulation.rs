@@ -110,6 +110,7 @@ fn class(hours: u64, seed: u64, jitter_us: u64) -> [(i64, i64); 2] {
                     if at < stream.muted_until {
                         continue;
                     }
+                    let timestamp = stream.timestamp(at);
                     // Every 10 minutes or so silence for up to 5 minutes; every second of them the sender's RTP time stood
                     // still meanwhile.
                     if dice.below(600_000_000 / stream.step_us) == 0 {
@@ -124,7 +125,6 @@ fn class(hours: u64, seed: u64, jitter_us: u64) -> [(i64, i64); 2] {
                         continue; // lost
                     }
                     let sent = at + stream.encode_us + person.path_us;
-                    let timestamp = stream.timestamp(at);
                     let arrival = sent + dice.below(jitter_us);
                     let mark = stream.clock.observe(stream.sequence, arrival, timestamp, |delay| {
                         (kind == 1).then(|| sync.correction(number as u64, delay, arrival)).flatten()
