@@ -169,6 +169,11 @@ def test_lost_sound_becomes_silence_of_the_same_length(tmp_path: Path) -> None:
     assert packaged.tracks[2]["filled"] > 0
     assert all(abs(before[0] + before[1] - after[0]) < 0.1 for before, after in pairwise(sound)), "no hole"
     assert sound[-1][0] + sound[-1][1] - sound[0][0] == pytest.approx(len(coded(OPUS)) * 20, abs=5)
+    with av.open(str(packaged.path(2))) as container:
+        heard = [(float(frame.time or 0), max(map(abs, memoryview(frame.planes[0]).cast("f")))) for frame in container.decode(audio=0)]
+    hole = [loudest for at, loudest in heard if 2.1 < at < 2.75]
+    tone = [loudest for at, loudest in heard if 1 < at < 1.9 or 3 < at < 5]
+    assert max(hole) < 0.01 < 0.1 < min(tone)
 
 
 def test_another_picture_size_is_another_file_and_a_discontinuity(tmp_path: Path) -> None:
@@ -242,7 +247,8 @@ async (url, at) => {
   await loaded;
   const first = video.currentTime;
   await video.play();
-  await new Promise((ok) => setTimeout(ok, 1000));
+  const limit = performance.now() + 15000;
+  while (video.currentTime - first < 0.5 && performance.now() < limit) await new Promise((ok) => setTimeout(ok, 50));
   const played = video.currentTime - first;
   video.pause();
   const asked = performance.now(), sought = event("seeked");
@@ -280,9 +286,9 @@ async def test_a_browser_plays_and_seeks(codec: int, tmp_path: Path) -> None:
             page = await browser.page()
             await page.goto(f"http://127.0.0.1:{port}/")
             for name in names:
-                told = await page.run(PLAY, f"/files/{name}", 5.0, limit=20)
+                told = await page.run(PLAY, f"/files/{name}", 5.0, limit=30)
                 print(name, told)
-                assert told["played"] > 0.3
+                assert told["played"] >= 0.5
                 assert abs(told["duration"] - FRAMES / RATE) < 0.2
                 assert abs(told["number"] - (5.0 - 0.02) * RATE) <= 2, told
     finally:
