@@ -10,6 +10,8 @@ use crate::unit::{Config, Unit};
 /// Ticks per second of samples: of video as in RTP (RFC 6184, 7741), of sound as Opus decodes.
 pub const VIDEO_TIMESCALE: u32 = 90_000;
 pub const AUDIO_TIMESCALE: u32 = 48_000;
+/// The latest time there is, ticks: in 300 years, so that nothing computed from it overflows.
+const LATEST: u64 = 1 << 50;
 /// Sound that lies off by less than this follows on directly, ticks (10 ms).
 const TOLERANCE: u64 = 480;
 /// A hole of more than this is not filled; the silence before it lasts longer, ticks (1 h).
@@ -110,7 +112,7 @@ impl Timeline {
     /// What lies before the recording is moved to its beginning: a decoder needs it for what follows.
     fn time(&self, server_us: i64) -> u64 {
         let us = u64::try_from(server_us).unwrap_or(0).saturating_sub(self.origin_us);
-        u64::try_from(u128::from(us) * u128::from(self.timescale) / 1_000_000).map_or(u64::MAX / 4, |time| time.min(u64::MAX / 4))
+        u64::try_from(u128::from(us) * u128::from(self.timescale) / 1_000_000).map_or(LATEST, |time| time.min(LATEST))
     }
 }
 
