@@ -50,7 +50,7 @@ impl Depacketiser {
         }
     }
 
-    /// The stream ends: a unit whose last packet never came is broken.
+    /// The stream ends, another may follow: a unit whose last packet never came is broken, and pictures go on at a key frame.
     pub fn end(&mut self) {
         match self {
             Self::H264(h264) => h264.end(),

@@ -110,6 +110,7 @@ impl Track {
     pub fn layer(&mut self, now_us: u64, sync: &LipSync, sink: &mut impl Sink) -> io::Result<()> {
         let Self { start, clock, reorder, depacketiser, waiting, .. } = self;
         reorder.restart(&mut |packet| depacketiser.push(packet, &mut |unit| waiting.push(unit)));
+        depacketiser.end();
         clock.restart(|delay| correction(start, sync, delay, now_us));
         self.ssrc = None;
         self.drain(sink)

@@ -78,9 +78,7 @@ impl H264 {
     }
 
     pub fn end(&mut self) {
-        if self.unit.is_some() {
-            self.spoil();
-        }
+        self.spoil();
     }
 
     fn spoil(&mut self) {

@@ -139,6 +139,15 @@ fn vp8_goes_on_after_a_loss_of_padding_only() {
 }
 
 #[test]
+fn another_stream_waits_for_its_own_key_frame_even_if_its_numbers_seem_to_follow() {
+    let mut stream = Stream::new(Codec::Vp8);
+    stream.whole(0, &vp8(1, 0));
+    stream.depacketiser.end();
+    stream.push(3_000, true, true, &vp8(2, 1)).whole(6_000, &vp8(3, 0));
+    assert_eq!(stream.times(), vec![(0, true), (6_000, true)]);
+}
+
+#[test]
 fn a_unit_longer_than_allowed_is_broken_and_its_memory_freed() {
     let mut stream = Stream::new(Codec::H264);
     stream.push(0, false, false, &stap(&[SPS, PPS]));

@@ -62,9 +62,8 @@ impl Vp8 {
     }
 
     pub fn end(&mut self) {
-        if self.frame.is_some() {
-            self.spoil();
-        }
+        self.spoil();
+        self.last_picture = None;
     }
 
     /// Packets are missing. Only if a frame has just ended and the next one begins with the next picture number, they were
