@@ -252,8 +252,14 @@ async (url, at) => {
   const played = video.currentTime - first;
   video.pause();
   const asked = performance.now(), sought = event("seeked");
+  // The picture may be painted a little after the event.
+  const painted = new Promise((ok) => {
+    const look = (_, frame) => Math.abs(frame.mediaTime - at) < 0.1 ? ok() : video.requestVideoFrameCallback(look);
+    video.requestVideoFrameCallback(look);
+  });
   video.currentTime = at;
   await sought;
+  await painted;
   const took = performance.now() - asked;
   const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight), context = canvas.getContext("2d");
   context.drawImage(video, 0, 0);
