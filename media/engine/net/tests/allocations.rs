@@ -17,25 +17,29 @@ use scene::{frame, opus, vp8, Scene, OPUS, VP8};
 
 thread_local! {
     static TAKEN: Cell<u64> = const { Cell::new(0) };
+    static HELD: Cell<i64> = const { Cell::new(0) };
 }
 
 struct Counting;
 
-// SAFETY: everything is passed on to the system's allocator unchanged; the counter is a plain thread-local cell without destructor.
+// SAFETY: everything is passed on to the system's allocator unchanged; the counters are plain thread-local cells without destructors.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         TAKEN.with(|taken| taken.set(taken.get() + 1));
+        HELD.with(|held| held.set(held.get() + layout.size() as i64));
         // SAFETY: the caller keeps alloc's contract, which is the system allocator's.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        HELD.with(|held| held.set(held.get() - layout.size() as i64));
         // SAFETY: the pointer came from `alloc` above with this layout.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         TAKEN.with(|taken| taken.set(taken.get() + 1));
+        HELD.with(|held| held.set(held.get() + size as i64 - layout.size() as i64));
         // SAFETY: the pointer came from `alloc` above with this layout.
         unsafe { System.realloc(pointer, layout, size) }
     }
@@ -81,4 +85,42 @@ fn a_forwarded_packet_allocates_nothing_once_warm() {
     let taken = turn(&mut scene, 1000);
     assert_eq!(scene.metric("forwarded") - before, 2 * 1000 * VIEWERS);
     assert_eq!(taken, 0, "allocations for {} forwarded packets", 2 * 1000 * VIEWERS);
+}
+
+#[test]
+fn comings_and_goings_leave_nothing_behind() {
+    let mut scene = Scene::new();
+    scene.join(1);
+    scene.add_track(10, 1, Kind::Video, 1000, vp8());
+    scene.add_track(11, 1, Kind::Audio, 1100, opus());
+    let mut next = 2u64;
+    let mut round = |scene: &mut Scene| {
+        for _ in 0..10 {
+            let id = next;
+            next += 1;
+            scene.join(id);
+            scene.add_slot(10_000 + id, id, Kind::Video, 2000 + 10 * id as u32, vp8(), None);
+            scene.add_slot(900_000 + id, id, Kind::Audio, 5000 + 10 * id as u32, opus(), Some(0));
+            scene.command(Command::Assign { slot: 10_000 + id, track: Some(10) });
+            for n in 0..3 {
+                scene.video(1, 1000, &frame(n == 0, n, 0));
+                let word = scene.packet(1, 1100, OPUS, 960, Some(20), &[1; 80]).1;
+                scene.send(1, &word);
+                scene.advance(20);
+            }
+            scene.live(100);
+            scene.command(Command::ClosePeer { peer: id });
+            scene.clients.remove(&id);
+        }
+        scene.live(40_000);
+        scene.client(1).rtcp.clear();
+        scene.client(1).stun.clear();
+        scene.events.clear();
+        HELD.get()
+    };
+    (0..10).for_each(|_| _ = round(&mut scene));
+    let before = round(&mut scene);
+    (0..30).for_each(|_| _ = round(&mut scene));
+    let grown = round(&mut scene) - before;
+    assert!(grown < 1_000, "{grown} bytes more after 310 peers");
 }
