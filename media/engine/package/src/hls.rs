@@ -7,6 +7,10 @@ use std::fmt::Write;
 
 use crate::mp4::Fragment;
 
+/// Target duration of a playlist that grows, which must not change (section 6.2.1): the engine asks for a key frame every 10 s. A picture
+/// that stands still for longer breaks the rule; the playlist of the ended track is right again.
+const GROWING_TARGET_S: f64 = 12.0;
+
 /// One file of a track.
 #[derive(Debug, Clone, Copy)]
 pub struct Part<'a> {
@@ -25,7 +29,8 @@ pub fn media_playlist(parts: &[Part<'_>], timescale: u32, origin_ms: i64, ended:
         last.pop();
     }
     let longest = segments.iter().flatten().map(|segment| segment.duration).max().unwrap_or(0);
-    let target = (longest as f64 / scale).round().max(1.0);
+    let least = if ended { 1.0 } else { GROWING_TARGET_S };
+    let target = (longest as f64 / scale).round().max(least);
     let mut text = format!("#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{target}\n#EXT-X-MEDIA-SEQUENCE:0\n");
     text += if ended { "#EXT-X-PLAYLIST-TYPE:VOD\n" } else { "#EXT-X-PLAYLIST-TYPE:EVENT\n" };
     if segments.iter().flatten().all(|segment| segment.key) {
@@ -92,6 +97,12 @@ mod tests {
             #EXT-X-PROGRAM-DATE-TIME:1970-01-01T00:00:16.000Z\n#EXTINF:4.00000,\n#EXT-X-BYTERANGE:50@90\nb.mp4\n#EXT-X-ENDLIST\n";
         assert_eq!(text, lines);
         let growing = media_playlist(&parts, 1_000, 0, false);
-        assert!(growing.contains("TYPE:EVENT") && !growing.contains("ENDLIST") && growing.ends_with("\na.mp4\n"), "{growing}");
+        assert!(
+            growing.contains("TARGETDURATION:12\n")
+                && growing.contains("TYPE:EVENT")
+                && !growing.contains("ENDLIST")
+                && growing.ends_with("\na.mp4\n"),
+            "{growing}"
+        );
     }
 }
