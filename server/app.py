@@ -1,7 +1,7 @@
 """A node put together: what is opened in which order, and closed in the opposite one.
 
-keys -> store -> media plane -> hub -> gateway -> upkeep; routes are added last. The hub drains before the gateway lets go of the sockets,
-both before the plane and the store close, so that whatever was accepted is stored.
+keys -> store -> media plane -> hub -> gateway -> records -> upkeep; routes are added last. The hub drains before the gateway lets go of the
+sockets, both before the plane and the store close, so that whatever was accepted is stored.
 """
 
 import asyncio
@@ -25,7 +25,8 @@ from server.doors import Bouncer, Doors, LateSignals
 from server.guard import Guard
 from server.limits import Buckets
 from server.pulse import Pulse
-from server.routes import audit, classes, node, operator, people, seats, whip
+from server.records.handoff import open_handoff
+from server.routes import audit, classes, node, operator, people, records, seats, whip
 from server.seats import hash_cookie
 from server.whip import Streams
 from signaling.classroom.ids import Millis
@@ -36,7 +37,16 @@ from signaling.metrics import Counters, Histogram
 
 log = logging.getLogger("jiangtai.node")
 #: every call of the API
-ROUTES: Final = (*seats.ROUTES, *people.ROUTES, *classes.ROUTES, *audit.ROUTES, *operator.ROUTES, *whip.ROUTES, *node.ROUTES)
+ROUTES: Final = (
+    *seats.ROUTES,
+    *people.ROUTES,
+    *classes.ROUTES,
+    *audit.ROUTES,
+    *records.ROUTES,
+    *operator.ROUTES,
+    *whip.ROUTES,
+    *node.ROUTES,
+)
 _PRUNE_S = 60.0
 _TICK_S = 0.05
 
@@ -57,7 +67,7 @@ def create_app(config: Config, *, replace: Mapping[web.AppKey[Any], Any] | None 
         app[key] = value
     app.on_response_prepare.extend((site.on_prepare, whip.on_prepare))
     app.on_shutdown.append(_dismiss)
-    app.cleanup_ctx.extend((_keys, _store, _media, _signaling, _upkeep, _demo))
+    app.cleanup_ctx.extend((_keys, _store, _media, _signaling, _records, _upkeep, _demo))
     app[keys.ROUTES] = ROUTES
     api.add(app, ROUTES)
     app.router.add_get("/rt/", connect)
@@ -101,8 +111,9 @@ async def _store(app: web.Application) -> AsyncIterator[None]:
     config.var_dir.mkdir(parents=True, exist_ok=True)
     database = app[keys.DATABASE] = Database(config.var_dir / "jiangtai.sqlite")
     await database.start()
+    handoff = app[keys.RECORDS] = await open_handoff(config, database, app[keys.CLOCK])
     if keys.JOURNAL not in app:
-        app[keys.JOURNAL] = SqliteJournal(database)
+        app[keys.JOURNAL] = SqliteJournal(database, handoff.projections)
     if keys.DIRECTORY not in app:
         app[keys.DIRECTORY] = SqliteDirectory(database)
     if keys.SEATS not in app:
@@ -155,6 +166,14 @@ async def _signaling(app: web.Application) -> AsyncIterator[None]:
     await gateway.start()
     yield
     await bouncer.settle()
+
+
+async def _records(app: web.Application) -> AsyncIterator[None]:
+    handoff = app[keys.RECORDS]
+    app[keys.HUB].watch(handoff.watch)
+    await handoff.service.start()
+    yield
+    await handoff.service.stop()
 
 
 async def _dismiss(app: web.Application) -> None:

@@ -17,6 +17,7 @@ from server.guard import Guard
 from server.keyring import KeyRing
 from server.limits import Buckets
 from server.pulse import Pulse
+from server.records.handoff import HandOff
 from server.whip import Streams
 from signaling.gateway import Gateway
 from signaling.hub import Hub
@@ -42,6 +43,7 @@ JOURNAL = web.AppKey("journal", SqliteJournal)
 DIRECTORY = web.AppKey("directory", SqliteDirectory)
 SEATS = web.AppKey("seats", SqliteSeats)
 RING = web.AppKey("ring", KeyRing)
+RECORDS = web.AppKey("records", HandOff)
 SIGNALS = web.AppKey("signals", LateSignals)
 #: set when the media engine cannot serve on
 MEDIA_FAILED = web.AppKey("media_failed", asyncio.Event)

@@ -32,6 +32,8 @@ class Right(StrEnum):
     SEE_PEOPLE = "see_people"
     SEE_AUDIT = "see_audit"
     SEE_NODE = "see_node"
+    SEE_RECORDS = "see_records"
+    MANAGE_RECORDS = "manage_records"
     STREAM = "stream"
 
 
@@ -53,6 +55,8 @@ RIGHTS: Final[Mapping[Right, frozenset[Caller]]] = MappingProxyType(
         Right.SEE_PEOPLE: _seated_with(Capability.SEE_EVERYBODY) | {Caller.SERVICE},
         Right.SEE_AUDIT: frozenset({Caller.SERVICE, Caller.OPERATOR}),
         Right.SEE_NODE: frozenset({Caller.OPERATOR}),
+        Right.SEE_RECORDS: frozenset({Caller.SERVICE, Caller.OPERATOR}),
+        Right.MANAGE_RECORDS: frozenset({Caller.SERVICE, Caller.OPERATOR}),
         # With a join token as bearer, which the route itself looks at (server/routes/whip.py).
         Right.STREAM: frozenset(Caller),
     }

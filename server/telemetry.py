@@ -20,6 +20,7 @@ _GAUGES: Final = frozenset({"connections", "lagging", "behind", "runners"})
 _MEDIA_GAUGES: Final = frozenset(
     {"peers", "tracks", "slots", "rooms", "tcp_connections", "rtt_ms", "classes", "devices", "checks", "commands_waiting"}
 )
+_RECORDS_GAUGES: Final = frozenset({"due", "oldest_unacked_seconds", "dead", "conflicts", "paused", "shedding"})
 #: a store that has not committed for this long is not healthy
 _STUCK_WRITES: Final = 10_000
 
@@ -81,8 +82,17 @@ class NodeCollector:
         door |= {"streams": len(streams), "streams_refused": streams.refused}
         door |= {"calls_refused": app[keys.CALLS].refused + app[keys.SERVICE_CALLS].refused, "logins_refused": app[keys.FAILURES].refused}
         yield from _of_mapping("jiangtai_http_", "HTTP: ", door, frozenset({"unproved_connections", "streams"}))
+        yield from _of_mapping("jiangtai_records_", "Records: ", _records(app), _RECORDS_GAUGES)
         requests = app[keys.REQUESTS]
         yield _requests(requests)
+
+
+def _records(app: web.Application) -> dict[str, float]:
+    handoff = app[keys.RECORDS]
+    found = handoff.service.figures()
+    if (made := handoff.projection) is not None:
+        found |= {"statements": made.statements, "quarantined": made.quarantined, "shed": made.shed, "encode_failures": made.failures}
+    return found
 
 
 def _signaling(counters: Counters) -> Iterator[Metric]:

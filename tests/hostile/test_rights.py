@@ -36,6 +36,8 @@ EXPECTED: dict[Right, set[str]] = {
     Right.SEE_PEOPLE: {"trainer", "assistant", "inspector", "service"},
     Right.SEE_AUDIT: {"service", "operator"},
     Right.SEE_NODE: {"operator"},
+    Right.SEE_RECORDS: {"service", "operator"},
+    Right.MANAGE_RECORDS: {"service", "operator"},
     Right.STREAM: {"anybody", "trainer", "assistant", "trainee", "inspector", "service", "operator"},
 }
 BODIES: dict[str, Any] = {
@@ -44,6 +46,8 @@ BODIES: dict[str, Any] = {
     "/operator": {"login": "x"},
     "/network-check": {"sdp": "v=0"},
     "/classes": {"title": "T"},
+    "/records/dead": {"destination": "lrs"},
+    "/classes/{session}/records": {"told": True},
     "/classes/{session}/tokens": {"sub": "u", "role": "trainee", "name": "N"},
 }
 

@@ -1,0 +1,139 @@
+"""The encoder: golden statements, one fold for one log, nobody's words and nobody's anonymous answer."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.records import vocabulary as v
+from server.records.attended import RollUp, Segment, attended, replaced
+from server.records.encode import HANDLERS, drafts, finish
+from server.records.fold import ClassFold
+from server.records.statements import Identity, Site, duration, number, timestamp
+from server.records.validate import validate_statement
+from signaling.classroom.participants import Leave
+from signaling.classroom.roles import Role
+from signaling.classroom.session import EndClass
+from signaling.classroom.settings import Settings
+from tests.support.recorded import SITE, START, Log, everything, identity, statements_of
+
+GOLDEN = Path(__file__).with_name("golden.jsonl")
+
+
+def verbs(statements: list[Any]) -> list[tuple[str, str]]:
+    return [(v.DISPLAY[s.json["verb"]["id"]], s.json["actor"]["account"]["name"].removeprefix("sub-")) for s in statements]
+
+
+def test_the_statements_of_a_whole_class_are_as_they_were_agreed() -> None:
+    """The file is the contract with stores: a change of one byte would be a conflict there."""
+    made = b"".join(statement.body + b"\n" for statement in statements_of(everything().entries))
+    assert made == GOLDEN.read_bytes()
+
+
+def test_every_statement_is_valid_and_ids_differ() -> None:
+    statements = statements_of(everything().entries)
+    for statement in statements:
+        assert validate_statement(json.loads(statement.body)) == []
+    assert len({statement.id for statement in statements}) == len(statements)
+    told = {statement.json["verb"]["id"] for statement in statements}
+    assert told == set(v.DISPLAY) - {v.CHECKED_IN, v.ATTENDED, v.VOIDED}
+
+
+def test_the_fold_is_a_function_of_the_events_wherever_it_is_interrupted() -> None:
+    entries = everything().entries
+    whole = [statement.body for statement in statements_of(entries)]
+    for cut in range(len(entries)):
+        fold = ClassFold(site=SITE, session="class-1")
+        first = statements_of(entries[:cut], fold)
+        again = ClassFold(site=SITE, session="class-1")
+        for entry in entries[:cut]:
+            drafts(again, entry)
+        assert again == fold
+        assert [s.body for s in first + statements_of(entries[cut:], again)] == whole
+
+
+def test_two_devices_are_one_arrival_and_one_departure() -> None:
+    log = Log()
+    log.join("ann")
+    log.join("ann", connection="phone")
+    log.lose("ann")
+    log.lose("ann", "phone")
+    assert verbs(statements_of(log.entries)) == [("initialized", "ann"), ("joined", "ann"), ("left", "ann")]
+
+
+def test_who_waits_is_not_in_class() -> None:
+    log = Log(settings=Settings(waiting_room=True))
+    log.join("ann")
+    log.do("ann", Leave())
+    assert statements_of(log.entries) == []
+
+
+def test_the_end_tells_everybody_s_departure_once_and_before_it() -> None:
+    log = Log()
+    log.join("tina", Role.TRAINER)
+    log.join("ann")
+    log.do("tina", EndClass())
+    log.lose("ann")
+    log.lose("tina")
+    told = verbs(statements_of(log.entries))
+    assert told[-3:] == [("left", "tina"), ("left", "ann"), ("terminated", "tina")]
+
+
+def test_no_words_and_no_anonymous_answer_leave_the_house() -> None:
+    body = b"".join(statement.body for statement in statements_of(everything().entries)).decode()
+    assert "hello" not in body
+    assert "psst" not in body
+    assert "tina" not in body.replace("sub-tina", "")
+    answered = [s for s in statements_of(everything().entries) if s.json["verb"]["id"] == v.ANSWERED]
+    assert len(answered) == 2
+    assert answered[0].json["result"] == {"response": "0[,]1"}
+
+
+def test_a_roll_up_is_valid_and_its_replacement_voids_it() -> None:
+    fold = ClassFold(site=SITE, session="class-1")
+    first = RollUp(
+        participant="ann",
+        revision=1,
+        minutes=41.5,
+        ratio=0.9222,
+        met=True,
+        segments=(Segment(start=START, end=START + 60_000), Segment(start=START + 90_000, end=START + 120_000, bridged=True)),
+        policy="default",
+        policy_version="1",
+        checks_asked=3,
+        checks_answered=2,
+    )
+    told = finish(SITE, "class-1", 70, attended(fold, first, START), identity)
+    assert validate_statement(told.json) == []
+    assert told.json["result"]["duration"] == "PT2490S"
+    second = RollUp(participant="ann", revision=2, minutes=45, ratio=1, met=True, segments=(), policy="default", policy_version="2")
+    void, new = (finish(SITE, "class-1", 90, draft, identity) for draft in replaced(fold, second, START, former_seq=70))
+    assert void.voids == void.json["object"]["id"] == told.id
+    assert validate_statement(void.json) == []
+    assert validate_statement(new.json) == []
+    assert new.json["result"]["score"] == {"scaled": 1}
+    assert new.id != told.id
+
+
+def test_every_event_that_changes_presence_has_a_handler() -> None:
+    names = {kind.__name__ for kind in HANDLERS}
+    assert {"ParticipantAdmitted", "ParticipantDeclined", "ParticipantRemoved", "ConnectionOpened", "ConnectionClosed"} <= names
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"), [(0, "PT0S"), (-5, "PT0S"), (1_000, "PT1S"), (1_500, "PT1.5S"), (1_239, "PT1.23S"), (3_600_000, "PT3600S")]
+)
+def test_durations_have_one_spelling(milliseconds: int, text: str) -> None:
+    assert duration(milliseconds) == text
+
+
+def test_times_and_numbers_have_one_spelling() -> None:
+    assert timestamp(1_800_000_000_007) == "2027-01-15T08:00:00.007Z"
+    assert [number(value) for value in (0.5, 1.0, 0.123456)] == [0.5, 1, 0.1235]
+
+
+def test_an_issuer_that_is_no_address_lives_under_the_site() -> None:
+    site = Site(root="https://a.example")
+    assert site.account(Identity("my lms", "7"))["account"] == {"homePage": "https://a.example/issuers/my%20lms", "name": "7"}
+    assert site.account(Identity("https://lms", "7"))["account"]["homePage"] == "https://lms"
