@@ -72,6 +72,8 @@ class Sender:
         self._taken: Row | None = None
         #: failures with 5xx in a row of the batch that begins with this number
         self._failing = (0, 0)
+        #: how many make it suspect; doubled when suspicion found nothing
+        self._suspicious_at = SUSPICIOUS
         self.requests = 0
         self.acked = 0
         self.dead = 0
@@ -115,7 +117,7 @@ class Sender:
             await self._deliver(lease.rows, settled, lease.batch_bytes)
         except _Stopped as stopped:
             return await self._stopped(stopped.answer, lease.rows, settled, lease.tries)
-        self._failing, self.paused = (0, 0), ""
+        self._failing, self._suspicious_at, self.paused = (0, 0), SUSPICIOUS, ""
         await self._outbox.settle(self.name, settled, now=self._clock())
         return 0.0
 
@@ -192,12 +194,12 @@ class Sender:
 
     async def _suspicious(self, answer: Answer, rows: Sequence[Row], settled: list[Settled]) -> bool:
         """Count failures of a batch; from the eighth on see whether one of its statements is the cause. True: something was settled."""
-        if answer.status < 500 or settled:
+        if answer.status < 500 or answer.status == 503 or settled:  # 503 is about the service, not about the batch
             self._failing = (0, 0)
             return False
         first, times = self._failing
         self._failing = (rows[0].number, times + 1 if first == rows[0].number else 1)
-        if self._failing[1] < SUSPICIOUS or not await self._serves():
+        if self._failing[1] < self._suspicious_at or not await self._serves():
             return False
         found: list[Settled] = []
         with contextlib.suppress(_Stopped):
@@ -205,7 +207,11 @@ class Sender:
         self._failing = (0, 0)
         acked = [one for one in found if one.state is State.ACKED]
         if not acked:  # it takes nothing new: an outage, whatever it answers to what it knows
+            self._suspicious_at *= 2
             return False
+        for one in found:
+            if one.state is State.DEAD:
+                log.error("the store fails on a statement", extra={"destination": self.name, "status": one.status})
         self.dead += len(found) - len(acked)
         await self._outbox.settle(self.name, found, now=self._clock())
         return True
@@ -227,7 +233,6 @@ class Sender:
                 answer = await self._post(rows)
                 if answer.status < 500:
                     return  # the next ordinary try settles it
-            log.error("the store fails on a statement", extra={"destination": self.name, "statement": rows[0].id})
             found.append(Settled(number=rows[0].number, state=State.DEAD, status=answer.status, answer=answer.text))
 
     async def _serves(self) -> bool:

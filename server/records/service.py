@@ -1,7 +1,8 @@
 """The hand-off of one node: a sender per destination, figures, back-pressure, reconciliation after each class, pruning.
 
 Rows are on disk, so memory is flat however long a store is away. Beyond `shed_after` rows due at one destination the statements about
-devices and reactions are left out (and counted; a backfill makes them from the log); arrivals, departures, answers, hands and messages never are.
+devices and reactions are left out (and counted; a backfill makes them from the log); arrivals, departures, answers, hands and messages
+never are.
 """
 
 import asyncio

@@ -112,6 +112,8 @@ def _agent(value: Any, path: str) -> Iterator[str]:
 
 def _group(value: Any, path: str) -> Iterator[str]:
     yield from _object(frozenset(), {**_AGENT, "member": _list(_agent)})(value, path)
+    if value.get("objectType") != "Group":
+        yield f"{path}.objectType: must be Group"
     identifiers = len(_IDENTIFIERS & value.keys())
     if identifiers > 1 or (identifiers == 0 and not value.get("member")):
         yield f"{path}: one identifier, or members"

@@ -56,9 +56,9 @@ class Log:
         return [Record(seq=e.seq, at=e.at, by=e.by, op=None, event=encode_event(e.event)) for e in self.entries]
 
 
-def everything() -> Log:
+def everything(session_id: str = "class-1") -> Log:
     """One class with every kind of event that is told."""
-    log = Log()
+    log = Log(session_id)
     log.join("tina", Role.TRAINER)
     log.do("tina", session.StartClass())
     log.join("ann")
