@@ -42,7 +42,7 @@ async def reconcile(outbox: Acknowledged, store: Store, destination: str, sessio
     while rows := await outbox.acked(destination, session, after=after, limit=_PAGE):
         lost: list[int] = []
         for row in rows:
-            answer, body = await store.find(row)
+            answer, held_there = await store.find(row)
             if answer.status not in (200, 404):
                 await outbox.lost(destination, lost)
                 return Report(asked=asked, held=held, missing=missing, different=different, complete=False)
@@ -50,17 +50,10 @@ async def reconcile(outbox: Acknowledged, store: Store, destination: str, sessio
             if answer.status == 404:
                 lost.append(row.number)
                 missing += 1
-            elif _same(row.body, body):
+            elif same_statement(msgspec.json.decode(row.body), held_there):
                 held += 1
             else:
                 different += 1
         await outbox.lost(destination, lost)
         after = rows[-1].number
     return Report(asked=asked, held=held, missing=missing, different=different, complete=True)
-
-
-def _same(ours: bytes, theirs: bytes) -> bool:
-    try:
-        return same_statement(msgspec.json.decode(ours), msgspec.json.decode(theirs))
-    except msgspec.DecodeError:
-        return False

@@ -1,10 +1,10 @@
 """Carries the outbox to one destination: one request in flight, the same bytes until they are acknowledged, nothing given up silently.
 
-Theory. `step` leases the oldest due rows and delivers them as one batch; what `answers.judge` says decides. A refused batch is halved until
-the statement that is wrong stands alone. A failure ends the step; the destination waits, and the same rows are leased again. Eight failures
-of one batch with 5xx while the store takes again what it took before make one of the batch suspect: it is then halved as if refused, and
-one that fails eight times alone, while another of the batch is taken, is a dead letter.
-Killed at any moment, the relay sends some rows a second time; their ids make that harmless.
+Theory. `step` leases the oldest due rows and sends them as one batch; what `answers.judge` says decides. After a refusal the next batch
+is half as large, until the statement that is wrong stands alone; a batch that is taken makes the next one larger. A failure makes the
+destination wait, and the same rows are leased again. Eight failures of one batch with 5xx while the store takes again what it took before
+make one of the batch suspect: it is then halved as if refused, and one that fails eight times alone, while another of the batch is taken,
+is a dead letter. Killed at any moment, the relay sends some rows a second time; their ids make that harmless.
 """
 
 import asyncio
@@ -68,6 +68,8 @@ class Sender:
         self._stop = asyncio.Event()
         self._idle = False
         self._webhook = destination.kind == "webhook"
+        #: statements of the next batch: halved when one is refused, grown when one is taken
+        self._limit = destination.batch
         #: a statement the store took, to see whether it still takes any
         self._taken: Row | None = None
         #: failures with 5xx in a row of the batch that begins with this number
@@ -107,35 +109,18 @@ class Sender:
         """Deliver at most one batch; returns the seconds to wait before the next one."""
         now = self._clock()
         until = now + round(1000 * (self.destination.connect_s + self.destination.read_s + _STOP_S))
-        lease = await self._outbox.lease(self.name, self._owner, now, until, rows=self.destination.batch, size=self.destination.batch_bytes)
+        lease = await self._outbox.lease(self.name, self._owner, now, until, rows=self._limit, size=self.destination.batch_bytes)
         self._idle = not lease.rows and not lease.wait_until
         if not lease.rows:
             waits = (lease.wait_until - now) / 1000 if lease.wait_until else IDLE_S
             return max(0.001, waits)
-        settled: list[Settled] = []
-        try:
-            await self._deliver(lease.rows, settled, lease.batch_bytes)
-        except _Stopped as stopped:
-            return await self._stopped(stopped.answer, lease.rows, settled, lease.tries)
+        answer = await self._post(lease.rows)
+        settled, wait = await self._judge(answer, lease.rows, lease.batch_bytes)
+        if wait is not None:
+            return await self._failed(wait, lease.rows, lease.tries)
         self._failing, self._suspicious_at, self.paused = (0, 0), SUSPICIOUS, ""
         await self._outbox.settle(self.name, settled, now=self._clock())
         return 0.0
-
-    async def _stopped(self, answer: Answer, rows: Sequence[Row], settled: list[Settled], tries: int) -> float:
-        self.failures += 1
-        await self._outbox.settle(self.name, settled, now=self._clock())
-        tries = 1 if settled else tries + 1
-        if judge(answer.status, any_success=self._webhook) is Verdict.PAUSE:
-            self.paused = f"{answer.status} {answer.text}".strip()[:200]
-            log.error("records paused", extra={"destination": self.name, "status": answer.status})
-            wait = PAUSE_S
-        else:
-            self.paused = ""
-            wait = wait_s(tries, answer.retry_after_s, self._chance)
-            if await self._suspicious(answer, rows, settled):
-                return 0.0
-        await self._outbox.hold(self.name, until=self._clock() + round(wait * 1000), tries=tries, paused=self.paused)
-        return max(wait, 0.001)
 
     # ---- one batch ----
 
@@ -143,58 +128,65 @@ class Sender:
         self.requests += 1
         return await self._store.post(rows)
 
-    async def _deliver(self, rows: Sequence[Row], settled: list[Settled], size: int) -> None:
-        """Send rows, in halves as far as needed; raises _Stopped when the rest must wait."""
-        answer = await self._post(rows)
+    async def _judge(self, answer: Answer, rows: Sequence[Row], size: int) -> tuple[list[Settled], Answer | None]:
+        """What an answer settles; or the failure because of which everything must wait."""
         verdict = judge(answer.status, any_success=self._webhook)
+        if verdict in (Verdict.AGAIN, Verdict.PAUSE):
+            return [], answer
         if verdict is Verdict.STORED:
-            self._ack(rows, settled, answer)
-        elif verdict in (Verdict.AGAIN, Verdict.PAUSE):
-            raise _Stopped(answer)
-        elif len(rows) > 1:
+            self._limit = min(self.destination.batch, len(rows) * 4)
+            return self._ack(rows, answer), None
+        if len(rows) > 1:
+            self._limit = len(rows) // 2
             if verdict is Verdict.TOO_LARGE:
-                size = max(_SMALLEST_BATCH, min(size, sum(len(row.body) + 1 for row in rows)) // 2)
-                await self._outbox.shrink(self.name, size)
-            middle = len(rows) // 2
-            await self._deliver(rows[:middle], settled, size)
-            await self._deliver(rows[middle:], settled, size)
-        elif verdict is Verdict.CONFLICT:
-            await self._compare(rows[0], settled, answer)
-        else:
-            self._bury(rows[0], settled, answer)
+                largest = max(_SMALLEST_BATCH, min(size, sum(len(row.body) + 1 for row in rows)) // 2)
+                await self._outbox.shrink(self.name, largest)
+            return [], None
+        if verdict is Verdict.CONFLICT:
+            return await self._compare(rows[0], answer)
+        return [self._bury(rows[0], answer)], None
 
-    def _ack(self, rows: Sequence[Row], settled: list[Settled], answer: Answer) -> None:
+    async def _failed(self, answer: Answer, rows: Sequence[Row], tries: int) -> float:
+        self.failures += 1
+        if judge(answer.status, any_success=self._webhook) is Verdict.PAUSE:
+            self.paused = f"{answer.status} {answer.text}".strip()[:200]
+            log.error("records paused", extra={"destination": self.name, "status": answer.status})
+            wait = PAUSE_S
+        else:
+            self.paused = ""
+            wait = wait_s(tries + 1, answer.retry_after_s, self._chance)
+            if await self._suspicious(answer, rows):
+                return 0.0
+        await self._outbox.hold(self.name, until=self._clock() + round(wait * 1000), tries=tries + 1, paused=self.paused)
+        return max(wait, 0.001)
+
+    def _ack(self, rows: Sequence[Row], answer: Answer) -> list[Settled]:
         self.acked += len(rows)
         self._taken = rows[-1]
-        settled += [Settled(number=row.number, state=State.ACKED, status=answer.status) for row in rows]
+        return [Settled(number=row.number, state=State.ACKED, status=answer.status) for row in rows]
 
-    def _bury(self, row: Row, settled: list[Settled], answer: Answer) -> None:
+    def _bury(self, row: Row, answer: Answer) -> Settled:
         self.dead += 1
         log.error("statement refused", extra={"destination": self.name, "statement": row.id, "status": answer.status})
-        settled.append(Settled(number=row.number, state=State.DEAD, status=answer.status, answer=answer.text))
+        return Settled(number=row.number, state=State.DEAD, status=answer.status, answer=answer.text)
 
-    async def _compare(self, row: Row, settled: list[Settled], refused: Answer) -> None:
+    async def _compare(self, row: Row, refused: Answer) -> tuple[list[Settled], Answer | None]:
         """A known id: stored already if the store's copy says the same."""
         self.requests += 1
         answer, held = await self._store.find(row)
         if judge(answer.status) is Verdict.AGAIN:
-            raise _Stopped(answer)
-        try:
-            same = answer.status == 200 and same_statement(msgspec.json.decode(row.body), msgspec.json.decode(held))
-        except msgspec.DecodeError:
-            same = False
-        if same:
-            self._ack([row], settled, answer)
-            return
+            return [], answer
+        if answer.status == 200 and same_statement(msgspec.json.decode(row.body), held):
+            return self._ack([row], answer), None
         self.conflicts += 1
         log.error("the store holds another statement", extra={"destination": self.name, "statement": row.id})
-        settled.append(Settled(number=row.number, state=State.CONFLICT, status=refused.status, answer=refused.text))
+        return [Settled(number=row.number, state=State.CONFLICT, status=refused.status, answer=refused.text)], None
 
     # ---- suspicion ----
 
-    async def _suspicious(self, answer: Answer, rows: Sequence[Row], settled: list[Settled]) -> bool:
+    async def _suspicious(self, answer: Answer, rows: Sequence[Row]) -> bool:
         """Count failures of a batch; from the eighth on see whether one of its statements is the cause. True: something was settled."""
-        if answer.status < 500 or answer.status == 503 or settled:  # 503 is about the service, not about the batch
+        if answer.status < 500 or answer.status == 503:  # 503 is about the service, not about the batch
             self._failing = (0, 0)
             return False
         first, times = self._failing
@@ -219,7 +211,7 @@ class Sender:
     async def _isolate(self, rows: Sequence[Row], found: list[Settled]) -> None:
         answer = await self._post(rows)
         if judge(answer.status, any_success=self._webhook) is Verdict.STORED:
-            self._ack(rows, found, answer)
+            found += self._ack(rows, answer)
         elif answer.status < 500:
             raise _Stopped(answer)
         elif len(rows) > 1:

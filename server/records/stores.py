@@ -8,9 +8,10 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import aiohttp
+import msgspec
 
 from server.records.answers import Answer, retry_after_s
 from server.records.destinations import Destination
@@ -27,8 +28,8 @@ class Store(Protocol):
     async def post(self, rows: Sequence[Row]) -> Answer:
         """Send a batch."""
 
-    async def find(self, row: Row) -> tuple[Answer, bytes]:
-        """Ask for one statement by its id; the second part is what the store holds, if it does."""
+    async def find(self, row: Row) -> tuple[Answer, Any]:
+        """Ask for one statement by its id: 200 and what the store holds (None if unreadable), or 404."""
 
     async def ask(self) -> Answer:
         """Whether the store serves at all."""
@@ -51,9 +52,10 @@ class XapiStore:
         headers = {**self._headers, "Content-Type": "application/json"}
         return (await self._send("POST", "/statements", headers, body))[0]
 
-    async def find(self, row: Row) -> tuple[Answer, bytes]:
+    async def find(self, row: Row) -> tuple[Answer, Any]:
         """See Store.find."""
-        return await self._send("GET", f"/statements?statementId={row.id}", self._headers)
+        answer, body = await self._send("GET", f"/statements?statementId={row.id}", self._headers)
+        return (answer, None) if answer.status != 200 else _only(answer, body)
 
     async def ask(self) -> Answer:
         """See Store.ask; by its `about`."""
@@ -80,9 +82,9 @@ class WebhookReceiver:
         body = b'{"statements":[' + b",".join(row.body for row in rows) + b"]}"
         return await self._deliver(body)
 
-    async def find(self, row: Row) -> tuple[Answer, bytes]:
+    async def find(self, row: Row) -> tuple[Answer, Any]:
         """See Store.find; a receiver cannot be asked."""
-        return Answer(405), b""
+        return Answer(405), None
 
     async def ask(self) -> Answer:
         """See Store.ask: an empty batch."""
@@ -127,6 +129,18 @@ async def send(
         return Answer(-1, None, "the address is malformed"), b""
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         return Answer(0, None, type(error).__name__), b""
+
+
+def _only(answer: Answer, body: bytes) -> tuple[Answer, Any]:
+    """The one statement of an answer; some stores send a list of one, and an empty one for none."""
+    try:
+        held = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return answer, None
+    listed = held.get("statements") if isinstance(held, dict) and "actor" not in held else None
+    if not isinstance(listed, list):
+        return answer, held
+    return (answer, listed[0]) if len(listed) == 1 else (Answer(404 if not listed else 200), None)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -15,6 +15,8 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from tests.support.record_stores import HEADERS
+
 Forward = Callable[[bytes], Awaitable[tuple[int, bytes]]]
 
 
@@ -146,9 +148,7 @@ async def serve(store: MemoryStore | None = None, *, upstream: str = "", faults:
     async with aiohttp.ClientSession() as http:
 
         async def forward(body: bytes) -> tuple[int, bytes]:
-            headers = {"X-Experience-API-Version": "1.0.3", "Content-Type": "application/json"}
-            auth = aiohttp.BasicAuth("class", "secret")
-            async with http.post(f"{upstream}/statements", data=body, headers=headers, auth=auth) as answer:
+            async with http.post(f"{upstream}/statements", data=body, headers=HEADERS) as answer:
                 return answer.status, await answer.read()
 
         server = Server(store.post if store else forward, faults or Faults(), store.held if store else None, upstream)

@@ -100,9 +100,11 @@ async def ask(http: aiohttp.ClientSession, upstream: str, bodies: dict[str, byte
 
     async def one(id: str, body: bytes) -> None:
         async with gate, http.get(f"{upstream}/statements", params={"statementId": id}) as answer:
-            if answer.status != 200:
+            held = await answer.json(content_type=None) if answer.status == 200 else None
+            held = held["statements"][0] if held and "statements" in held else held  # Ralph answers with a list of one
+            if held is None:
                 missing.append(id)
-            elif not same_statement(json.loads(body), await answer.json(content_type=None)):
+            elif not same_statement(json.loads(body), held):
                 other.append(id)
 
     await asyncio.gather(*(one(id, body) for id, body in bodies.items()))

@@ -17,6 +17,9 @@ from tests.support.mutants import mutants
 from tests.support.record_stores import HEADERS, strict
 from tests.support.recorded import SITE, START, everything, identity, statements_of
 
+#: what even this store accepts against the standard (xAPI-Data.md 2.4.2.3, 2.4.4.1, 2.4.6)
+LAXER = {"short hash of a mail", "choices that repeat", "team an agent"}
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -68,4 +71,5 @@ async def test_every_kind_of_statement_is_accepted_and_the_validator_agrees(stor
         accepted = await post(http, url, statement) == 200
         if accepted != (validate_xapi(statement) == []):
             disagreements.append((name, accepted, validate_xapi(statement)))
-    assert disagreements == []
+    assert {name for name, accepted, _ in disagreements if accepted} == LAXER, disagreements
+    assert [name for name, accepted, _ in disagreements if not accepted] == []
