@@ -26,7 +26,8 @@ from server.guard import Guard
 from server.limits import Buckets
 from server.pulse import Pulse
 from server.records.handoff import open_handoff
-from server.routes import audit, classes, node, operator, people, records, seats, whip
+from server.records.ledger import open_ledger
+from server.routes import audit, classes, ledger, node, operator, people, records, seats, whip
 from server.seats import hash_cookie
 from server.whip import Streams
 from signaling.classroom.ids import Millis
@@ -43,6 +44,7 @@ ROUTES: Final = (
     *classes.ROUTES,
     *audit.ROUTES,
     *records.ROUTES,
+    *ledger.ROUTES,
     *operator.ROUTES,
     *whip.ROUTES,
     *node.ROUTES,
@@ -112,6 +114,7 @@ async def _store(app: web.Application) -> AsyncIterator[None]:
     database = app[keys.DATABASE] = Database(config.var_dir / "jiangtai.sqlite")
     await database.start()
     handoff = app[keys.RECORDS] = await open_handoff(config, database, app[keys.CLOCK])
+    app[keys.LEDGER] = open_ledger(config, database, app[keys.CLOCK])
     if keys.JOURNAL not in app:
         app[keys.JOURNAL] = SqliteJournal(database, handoff.projections)
     if keys.DIRECTORY not in app:
@@ -169,10 +172,15 @@ async def _signaling(app: web.Application) -> AsyncIterator[None]:
 
 
 async def _records(app: web.Application) -> AsyncIterator[None]:
-    handoff = app[keys.RECORDS]
+    handoff, ledger_ = app[keys.RECORDS], app[keys.LEDGER]
     app[keys.HUB].watch(handoff.watch)
+    app[keys.HUB].watch(ledger_.watch)
     await handoff.service.start()
+    task = asyncio.create_task(ledger_.run(), name="ledger")
     yield
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
     await handoff.service.stop()
 
 

@@ -21,6 +21,7 @@ from server import auth, keyring, swarm
 from server import config as configuration
 from server.config import Config, ConfigError
 from server.records import commands as records_commands
+from server.records import ledger_commands
 from server.records.destinations import BadDestinations
 from signaling.classroom.roles import Role
 from signaling.classroom.settings import Profile
@@ -222,6 +223,7 @@ def _parser() -> argparse.ArgumentParser:
     add(audit, "show", _audit_show, "print the trail of a class, one JSON object per line").add_argument("session")
     add(audit, "verify", _audit_verify, "recompute the hash chain of a class", common).add_argument("session")
     records_commands.add_commands(commands, add, common, _print)
+    ledger_commands.add_commands(commands, add, common, _print)
     key = commands.add_parser("key", help="signing and API keys").add_subparsers(required=True)
     add(key, "rotate", _key_rotate, "give the node a fresh signing key", common)
     add(key, "api", _key_api, "make an API key", common).add_argument("name")

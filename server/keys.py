@@ -18,6 +18,7 @@ from server.keyring import KeyRing
 from server.limits import Buckets
 from server.pulse import Pulse
 from server.records.handoff import HandOff
+from server.records.ledger import Ledger
 from server.whip import Streams
 from signaling.gateway import Gateway
 from signaling.hub import Hub
@@ -44,6 +45,7 @@ DIRECTORY = web.AppKey("directory", SqliteDirectory)
 SEATS = web.AppKey("seats", SqliteSeats)
 RING = web.AppKey("ring", KeyRing)
 RECORDS = web.AppKey("records", HandOff)
+LEDGER = web.AppKey("ledger", Ledger)
 SIGNALS = web.AppKey("signals", LateSignals)
 #: set when the media engine cannot serve on
 MEDIA_FAILED = web.AppKey("media_failed", asyncio.Event)

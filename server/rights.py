@@ -34,6 +34,7 @@ class Right(StrEnum):
     SEE_NODE = "see_node"
     SEE_RECORDS = "see_records"
     MANAGE_RECORDS = "manage_records"
+    SEE_LEDGER = "see_ledger"
     STREAM = "stream"
 
 
@@ -57,6 +58,7 @@ RIGHTS: Final[Mapping[Right, frozenset[Caller]]] = MappingProxyType(
         Right.SEE_NODE: frozenset({Caller.OPERATOR}),
         Right.SEE_RECORDS: frozenset({Caller.SERVICE, Caller.OPERATOR}),
         Right.MANAGE_RECORDS: frozenset({Caller.SERVICE, Caller.OPERATOR}),
+        Right.SEE_LEDGER: SEATED | {Caller.SERVICE, Caller.OPERATOR},
         # With a join token as bearer, which the route itself looks at (server/routes/whip.py).
         Right.STREAM: frozenset(Caller),
     }

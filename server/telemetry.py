@@ -83,6 +83,10 @@ class NodeCollector:
         door |= {"calls_refused": app[keys.CALLS].refused + app[keys.SERVICE_CALLS].refused, "logins_refused": app[keys.FAILURES].refused}
         yield from _of_mapping("jiangtai_http_", "HTTP: ", door, frozenset({"unproved_connections", "streams"}))
         yield from _of_mapping("jiangtai_records_", "Records: ", _records(app), _RECORDS_GAUGES)
+        ledger = app[keys.LEDGER]
+        yield from _of_mapping(
+            "jiangtai_ledger_", "Ledger: ", {"size": ledger.size, "checkpoints": ledger.checkpoints}, frozenset({"size"})
+        )
         requests = app[keys.REQUESTS]
         yield _requests(requests)
 

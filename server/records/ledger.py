@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from server import keyring
+from server.adapters.sqlite import Database
 from server.adapters.sqlite_ledger import Found, SqliteLedger
 from server.config import Config
 from server.records.checkpoint import Checkpoint, Signer, signed
@@ -40,6 +41,11 @@ def signer_of(config: Config) -> Signer:
 def key_file(config: Config) -> Path:
     """Where the ledger's key is kept."""
     return config.var_dir / "keys" / "ledger.json"
+
+
+def open_ledger(config: Config, database: Database, clock: Clock) -> "Ledger":
+    """The ledger of a node. Raises KeyProblem, OSError."""
+    return Ledger(SqliteLedger(database), signer_of(config), clock)
 
 
 class Ledger:

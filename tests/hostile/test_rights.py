@@ -38,6 +38,7 @@ EXPECTED: dict[Right, set[str]] = {
     Right.SEE_NODE: {"operator"},
     Right.SEE_RECORDS: {"service", "operator"},
     Right.MANAGE_RECORDS: {"service", "operator"},
+    Right.SEE_LEDGER: {"trainer", "assistant", "trainee", "inspector", "service", "operator"},
     Right.STREAM: {"anybody", "trainer", "assistant", "trainee", "inspector", "service", "operator"},
 }
 BODIES: dict[str, Any] = {

@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from server.records.validate import validate_xapi
 from tests.support.record_stores import HEADERS
 
 Forward = Callable[[bytes], Awaitable[tuple[int, bytes]]]
@@ -62,7 +63,7 @@ class MemoryStore:
         for one in statements:
             if "poison" in one["verb"]["id"]:
                 return 500, b"broken"
-            if "bad" in one["verb"]["id"]:
+            if "bad" in one["verb"]["id"] or validate_xapi(one):
                 return 400, b"bad verb"
             if self.held.get(one["id"], one) != one:
                 return 409, b"another statement has this id"
@@ -87,10 +88,22 @@ class Server:
         #: a request has come
         self.served = asyncio.Event()
         self._gone = asyncio.Event()
+        self._index: dict[str, list[Any]] = {}
+        self._indexed = -1
+        self._awaited = 1 << 60
+        self._reached = asyncio.Event()
+
+    async def after(self, posts: int) -> None:
+        """Until so many more requests have come."""
+        self._reached.clear()
+        self._awaited = self.posts + posts
+        await asyncio.wait_for(self._reached.wait(), 60)
 
     async def post(self, request: web.Request) -> web.StreamResponse:
         self.posts += 1
         self.served.set()
+        if self.posts >= self._awaited:
+            self._reached.set()
         body = await request.read()
         self.headers.append({name.lower(): value for name, value in request.headers.items()})
         self.bodies.append(body)
@@ -118,6 +131,8 @@ class Server:
 
     async def get(self, request: web.Request) -> web.Response:
         if self._held is not None:
+            if (registration := request.query.get("registration")) is not None:
+                return web.json_response({"statements": self._of(registration)})
             found = self._held.get(request.query.get("statementId", ""))
             return web.json_response(found) if found else web.Response(status=404)
         async with (
@@ -128,6 +143,14 @@ class Server:
 
     async def about(self, request: web.Request) -> web.Response:
         return web.json_response({"version": ["1.0.3"]})
+
+    def _of(self, registration: str) -> list[Any]:
+        if self._indexed != len(self._held or {}):
+            self._indexed = len(self._held or {})
+            self._index = {}
+            for one in (self._held or {}).values():
+                self._index.setdefault(one.get("context", {}).get("registration", ""), []).append(one)
+        return self._index.get(registration, [])
 
     def stop(self) -> None:
         self._gone.set()

@@ -1,8 +1,8 @@
 """The sender's rules, one by one, against a store over HTTP and the real outbox on disk."""
 
 import asyncio
-import json
 import random
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -205,27 +205,22 @@ async def test_one_holder_of_a_lease_at_a_time_and_a_dead_one_is_succeeded(bench
 
 
 async def test_a_voiding_statement_waits_for_what_it_voids(bench: Bench) -> None:
-    (target,) = await bench.filled.put(simple(1))
-    await bench.filled.database.write(
-        lambda c: (
-            (
-                c.execute(
-                    "INSERT INTO statement (id, session, seq, kind, at, voids, flaw, body) VALUES ('v', 'class-1', 0, 'v', 0, ?, '', ?)",
-                    (target, json.dumps({**simple(1)[0], "id": "v"}).encode()),
-                )
-                and c.execute(
-                    "INSERT INTO delivery (destination, statement) SELECT d.id, s.number FROM destination d, statement s WHERE s.id = 'v'"
-                )
-            ).rowcount
-        )
-    )
-    bench.server.answers = [(400, {})]
-    await bench.sender.step()
-    assert await bench.filled.states() == {target: 2, "v": 0}
+    target, void = await bench.filled.put(simple(2))
+    (other,) = await bench.filled.put(simple(1, first=7))
+
+    def voids(connection: sqlite3.Connection) -> None:
+        connection.execute("DROP TRIGGER statement_is_never_changed")
+        connection.execute("UPDATE statement SET voids = ? WHERE id = ?", (target, void))
+
+    await bench.filled.database.write(voids)
+    bench.server.answers = [(400, {}), (400, {})]
+    for _ in range(3):
+        await bench.sender.step()
+    assert await bench.filled.states() == {target: 2, void: 0, other: 1}
     assert await bench.sender.step() > 0
     assert await bench.filled.outbox.requeue("lrs", []) == 1
     await bench.steps()
-    assert bench.store.batches == [[target], ["v"]]
+    assert bench.store.batches == [[other], [target], [void]]
 
 
 async def test_stopping_finishes_the_request_and_gives_up_the_lease(bench: Bench) -> None:
