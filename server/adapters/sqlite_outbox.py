@@ -8,6 +8,7 @@ from typing import Final
 
 from server.adapters.sqlite import Database
 from server.adapters.sqlite_statements import StatementProjection
+from server.records.attended import RollUp
 from server.records.fold import ClassFold
 from server.records.outbox import DeadLetter, Lease, Row, Settled, Standing, State
 from signaling.classroom.ids import Millis, SessionId
@@ -177,6 +178,11 @@ class SqliteOutbox:
             pass
         return projection.statements - made
 
+    async def attended(self, projection: StatementProjection, session: SessionId, seq: int, at: Millis, rollups: Sequence[RollUp]) -> int:
+        """Tell roll-ups; see StatementProjection.attended. All of them or none."""
+        kept = tuple(rollups)
+        return await self._database.write(lambda c: 0 if _is_untold(c, session) else projection.attended(c, session, seq, at, kept))
+
     async def prune(self, before: Millis, limit: int = 1000) -> int:
         """Delete up to `limit` statements older than this that every destination acknowledged; the log can make them again."""
         sql = (
@@ -191,6 +197,10 @@ class SqliteOutbox:
             return len(numbers)
 
         return await self._database.write(job)
+
+
+def _is_untold(connection: sqlite3.Connection, session: SessionId) -> bool:
+    return connection.execute("SELECT 1 FROM untold WHERE session = ?", (session,)).fetchone() is not None
 
 
 def _held(connection: sqlite3.Connection, destination: str, owner: str, now: Millis) -> Lease | tuple[int, int, int]:

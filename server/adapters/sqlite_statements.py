@@ -12,6 +12,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
+import msgspec
+
+from server.records.attended import RollUp, Told, attended, kind_of
 from server.records.encode import Statement, drafts, finish
 from server.records.fold import ClassFold, Entry
 from server.records.outbox import State
@@ -59,15 +62,28 @@ class StatementProjection:
             fold = self._rebuild(connection, session, before)
         shedding = self._shed()
         for record in records:
-            self._insert(connection, record, self._told(connection, fold, record, shedding))
+            self._insert(connection, record.at, self._told(connection, fold, record, shedding))
         self._keep(session, fold)
 
     def backfill(self, connection: sqlite3.Connection, fold: ClassFold, limit: int) -> int:
         """Tell what the next `limit` records of a class tell and is not there; returns how many records were looked at."""
         records = list(_records(connection, fold.session, fold.seq, fold.seq + limit))
         for record in records:
-            self._insert(connection, record, self._told(connection, fold, record, shedding=False))
+            self._insert(connection, record.at, self._told(connection, fold, record, shedding=False))
         return len(records)
+
+    def attended(self, connection: sqlite3.Connection, session: SessionId, seq: int, at: Millis, rollups: Iterable[RollUp]) -> int:
+        """Tell roll-ups evaluated when the log stood at `seq`, voiding former ones that differ; returns how many statements were made.
+
+        Repeating it changes nothing. One evaluation per `seq`: a class's log grows with every reason for another.
+        """
+        made = self.statements
+        actors = self._actors_of(connection, session)
+        for rollup in rollups:
+            former = _former(connection, session, rollup.participant)
+            for draft in attended(self.site, session, rollup, at, former):
+                self._insert(connection, at, [finish(self.site, session, seq, draft, actors)])
+        return self.statements - made
 
     def _told(self, connection: sqlite3.Connection, fold: ClassFold, record: Record, shedding: bool) -> list[Statement]:
         try:
@@ -84,10 +100,10 @@ class StatementProjection:
             log.exception("an event could not be encoded", extra={"session": fold.session, "seq": record.seq})
             return []
 
-    def _insert(self, connection: sqlite3.Connection, record: Record, statements: Iterable[Statement]) -> None:
+    def _insert(self, connection: sqlite3.Connection, at: Millis, statements: Iterable[Statement]) -> None:
         for statement in statements:
             flaws = validate_statement(statement.json)
-            self._store(connection, statement, record.at, "; ".join(flaws)[:2000])
+            self._store(connection, statement, at, "; ".join(flaws)[:2000])
             self.quarantined += bool(flaws)
 
     def _store(self, connection: sqlite3.Connection, statement: Statement, at: Millis, flaw: str) -> None:
@@ -122,6 +138,12 @@ class StatementProjection:
             return self.site.account(Identity(*found)) if found else self.site.stranger(session, participant)
 
         return actor
+
+
+def _former(connection: sqlite3.Connection, session: SessionId, participant: ParticipantId) -> Told | None:
+    sql = "SELECT id, body FROM statement WHERE session = ? AND kind = ? ORDER BY number DESC LIMIT 1"
+    found = connection.execute(sql, (session, kind_of(participant))).fetchone()
+    return Told(found[0], msgspec.json.decode(found[1])["result"]) if found else None
 
 
 def _entry(record: Record) -> Entry:

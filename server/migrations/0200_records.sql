@@ -27,7 +27,7 @@ CREATE TABLE statement (
     flaw    TEXT NOT NULL,
     body    BLOB NOT NULL
 ) STRICT;
-CREATE INDEX statement_by_class ON statement (session, seq);
+CREATE INDEX statement_by_class ON statement (session, kind, number);
 
 CREATE TRIGGER statement_is_never_changed BEFORE UPDATE ON statement
 BEGIN

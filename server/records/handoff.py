@@ -9,10 +9,11 @@ from server.adapters.sqlite_outbox import SqliteOutbox
 from server.adapters.sqlite_statements import StatementProjection
 from server.config import Config
 from server.records import destinations
+from server.records.attended import RollUp
 from server.records.destinations import Destination
 from server.records.service import RecordsService
 from server.records.statements import Site
-from signaling.classroom.ids import SessionId
+from signaling.classroom.ids import Millis, SessionId
 from signaling.classroom.session import ClassEnded
 from signaling.entries import Entry
 from signaling.ports import Clock
@@ -36,6 +37,14 @@ class HandOff:
         self.service.wake()
         if any(isinstance(entry.event, ClassEnded) for entry in entries):
             self.service.ended(session)
+
+    async def attended(self, session: SessionId, seq: int, at: Millis, rollups: Sequence[RollUp]) -> int:
+        """Tell what attendance was when the log stood at `seq`; returns how many statements were made. Raises Unavailable."""
+        if self.projection is None:
+            return 0
+        made = await self.outbox.attended(self.projection, session, seq, at, rollups)
+        self.service.wake()
+        return made
 
 
 def configured(config: Config) -> tuple[Destination, ...]:

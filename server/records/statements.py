@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 from urllib.parse import quote
 
@@ -23,6 +24,12 @@ DIALECT: Final = "virtual-classroom-2023-09"
 #: language of texts written by people, whatever it is (RFC 5646 section 4.1)
 _UNDETERMINED: Final = "und"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@lru_cache(maxsize=8192)
+def _uuid(namespace: uuid.UUID, name: str) -> str:
+    """Kept, since the same few things of a class are named again and again."""
+    return str(uuid.uuid5(namespace, name))
 
 
 class Identity(NamedTuple):
@@ -44,7 +51,7 @@ class Site:
 
     def uuid(self, *parts: object) -> str:
         """The UUID of a thing named by its parts."""
-        return str(uuid.uuid5(self.namespace, "/".join(map(str, parts))))
+        return _uuid(self.namespace, "/".join(map(str, parts)))
 
     def activity(self, *parts: object) -> str:
         """The IRI of an activity."""
@@ -71,7 +78,7 @@ class Site:
 
 def statement_id(site: Site, session: SessionId, seq: int, kind: str) -> str:
     """The id of a statement: run / sequence / kind / dialect under the site's namespace."""
-    return site.uuid("statement", session, seq, kind, DIALECT)
+    return str(uuid.uuid5(site.namespace, f"statement/{session}/{seq}/{kind}/{DIALECT}"))
 
 
 def activity(id: str, type: str, **definition: Any) -> Json:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 
-from server.records.attended import RollUp, Segment, attended, replaced
+from server.records.attended import RollUp, Segment, Told, attended
 from server.records.compare import same_statement
 from server.records.encode import finish
-from server.records.fold import ClassFold
 from server.records.validate import validate_xapi
 from tests.support.mutants import mutants
 from tests.support.record_stores import HEADERS, strict
@@ -46,10 +46,8 @@ async def test_every_kind_of_statement_is_accepted_and_the_validator_agrees(stor
     for statement in made:
         async with http.get(f"{url}/statements", params={"statementId": statement.id}) as answer:
             assert same_statement(statement.json, await answer.json()), statement.kind
-    fold = ClassFold(site=SITE, session="class-1")
     rollup = RollUp(
         participant="ann",
-        revision=1,
         minutes=41.5,
         ratio=0.92,
         met=True,
@@ -57,11 +55,14 @@ async def test_every_kind_of_statement_is_accepted_and_the_validator_agrees(stor
         policy="default",
         policy_version="1",
     )
-    second = RollUp(participant="ann", revision=2, minutes=45, ratio=1, met=True, segments=(), policy="default", policy_version="2")
-    first = finish(SITE, "class-1", 70, attended(fold, rollup, START), identity)
+    (draft,) = attended(SITE, "class-1", rollup, START)
+    first = finish(SITE, "class-1", 70, draft, identity)
     assert await post(http, url, first.json) == 200
-    for draft in replaced(fold, second, START, former_seq=70):
+    second = msgspec.structs.replace(rollup, minutes=45)
+    for draft in attended(SITE, "class-1", second, START, Told(first.id, first.json["result"])):
         assert await post(http, url, finish(SITE, "class-1", 71, draft, identity).json) == 200
+    async with http.get(f"{url}/statements", params={"voidedStatementId": first.id}) as answer:
+        assert answer.status == 200
 
     disagreements = []
     good = json.loads(made[1].body)

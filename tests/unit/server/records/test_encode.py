@@ -4,14 +4,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from server.records import vocabulary as v
-from server.records.attended import RollUp, Segment, attended, replaced
+from server.records.attended import RollUp, Segment, Told, attended
+from server.records.checks import question_answered, question_asked
 from server.records.encode import HANDLERS, drafts, finish
-from server.records.fold import ClassFold
+from server.records.fold import ClassFold, Entry
 from server.records.statements import Identity, Site, duration, number, timestamp
 from server.records.validate import validate_statement
+from signaling.classroom.hands import AllHandsLowered
 from signaling.classroom.participants import Leave
 from signaling.classroom.roles import Role
 from signaling.classroom.session import EndClass
@@ -90,30 +93,50 @@ def test_no_words_and_no_anonymous_answer_leave_the_house() -> None:
     assert answered[0].json["result"] == {"response": "0[,]1"}
 
 
+ROLLUP = RollUp(
+    participant="ann",
+    minutes=41.5,
+    ratio=0.9222,
+    met=True,
+    segments=(Segment(start=START, end=START + 60_000), Segment(start=START + 90_000, end=START + 120_000, bridged=True)),
+    policy="default",
+    policy_version="1",
+    checks_asked=3,
+    checks_answered=2,
+)
+
+
 def test_a_roll_up_is_valid_and_its_replacement_voids_it() -> None:
-    fold = ClassFold(site=SITE, session="class-1")
-    first = RollUp(
-        participant="ann",
-        revision=1,
-        minutes=41.5,
-        ratio=0.9222,
-        met=True,
-        segments=(Segment(start=START, end=START + 60_000), Segment(start=START + 90_000, end=START + 120_000, bridged=True)),
-        policy="default",
-        policy_version="1",
-        checks_asked=3,
-        checks_answered=2,
-    )
-    told = finish(SITE, "class-1", 70, attended(fold, first, START), identity)
+    (draft,) = attended(SITE, "class-1", ROLLUP, START)
+    told = finish(SITE, "class-1", 70, draft, identity)
     assert validate_statement(told.json) == []
     assert told.json["result"]["duration"] == "PT2490S"
-    second = RollUp(participant="ann", revision=2, minutes=45, ratio=1, met=True, segments=(), policy="default", policy_version="2")
-    void, new = (finish(SITE, "class-1", 90, draft, identity) for draft in replaced(fold, second, START, former_seq=70))
+    former = Told(told.id, json.loads(told.body)["result"])
+    assert attended(SITE, "class-1", ROLLUP, START + 1, former) == []
+    second = msgspec.structs.replace(ROLLUP, minutes=45, ratio=1.0, policy_version="2")
+    void, new = (finish(SITE, "class-1", 90, draft, identity) for draft in attended(SITE, "class-1", second, START, former))
     assert void.voids == void.json["object"]["id"] == told.id
     assert validate_statement(void.json) == []
     assert validate_statement(new.json) == []
     assert new.json["result"]["score"] == {"scaled": 1}
     assert new.id != told.id
+
+
+def test_questions_of_the_node_can_be_told() -> None:
+    fold = ClassFold(site=SITE, session="class-1")
+    asked = Entry(seq=5, at=START, by=None, event=AllHandsLowered())
+    answered = Entry(seq=6, at=START + 2_500, by="ann", event=AllHandsLowered())
+    made = [
+        finish(SITE, "class-1", entry.seq, draft, identity).json
+        for entry, told in (
+            (asked, question_asked(fold, asked, "check", "k5")),
+            (answered, question_answered(fold, answered, "check", "k5", asked_at=START)),
+        )
+        for draft in told
+    ]
+    assert [validate_statement(one) for one in made] == [[], []]
+    assert made[0]["object"]["id"] == made[1]["object"]["id"]
+    assert made[1]["result"] == {"duration": "PT2.5S"}
 
 
 def test_every_event_that_changes_presence_has_a_handler() -> None:

@@ -7,9 +7,11 @@ import sqlite3
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from server.adapters.sqlite_statements import StatementProjection
+from server.records.attended import RollUp
 from server.records.encode import drafts, finish
 from server.records.fold import ClassFold, Entry
 from server.records.statements import statement_id
@@ -17,7 +19,7 @@ from signaling.messages import decode_event
 from signaling.ports import Fenced, Unavailable
 from tests.support.filled import Filled
 from tests.support.process import ROOT
-from tests.support.recorded import SITE, Log, everything
+from tests.support.recorded import SITE, START, Log, everything
 
 
 async def told_by_the_log(filled: Filled) -> dict[str, bytes]:
@@ -182,3 +184,20 @@ async def test_one_spelling_for_ever(tmp_path: Path) -> None:
         with pytest.raises(Unavailable, match="one spelling"):
             await filled.database.write(lambda c: c.execute("UPDATE statement SET body = x'00'"))
         assert statement_id(SITE, "class-1", 3, "initialized") in await filled.bodies()
+
+
+async def test_roll_ups_are_told_once_and_replaced_when_they_differ(tmp_path: Path) -> None:
+    rollup = RollUp(participant="ann", minutes=40, ratio=0.9, met=True, segments=(), policy="default", policy_version="1")
+    other = msgspec.structs.replace(rollup, participant="bob")
+    async with Filled(tmp_path / "node.db") as filled:
+        tell = filled.outbox.attended
+        assert await tell(filled.projection, "class-1", 50, START, [rollup, other]) == 2
+        assert await tell(filled.projection, "class-1", 51, START + 1, [rollup, other]) == 0
+        better = msgspec.structs.replace(rollup, minutes=45)
+        assert await tell(filled.projection, "class-1", 52, START + 2, [better, other]) == 2
+        assert await tell(filled.projection, "class-1", 52, START + 2, [better, other]) == 0
+        kinds = [msgspec.json.decode(body)["verb"]["display"]["en"] for body in (await filled.bodies()).values()]
+        assert kinds == ["attended", "attended", "voided", "attended"]
+        assert filled.projection.quarantined == 0
+        await filled.outbox.tell("class-2", wanted=False)
+        assert await tell(filled.projection, "class-2", 5, START, [rollup]) == 0
