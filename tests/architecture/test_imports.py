@@ -18,6 +18,9 @@ PURE: Final[dict[str, set[str]]] = {
     "moderation/names.py": {"collections.abc", "functools", "typing", "unicodedata", "confusable_homoglyphs"},
     "moderation/screening.py": {"collections.abc", "typing", "unicodedata"},
 }
+_DATA: Final = {"base64", "binascii", "collections.abc", "dataclasses", "datetime", "functools", "hashlib", "re", "types", "typing"}
+for _name in ("attended", "checks", "compare", "encode", "fold", "grammar", "merkle", "statements", "validate", "vocabulary"):
+    PURE[f"server/records/{_name}.py"] = _DATA | {"msgspec", "server.records", "signaling.classroom", "urllib.parse", "uuid"}
 #: third-party module -> the only files or folders that may import it
 FENCES: Final[dict[str, tuple[str, ...]]] = {
     "aiohttp": ("server/", "signaling/gateway.py", "signaling/transport.py"),
