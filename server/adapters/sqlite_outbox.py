@@ -15,6 +15,8 @@ from signaling.classroom.ids import Millis, SessionId
 
 #: records looked at in one transaction of a backfill
 _BACKFILL: Final = 200
+#: a wait or lease further off than any we set: the clock was put back
+_LONGEST_MS: Final = 3_700_000
 _DUE: Final = (
     "SELECT s.number, s.id, s.session, s.at, s.body FROM delivery d JOIN statement s ON s.number = d.statement"
     " WHERE d.destination = ? AND d.state = 0 AND (s.voids = '' OR EXISTS (SELECT 1 FROM statement t JOIN delivery e"
@@ -23,9 +25,8 @@ _DUE: Final = (
 )
 _STANDING: Final = (
     "SELECT (SELECT count(*) FROM delivery WHERE destination = d.id AND state = 0),"
-    " (SELECT count(*) FROM delivery WHERE destination = d.id),"
-    " (SELECT count(*) FROM delivery WHERE destination = d.id AND state = 2),"
-    " (SELECT count(*) FROM delivery WHERE destination = d.id AND state = 3),"
+    " (SELECT count(*) FROM delivery WHERE destination = d.id AND state > 1 AND state = 2),"
+    " (SELECT count(*) FROM delivery WHERE destination = d.id AND state > 1 AND state = 3),"
     " (SELECT s.at FROM delivery e JOIN statement s ON s.number = e.statement WHERE e.destination = d.id AND e.state = 0"
     " ORDER BY e.statement LIMIT 1),"
     " d.name, d.paused, d.tries FROM destination d ORDER BY d.id"
@@ -93,21 +94,25 @@ class SqliteOutbox:
         await self._database.write(lambda c: c.execute(sql, (destination, owner)).rowcount)
 
     async def standings(self, now: Millis) -> list[Standing]:
-        """How every destination ever known stands."""
+        """How every destination ever known stands; asks indexes of what is not acknowledged only."""
         rows = await self._database.read(lambda c: c.execute(_STANDING).fetchall())
         return [
             Standing(
                 name=name,
                 due=due,
-                acked=total - due - dead - conflicts,
                 dead=dead,
                 conflicts=conflicts,
                 oldest_s=max(0, now - oldest) / 1000 if oldest is not None else 0.0,
                 paused=paused,
                 tries=tries,
             )
-            for due, total, dead, conflicts, oldest, name, paused, tries in rows
+            for due, dead, conflicts, oldest, name, paused, tries in rows
         ]
+
+    async def delivered(self) -> dict[str, int]:
+        """How many statements of those kept each destination has acknowledged; counts them all."""
+        sql = "SELECT n.name, count(*) FROM delivery d JOIN destination n ON n.id = d.destination WHERE d.state = 1 GROUP BY n.name"
+        return dict(await self._database.read(lambda c: c.execute(sql).fetchall()))
 
     async def dead(self, *, after: int, limit: int) -> list[DeadLetter]:
         """Dead letters and conflicts of statements with number > after, in order."""
@@ -210,9 +215,9 @@ def _held(connection: sqlite3.Connection, destination: str, owner: str, now: Mil
     if found is None:
         return Lease()
     id, holder, lease_until, wait_until, tries, batch_bytes = found
-    if lease_until > now and _may_be_alive(holder, owner):
+    if now < lease_until <= now + _LONGEST_MS and _may_be_alive(holder, owner):
         return Lease(wait_until=lease_until)
-    if wait_until > now:
+    if now < wait_until <= now + _LONGEST_MS:
         return Lease(wait_until=wait_until, tries=tries)
     return id, tries, batch_bytes
 

@@ -28,6 +28,7 @@ CREATE TABLE statement (
     body    BLOB NOT NULL
 ) STRICT;
 CREATE INDEX statement_by_class ON statement (session, kind, number);
+CREATE INDEX statement_by_time ON statement (at);
 
 CREATE TRIGGER statement_is_never_changed BEFORE UPDATE ON statement
 BEGIN

@@ -64,9 +64,10 @@ async def _opened(config: Config, options: argparse.Namespace, command: Command,
 
 
 async def _status(config: Config, options: argparse.Namespace, handoff: HandOff, tell: Callable[[str], None]) -> int:
+    delivered = await handoff.outbox.delivered()
     for one in await handoff.outbox.standings(_now()):
         state = f"PAUSED: {one.paused}" if one.paused else f"failing, {one.tries} in a row" if one.tries else "ok"
-        counts = f"due {one.due}  acked {one.acked}  dead {one.dead}  conflicts {one.conflicts}"
+        counts = f"due {one.due}  acked {delivered.get(one.name, 0)}  dead {one.dead}  conflicts {one.conflicts}"
         tell(f"{one.name:<16}  {counts}  oldest {one.oldest_s:.0f} s  {state}")
     return 0
 

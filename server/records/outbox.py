@@ -52,7 +52,6 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     due: int
-    acked: int
     dead: int
     conflicts: int
     oldest_s: float

@@ -26,6 +26,7 @@ log = logging.getLogger("jiangtai.records")
 _LOOK_S: Final = 5.0
 _STOP_S: Final = 5.0
 _DAY_MS: Final = 86_400_000
+_HOUR_MS: Final = 3_600_000
 #: classes waiting for their reconciliation; further ones are left to the command
 _WAITING: Final = 1_000
 #: after the end of a class, before its first reconciliation
@@ -44,6 +45,7 @@ class RecordsService:
         self._senders: list[Sender] = []
         self._stores: dict[str, Store] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._upkeep: list[asyncio.Task[None]] = []
         self._http: aiohttp.ClientSession | None = None
         self._ended: list[tuple[SessionId, float]] = []
         #: as of the last look, at most `_LOOK_S` old
@@ -63,19 +65,22 @@ class RecordsService:
             sender = Sender(destination, outbox=self.outbox, store=store, clock=self._clock, owner=owner_of_this_process())
             self._senders.append(sender)
             self._tasks.append(asyncio.create_task(sender.run(), name=f"records {destination.name}"))
-        self._tasks.append(asyncio.create_task(self._watch(), name="records upkeep"))
+        self._upkeep = [
+            asyncio.create_task(self._watch(), name="records upkeep"),
+            asyncio.create_task(self._reconcile(), name="records reconciliation"),
+        ]
 
     async def stop(self) -> None:
         """Finish the requests under way, give up the leases (idempotent)."""
         for sender in self._senders:
             sender.stop()
+        for task in self._upkeep:
+            task.cancel()
         if self._tasks:
-            self._tasks[-1].cancel()
             await asyncio.wait(self._tasks, timeout=_STOP_S)
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            self._tasks.clear()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, *self._upkeep, return_exceptions=True)
         if self._http is not None:
             await self._http.close()
 
@@ -113,11 +118,20 @@ class RecordsService:
         self.shedding = any(one.due > self._shed_after for one in self.standings)
 
     async def _watch(self) -> None:
+        pruned = 0
         while True:
             with contextlib.suppress(Unavailable):
                 await self.look()
+                if self._clock() >= pruned + _HOUR_MS:
+                    pruned = self._clock()
+                    while await self.outbox.prune(pruned - self._keep_ms):
+                        pass
+            await asyncio.sleep(_LOOK_S)
+
+    async def _reconcile(self) -> None:
+        while True:
+            with contextlib.suppress(Unavailable):
                 await self._reconcile_one()
-                await self.outbox.prune(self._clock() - self._keep_ms)
             await asyncio.sleep(_LOOK_S)
 
     async def _reconcile_one(self) -> None:

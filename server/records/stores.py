@@ -117,7 +117,8 @@ async def send(
     seconds: Seconds,
 ) -> tuple[Answer, bytes]:
     """One request; never raises for what the network or the other side does."""
-    limit = aiohttp.ClientTimeout(total=destination.connect_s + destination.read_s, connect=destination.connect_s)
+    total = destination.connect_s + destination.read_s
+    limit = aiohttp.ClientTimeout(total=total, connect=destination.connect_s, sock_read=destination.read_s)
     try:
         async with http.request(method, url, data=body, headers=headers, timeout=limit, allow_redirects=False) as response:
             text = await _read(response)

@@ -135,7 +135,8 @@ async def test_what_an_operator_must_mend_pauses_and_buries_nothing(bench: Bench
     assert bench.server.posts == 1
     await bench.steps()
     (standing,) = await bench.filled.outbox.standings(bench.filled.now)
-    assert (standing.acked, standing.paused) == (3, "")
+    assert (standing.due, standing.paused) == (0, "")
+    assert await bench.filled.outbox.delivered() == {"lrs": 3}
 
 
 async def test_one_poisonous_statement_is_isolated_after_eight_failures(bench: Bench) -> None:
@@ -202,6 +203,15 @@ async def test_one_holder_of_a_lease_at_a_time_and_a_dead_one_is_succeeded(bench
     assert len((await outbox.lease("lrs", "here:2", now + 60_002, now + 90_000, rows=10, size=10_000)).rows) == 0
     assert len((await outbox.lease("lrs", "here:4194305", now + 90_001, now + 95_000, rows=10, size=10_000)).rows) == 3
     assert len((await outbox.lease("lrs", "here:5", now + 90_002, now + 95_000, rows=10, size=10_000)).rows) == 3
+
+
+async def test_a_clock_put_back_keeps_nothing_waiting(bench: Bench) -> None:
+    await bench.filled.put(simple(3))
+    bench.server.answers = [(503, {"Retry-After": "3000"})]
+    assert await bench.sender.step() == 3000
+    bench.filled.now -= 86_400_000
+    assert await bench.sender.step() == 0
+    assert len(bench.store.held) == 3
 
 
 async def test_a_voiding_statement_waits_for_what_it_voids(bench: Bench) -> None:
