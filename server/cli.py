@@ -100,12 +100,13 @@ def _class_end(config: Config, options: argparse.Namespace) -> None:
 
 
 def _audit_show(config: Config, options: argparse.Namespace) -> None:
-    after = 0
+    after, page = 0, {}
     while after is not None:
         page = _call(config, options, "GET", f"/classes/{options.session}/audit?limit=500&after={after}")
         for entry in page["entries"]:
             _print(json.dumps(entry, ensure_ascii=False))
         after = page["next"]
+    _print(json.dumps({"checkpoint": page["checkpoint"]}))
 
 
 def _audit_verify(config: Config, options: argparse.Namespace) -> int:

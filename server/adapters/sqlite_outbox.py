@@ -4,7 +4,8 @@ import os
 import socket
 import sqlite3
 from collections.abc import Sequence
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from server.adapters.sqlite import Database
 from server.adapters.sqlite_statements import StatementProjection
@@ -17,6 +18,12 @@ from signaling.classroom.ids import Millis, SessionId
 _BACKFILL: Final = 200
 #: a wait or lease further off than any we set: the clock was put back
 _LONGEST_MS: Final = 3_700_000
+#: statements made due again in one transaction
+_RESEND: Final = 2_000
+_AGAIN: Final = (
+    "INSERT INTO delivery (destination, statement) SELECT id, ? FROM destination WHERE name = ?"
+    " ON CONFLICT (destination, statement) DO UPDATE SET state = 0"
+)
 _DUE: Final = (
     "SELECT s.number, s.id, s.session, s.at, s.body FROM delivery d JOIN statement s ON s.number = d.statement"
     " WHERE d.destination = ? AND d.state = 0 AND (s.voids = '' OR EXISTS (SELECT 1 FROM statement t JOIN delivery e"
@@ -145,11 +152,14 @@ class SqliteOutbox:
     async def resend(self, destination: str, *, session: SessionId | None = None, since: Millis = 0) -> int:
         """Make the good statements of a class, or those since a time, due again with the same bytes; returns how many."""
         where, value = ("session = ?", session) if session is not None else ("at >= ?", since)
-        sql = (
-            "INSERT INTO delivery (destination, statement) SELECT d.id, s.number FROM statement s, destination d"  # noqa: S608
-            f" WHERE d.name = ? AND s.flaw = '' AND s.{where} ON CONFLICT (destination, statement) DO UPDATE SET state = 0"
-        )
-        return await self._database.write(lambda c: c.execute(sql, (destination, value)).rowcount)
+        sql = f"SELECT number FROM statement WHERE flaw = '' AND number > ? AND {where} ORDER BY number LIMIT {_RESEND}"  # noqa: S608
+        count = after = 0
+        # In parts, so that a running node is not kept from writing.
+        while rows := await self._database.read(partial(_all, sql=sql, values=(after, value))):
+            count, after = count + len(rows), rows[-1][0]
+            again = [(number, destination) for (number,) in rows]
+            await self._database.write(partial(_each, sql=_AGAIN, rows=again))
+        return count
 
     async def lost(self, destination: str, numbers: Sequence[int]) -> None:
         """Make acknowledged statements that the store does not have due again."""
@@ -202,6 +212,14 @@ class SqliteOutbox:
             return len(numbers)
 
         return await self._database.write(job)
+
+
+def _all(connection: sqlite3.Connection, sql: str, values: tuple[Any, ...]) -> list[Any]:
+    return connection.execute(sql, values).fetchall()
+
+
+def _each(connection: sqlite3.Connection, sql: str, rows: list[Any]) -> int:
+    return connection.executemany(sql, rows).rowcount
 
 
 def _is_untold(connection: sqlite3.Connection, session: SessionId) -> bool:

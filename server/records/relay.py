@@ -95,6 +95,10 @@ class Sender:
             except Unavailable as error:
                 log.warning("outbox not served", extra={"destination": self.name, "why": str(error)})
                 rest = IDLE_S
+            except Exception:  # a defect here must not end the hand-off
+                self.failures += 1
+                log.exception("a batch broke the relay", extra={"destination": self.name})
+                rest = PAUSE_S
             if rest > 0 and not self._stop.is_set():
                 await self._sleep(rest)
         with contextlib.suppress(Unavailable):

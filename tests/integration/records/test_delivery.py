@@ -46,7 +46,19 @@ async def drained(filled: Filled) -> bool:
     return (await filled.outbox.standings(filled.now))[0].due == 0
 
 
-async def deliver(tmp_path: Path, upstream: str, *, classes: int, kills: int, wrong: int, taken: int, spread: int, limit_s: float) -> None:
+async def deliver(
+    tmp_path: Path,
+    upstream: str,
+    *,
+    classes: int,
+    kills: int,
+    wrong: int,
+    taken: int,
+    spread: int,
+    limit_s: float,
+    faults: dict[str, float] = MANY,
+) -> float:
+    """Fill an outbox, let a node hand it over, look at the store; returns statements a second."""
     (tmp_path / "var").mkdir()
     async with Filled(tmp_path / "var" / "jiangtai.sqlite") as filled, aiohttp.ClientSession(headers=HEADERS) as http:
         ids = await fill(filled, classes)
@@ -57,9 +69,8 @@ async def deliver(tmp_path: Path, upstream: str, *, classes: int, kills: int, wr
             async with http.post(f"{upstream}/statements", data=json.dumps(theirs)) as answer:
                 assert answer.status == 200
         taken_ids = await filled.put(ours)
-        faults = Faults(chance=random.Random(11), **MANY)
         started = time.monotonic()
-        async with serve(upstream=upstream, faults=faults) as proxy:
+        async with serve(upstream=upstream, faults=Faults(chance=random.Random(11), **faults)) as proxy:
             table = f'[lrs]\nurl = "{proxy.url}"\nauthorization = "{AUTHORIZATION}"\nread_s = 3.0\n'
             for round_ in range(kills + 1):
                 async with spawned(tmp_path / "var", RECORDS_DESTINATIONS=table, RECORDS_SITE=SITE.root) as home:
@@ -89,6 +100,7 @@ async def deliver(tmp_path: Path, upstream: str, *, classes: int, kills: int, wr
             f"\n{len(good)} statements, {kills} kills, {posts} requests, {took:.1f} s ({len(good) / took:.0f} a second):"
             f" 0 missing, 0 doubled, {len(spoilt_ids)} refused and {len(taken_ids)} conflicts set aside"
         )
+        return len(good) / took
 
 
 async def ask(http: aiohttp.ClientSession, upstream: str, bodies: dict[str, bytes]) -> tuple[list[str], list[str]]:
@@ -133,6 +145,13 @@ async def test_a_hundred_thousand_statements_and_twenty_kills(tmp_path: Path) ->
     """Into our own store: the strict one looks through all it holds for every id."""
     async with serve(MemoryStore()) as upstream:
         await deliver(tmp_path, upstream.url, classes=3572, kills=20, wrong=90, taken=50, spread=60, limit_s=1800)
+
+
+@pytest.mark.prove
+async def test_two_hundred_statements_a_second_reach_a_strict_store(tmp_path: Path) -> None:
+    async with strict(tmp_path) as upstream:
+        rate = await deliver(tmp_path, upstream, classes=143, kills=0, wrong=0, taken=0, spread=1, limit_s=60, faults={})
+    assert rate >= 200
 
 
 @pytest.mark.prove

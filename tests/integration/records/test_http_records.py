@@ -101,6 +101,18 @@ async def test_a_running_node_hands_a_class_over_and_webhooks_are_signed(tmp_pat
         assert head["webhook-signature"] == f"v1,{mac}"
 
 
+async def test_a_store_that_is_away_leaves_classes_alone(tmp_path: Path) -> None:
+    tables = '[lrs]\nurl = "http://127.0.0.1:9/xAPI"\n'
+    async with house(tmp_path, **{"records.destinations": tables, "records.site": SITE}) as home:
+        await hold_a_class(home, await home.create("Physics"))
+        assert home.node is not None
+        service = home.node.app[keys.RECORDS].service
+        await service.look()
+        assert (service.figures()["due"], service.figures()["dead"]) == (9, 0)
+        async with aiohttp.ClientSession() as http, http.get(f"{home.private_url}/metrics") as answer:
+            assert 'jiangtai_records_destination_due{destination="lrs"} 9.0' in await answer.text()
+
+
 async def test_refused_statements_are_listed_and_sent_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = MemoryStore()
     good = store.post
