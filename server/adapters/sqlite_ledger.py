@@ -172,6 +172,14 @@ def _records(connection: sqlite3.Connection) -> Iterator[tuple[int, tuple[Sessio
 
 
 def _verify(connection: sqlite3.Connection) -> Verdict:
+    connection.execute("BEGIN")  # one view of a log that grows meanwhile
+    try:
+        return _read_whole(connection)
+    finally:
+        connection.execute("COMMIT")
+
+
+def _read_whole(connection: sqlite3.Connection) -> Verdict:
     checkpoints: dict[int, bytes] = dict(connection.execute("SELECT size, root FROM checkpoint"))
     passed, tile = 0, b""
     frontier = merkle.Frontier()

@@ -61,6 +61,7 @@ class RecordsService:
         await self.outbox.register([destination.name for destination in self.destinations])
         self._http = aiohttp.ClientSession(auto_decompress=True, trust_env=False, headers={"User-Agent": "jiangtai"})
         for destination in self.destinations:
+            await self.outbox.hold(destination.name, until=0, tries=0, paused="")  # what was wrong may be mended
             store = self._stores[destination.name] = store_for(destination, self._http, lambda: self._clock() / 1000)
             sender = Sender(destination, outbox=self.outbox, store=store, clock=self._clock, owner=owner_of_this_process())
             self._senders.append(sender)

@@ -16,6 +16,7 @@ from urllib.parse import quote
 import msgspec
 
 from server.records import vocabulary as v
+from server.records.grammar import is_iri
 from signaling.classroom.ids import Millis, ParticipantId, SessionId
 
 Json: TypeAlias = dict[str, Any]
@@ -64,7 +65,8 @@ class Site:
     def account(self, identity: Identity) -> Json:
         """The actor of a person; an issuer that is no http(s) IRI lives under the root."""
         issuer = identity.issuer
-        home = issuer if issuer.startswith(("https://", "http://")) else f"{self.root}/issuers/{quote(issuer, safe='')}"
+        outside = issuer.startswith(("https://", "http://")) and is_iri(issuer)
+        home = issuer if outside else f"{self.root}/issuers/{quote(issuer, safe='')}"
         return {"objectType": "Agent", "account": {"homePage": home, "name": identity.subject}}
 
     def stranger(self, session: SessionId, participant: ParticipantId) -> Json:

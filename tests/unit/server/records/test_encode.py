@@ -160,3 +160,4 @@ def test_an_issuer_that_is_no_address_lives_under_the_site() -> None:
     site = Site(root="https://a.example")
     assert site.account(Identity("my lms", "7"))["account"] == {"homePage": "https://a.example/issuers/my%20lms", "name": "7"}
     assert site.account(Identity("https://lms", "7"))["account"]["homePage"] == "https://lms"
+    assert site.account(Identity("https://a b", "7"))["account"]["homePage"] == "https://a.example/issuers/https%3A%2F%2Fa%20b"
