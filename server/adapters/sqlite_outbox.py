@@ -181,6 +181,12 @@ class SqliteOutbox:
         sql = "SELECT number, id, session, at, body FROM statement WHERE number > ? AND flaw = '' ORDER BY number LIMIT ?"
         return [_row(row) for row in await self._database.read(lambda c: c.execute(sql, (after, limit)).fetchall())]
 
+    async def ended_since(self, at: Millis, limit: int) -> list[SessionId]:
+        """Classes that ended since then, oldest first."""
+        sql = "SELECT session FROM class WHERE ended_at >= ? ORDER BY ended_at LIMIT ?"
+        rows = await self._database.read(lambda c: c.execute(sql, (at, limit)).fetchall())
+        return [row[0] for row in rows]
+
     async def tell(self, session: SessionId, *, wanted: bool) -> None:
         """Whether statements are made of a class from now on."""
         sql = "DELETE FROM untold WHERE session = ?" if wanted else "INSERT INTO untold VALUES (?) ON CONFLICT DO NOTHING"

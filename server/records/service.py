@@ -66,6 +66,9 @@ class RecordsService:
             sender = Sender(destination, outbox=self.outbox, store=store, clock=self._clock, owner=owner_of_this_process())
             self._senders.append(sender)
             self._tasks.append(asyncio.create_task(sender.run(), name=f"records {destination.name}"))
+        if self.destinations:  # the end of some may not have been followed up before this start
+            for session in await self.outbox.ended_since(self._clock() - _DAY_MS, _WAITING):
+                self.ended(session)
         self._upkeep = [
             asyncio.create_task(self._watch(), name="records upkeep"),
             asyncio.create_task(self._reconcile(), name="records reconciliation"),

@@ -130,6 +130,7 @@ class Server:
         return self._cut(request) if fault == "cut_after" else web.Response(status=status, body=answer)
 
     async def get(self, request: web.Request) -> web.Response:
+        self.served.set()
         if self._held is not None:
             if (registration := request.query.get("registration")) is not None:
                 return web.json_response({"statements": self._of(registration)})
