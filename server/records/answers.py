@@ -18,7 +18,8 @@ from typing import Final, NamedTuple
 #: bounds of a wait between two tries, seconds
 FIRST_WAIT_S: Final = 0.5
 LONGEST_WAIT_S: Final = 300.0
-#: longest wait a store may ask for
+#: bounds of a wait a store may ask for
+SHORTEST_ASKED_S: Final = 0.1
 LONGEST_ASKED_S: Final = 3600.0
 #: between two tries of a paused destination
 PAUSE_S: Final = 180.0
@@ -61,7 +62,7 @@ def judge(status: int, *, any_success: bool = False) -> Verdict:
 def wait_s(tries: int, asked_s: float | None, chance: random.Random) -> float:
     """Seconds until the next try after `tries` failures in a row: what was asked for, else full jitter under a doubling bound."""
     if asked_s is not None:
-        return min(max(0.0, asked_s), LONGEST_ASKED_S)
+        return min(max(SHORTEST_ASKED_S, asked_s), LONGEST_ASKED_S)
     bound = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(tries - 1, 20))
     return chance.uniform(0.0, bound)
 

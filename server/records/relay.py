@@ -2,9 +2,9 @@
 
 Theory. `step` leases the oldest due rows and sends them as one batch; what `answers.judge` says decides. After a refusal the next batch
 is half as large, until the statement that is wrong stands alone; a batch that is taken makes the next one larger. A failure makes the
-destination wait, and the same rows are leased again. Eight failures of one batch with 5xx while the store takes again what it took before
-make one of the batch suspect: it is then halved as if refused, and one that fails eight times alone, while another of the batch is taken,
-is a dead letter. Killed at any moment, the relay sends some rows a second time; their ids make that harmless.
+destination wait, and the same rows are leased again. Eight failures of one batch with 5xx (503 apart) while the store takes again what it
+took before make one of the batch suspect: it is then halved as if refused, and one that fails eight times alone, while another of the
+batch is taken, is a dead letter. Killed at any moment, the relay sends some rows a second time; their ids make that harmless.
 """
 
 import asyncio
@@ -178,7 +178,7 @@ class Sender:
         """A known id: stored already if the store's copy says the same."""
         self.requests += 1
         answer, held = await self._store.find(row)
-        if judge(answer.status) is Verdict.AGAIN:
+        if judge(answer.status) is Verdict.AGAIN or answer.status < 0:
             return [], answer
         if answer.status == 200 and same_statement(msgspec.json.decode(row.body), held):
             return self._ack([row], answer), None

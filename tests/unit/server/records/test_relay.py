@@ -274,6 +274,7 @@ def test_waits_are_jittered_bounded_and_may_be_asked_for() -> None:
     chance = random.Random(3)
     assert all(0 <= wait_s(tries, None, chance) <= min(300, 0.5 * 2 ** (tries - 1)) for tries in range(1, 40))
     assert wait_s(1, 42.0, chance) == 42
+    assert wait_s(1, 0.0, chance) == 0.1
     assert wait_s(1, 1e9, chance) == 3600
     assert retry_after_s("17", 0) == 17
     assert retry_after_s("Fri, 15 Jan 2027 08:00:10 GMT", 1_800_000_000) == 10
