@@ -37,6 +37,11 @@ class RollUp(msgspec.Struct, frozen=True, kw_only=True):
     policy_version: str
     checks_asked: int = 0
     checks_answered: int = 0
+    #: present, late … as it counts; what the policy computed if a person decided otherwise
+    status: str = ""
+    computed: str = ""
+    #: study hours (学时) the policy's table gives
+    hours: float = 0.0
 
 
 class Told(NamedTuple):
@@ -69,6 +74,9 @@ def kind_of(participant: ParticipantId) -> str:
 
 
 def _result(site: Site, rollup: RollUp) -> Json:
+    verdict = {"status": rollup.status, "hours": number(rollup.hours)} if rollup.status else {}
+    if rollup.computed and rollup.computed != rollup.status:
+        verdict["computed"] = rollup.computed
     return {
         "duration": duration(round(rollup.minutes * 60_000)),
         "completion": rollup.met,
@@ -76,6 +84,7 @@ def _result(site: Site, rollup: RollUp) -> Json:
         "extensions": {
             site.extension("segments"): [_span(segment) for segment in rollup.segments],
             site.extension("policy"): {"id": rollup.policy, "version": rollup.policy_version},
+            **({site.extension("attendance"): verdict} if verdict else {}),
             site.extension("checks"): {"asked": rollup.checks_asked, "answered": rollup.checks_answered},
         },
     }

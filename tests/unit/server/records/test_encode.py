@@ -113,12 +113,14 @@ def test_a_roll_up_is_valid_and_its_replacement_voids_it() -> None:
     assert told.json["result"]["duration"] == "PT2490S"
     former = Told(told.id, json.loads(told.body)["result"])
     assert attended(SITE, "class-1", ROLLUP, START + 1, former) == []
-    second = msgspec.structs.replace(ROLLUP, minutes=45, ratio=1.0, policy_version="2")
+    second = msgspec.structs.replace(ROLLUP, minutes=45, ratio=1.0, policy_version="2", status="present", computed="late", hours=1.0)
     void, new = (finish(SITE, "class-1", 90, draft, identity) for draft in attended(SITE, "class-1", second, START, former))
     assert void.voids == void.json["object"]["id"] == told.id
     assert validate_statement(void.json) == []
     assert validate_statement(new.json) == []
     assert new.json["result"]["score"] == {"scaled": 1}
+    verdict = new.json["result"]["extensions"]["https://class.example/xapi/extensions/attendance"]
+    assert verdict == {"status": "present", "computed": "late", "hours": 1}
     assert new.id != told.id
 
 
