@@ -18,14 +18,16 @@ from media.plane import NativePlane, send_many
 from moderation.screening import WordScreen
 from server import api, callers, demo, keyring, keys, site, telemetry
 from server.adapters.sqlite import Database
+from server.adapters.sqlite_attendance import SqliteAttendance
 from server.adapters.sqlite_journal import SqliteDirectory, SqliteJournal
 from server.adapters.sqlite_seats import SqliteSeats
+from server.attendance import MISSED_PINGS, PING_S, Keeper, Reader
 from server.config import Config
 from server.doors import Bouncer, Doors, LateSignals
 from server.guard import Guard
 from server.limits import Buckets
 from server.pulse import Pulse
-from server.routes import audit, classes, node, operator, people, seats, whip
+from server.routes import attendance, audit, classes, node, operator, people, seats, whip
 from server.seats import hash_cookie
 from server.whip import Streams
 from signaling.classroom.ids import Millis
@@ -36,7 +38,16 @@ from signaling.metrics import Counters, Histogram
 
 log = logging.getLogger("jiangtai.node")
 #: every call of the API
-ROUTES: Final = (*seats.ROUTES, *people.ROUTES, *classes.ROUTES, *audit.ROUTES, *operator.ROUTES, *whip.ROUTES, *node.ROUTES)
+ROUTES: Final = (
+    *seats.ROUTES,
+    *people.ROUTES,
+    *classes.ROUTES,
+    *audit.ROUTES,
+    *attendance.ROUTES,
+    *operator.ROUTES,
+    *whip.ROUTES,
+    *node.ROUTES,
+)
 _PRUNE_S = 60.0
 _TICK_S = 0.05
 
@@ -107,6 +118,8 @@ async def _store(app: web.Application) -> AsyncIterator[None]:
         app[keys.DIRECTORY] = SqliteDirectory(database)
     if keys.SEATS not in app:
         app[keys.SEATS] = SqliteSeats(database)
+    if keys.ATTENDANCE not in app:
+        app[keys.ATTENDANCE] = SqliteAttendance(database)
     yield
     await database.close()
 
@@ -140,6 +153,7 @@ async def _signaling(app: web.Application) -> AsyncIterator[None]:
         screen=WordScreen(),
         clock=app[keys.CLOCK],
         counters=app[keys.COUNTERS],
+        signs=app[keys.ATTENDANCE],
     )
     gateway = app[keys.GATEWAY] = Gateway(
         hub=hub,
@@ -147,8 +161,13 @@ async def _signaling(app: web.Application) -> AsyncIterator[None]:
         send_many=send_many,
         origins=callers.further_origins(config),
         clock=app[keys.CLOCK],
+        ping_s=PING_S,
+        missed_pings=MISSED_PINGS,
     )
     app[keys.SIGNALS].target = gateway
+    keeper = app[keys.KEEPER] = Keeper(hub=hub, gateway=gateway, store=app[keys.ATTENDANCE], clock=app[keys.CLOCK])
+    app[keys.PRESENCE] = Reader(hub=hub, journal=app[keys.JOURNAL])
+    app[keys.PLANE].delivered = keeper.delivered
     bouncer = app[keys.BOUNCER] = Bouncer(app[keys.SEATS], gateway)
     hub.watch(bouncer.watch)
     app[keys.STREAMS] = Streams(hub=hub, plane=app[keys.PLANE], seats=app[keys.SEATS], signals=app[keys.SIGNALS])
@@ -168,6 +187,7 @@ async def _upkeep(app: web.Application) -> AsyncIterator[None]:
     pulse = app[keys.PULSE] = Pulse(lambda: telemetry.figures(app))
     probe = Probe(Histogram(), every_s=_TICK_S, tell=pulse.late)
     tasks = [asyncio.create_task(_prune(app), name="prune"), asyncio.create_task(pulse.beat(), name="pulse")]
+    tasks.append(asyncio.create_task(app[keys.KEEPER].beat(), name="life signs"))
     yield
     probe.stop()
     for task in tasks:

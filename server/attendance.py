@@ -1,0 +1,116 @@
+"""The node's part in attendance: life signs written every few seconds, media noted per window, and the report read from the journal.
+
+- Every `BEAT_S` one row per class with somebody in it says until when all its connections were alive, but for those that have been silent
+  for longer than two pings. After a crash stays end there: at most BEAT_S + a ping's interval too late or too early.
+- That media reached somebody is noted per 30 s window in memory and stored with the next beat; at most one beat of it is lost.
+- The facts of a class are kept after a report and fed with the new entries of the journal at the next, for the last `KEPT` classes.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from typing import Final
+
+import msgspec
+
+from moderation.attendance import WINDOW_MS
+from moderation.presence_log import PresenceLog
+from server.adapters.sqlite_attendance import SqliteAttendance
+from signaling.classroom.errors import Rejected
+from signaling.classroom.ids import ParticipantId, SessionId
+from signaling.gateway import Gateway
+from signaling.hub import Hub
+from signaling.messages import decode_event
+from signaling.ports import Clock, Journal, Signs, Unavailable
+from signaling.runner import Reply
+
+log = logging.getLogger("jiangtai.attendance")
+
+BEAT_S: Final = 5.0
+PING_S: Final = 8.0
+#: pings in a row without an answer after which a connection is ended
+MISSED_PINGS: Final = 3
+KEPT: Final = 64
+#: (class, window) pairs that may wait for a beat while the store is away
+_MAX_WINDOWS: Final = 10_000
+_ALL: Final = 2**62
+
+
+class Keeper:
+    """Keeps the evidence of every class here."""
+
+    def __init__(self, *, hub: Hub, gateway: Gateway, store: SqliteAttendance, clock: Clock) -> None:
+        self._hub = hub
+        self._gateway = gateway
+        self._store = store
+        self._clock = clock
+        self._delivered: dict[tuple[SessionId, int], set[ParticipantId]] = {}
+
+    def delivered(self, session: SessionId, participant: ParticipantId) -> None:
+        """Media reached this person now."""
+        key = (session, self._clock() // WINDOW_MS)
+        if key in self._delivered or len(self._delivered) < _MAX_WINDOWS:
+            self._delivered.setdefault(key, set()).add(participant)
+
+    async def beat(self) -> None:
+        """Write signs until cancelled."""
+        while True:
+            await asyncio.sleep(BEAT_S)
+            await self.write()
+
+    async def write(self) -> None:
+        """Write the signs of this moment, and what was noted since the last time."""
+        now = self._clock()
+        signs: dict[SessionId, Signs] = {}
+        for session in self._hub.sessions():
+            room = self._hub.room(session)
+            if room is not None and any(person.connections for person in room.participants.values()):
+                silent = self._gateway.silent(session, 2 * PING_S)
+                signs[session] = Signs(at=now, silent={id: now - int(ago * 1_000) for id, ago in silent.items()})
+        noted, self._delivered = self._delivered, {}
+        if not signs and not noted:
+            return
+        try:
+            await self._store.keep(signs, noted)
+        except Unavailable as error:
+            log.warning("life signs not stored", extra={"why": str(error)})
+            for key, people in noted.items():
+                self._delivered.setdefault(key, set()).update(people)
+
+
+class Reader:
+    """The facts of classes, read from the journal."""
+
+    def __init__(self, *, hub: Hub, journal: Journal) -> None:
+        self._hub = hub
+        self._journal = journal
+        self._logs: OrderedDict[SessionId, PresenceLog] = OrderedDict()
+        self._reading = asyncio.Lock()
+
+    @contextlib.asynccontextmanager
+    async def facts(self, session: SessionId) -> AsyncIterator[PresenceLog]:
+        """Everything the journal says up to now; a class that sleeps is woken, so that what a crash left open is closed.
+
+        The log stays as it is within the block. Raises Rejected, Unavailable.
+        """
+        await self._settle(session)
+        async with self._reading:
+            known = self._logs.pop(session, None) or PresenceLog()
+            async for record in self._journal.read(session, known.seq, _ALL):
+                with contextlib.suppress(msgspec.MsgspecError):  # the class leaves such an entry out as well, and counts it
+                    known.feed(record.seq, record.at, record.by, decode_event(record.event))
+            self._logs[session] = known
+            while len(self._logs) > KEPT:
+                self._logs.popitem(last=False)
+            yield known
+
+    async def _settle(self, session: SessionId) -> None:
+        """Wake the class and wait until it is between turns."""
+        runner = await self._hub.runner(session)
+        settled: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        runner.submit(None, None, None, settled.set_result)
+        reply = await asyncio.shield(settled)
+        if reply.error is not None:
+            raise Rejected(reply.error)
