@@ -1,7 +1,7 @@
 """The node's part in attendance: life signs written every few seconds, media noted per window, and the report read from the journal.
 
-- Every `BEAT_S` one row per class with somebody in it says until when all its connections were alive, but for those that have been silent
-  for longer than two pings. After a crash stays end there: at most BEAT_S + a ping's interval too late or too early.
+- Every `BEAT_S` one row per class with somebody in it says until when all its connections were alive, but for those silent for
+  longer than `SILENT_S`, at their own time. After a crash stays end there: at most BEAT_S too early, at most SILENT_S too late.
 - That media reached somebody is noted per 30 s window in memory and stored with the next beat; at most one beat of it is lost.
 - The facts of a class are kept after a report and fed with the new entries of the journal at the next, for the last `KEPT` classes.
 """
@@ -10,8 +10,8 @@ import asyncio
 import contextlib
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator
-from typing import Final
+from collections.abc import AsyncIterator, Mapping
+from typing import Final, Protocol
 
 import msgspec
 
@@ -19,8 +19,7 @@ from moderation.attendance import WINDOW_MS
 from moderation.presence_log import PresenceLog
 from server.adapters.sqlite_attendance import SqliteAttendance
 from signaling.classroom.errors import Rejected
-from signaling.classroom.ids import ParticipantId, SessionId
-from signaling.gateway import Gateway
+from signaling.classroom.ids import ConnectionId, ParticipantId, SessionId
 from signaling.hub import Hub
 from signaling.messages import decode_event
 from signaling.ports import Clock, Journal, Signs, Unavailable
@@ -32,16 +31,25 @@ BEAT_S: Final = 5.0
 PING_S: Final = 8.0
 #: pings in a row without an answer after which a connection is ended
 MISSED_PINGS: Final = 3
+#: a connection that showed no life for that long is written down as silent: a ping's interval and time for the answer to travel
+SILENT_S: Final = PING_S + 2.0
 KEPT: Final = 64
 #: (class, window) pairs that may wait for a beat while the store is away
 _MAX_WINDOWS: Final = 10_000
 _ALL: Final = 2**62
 
 
+class Listeners(Protocol):
+    """Who hears connections: the gateway."""
+
+    def silent(self, session: SessionId, for_s: float) -> Mapping[ConnectionId, float]:
+        """Connections of a class that showed no life for that long: how many seconds ago each last did."""
+
+
 class Keeper:
     """Keeps the evidence of every class here."""
 
-    def __init__(self, *, hub: Hub, gateway: Gateway, store: SqliteAttendance, clock: Clock) -> None:
+    def __init__(self, *, hub: Hub, gateway: Listeners, store: SqliteAttendance, clock: Clock) -> None:
         self._hub = hub
         self._gateway = gateway
         self._store = store
@@ -67,7 +75,7 @@ class Keeper:
         for session in self._hub.sessions():
             room = self._hub.room(session)
             if room is not None and any(person.connections for person in room.participants.values()):
-                silent = self._gateway.silent(session, 2 * PING_S)
+                silent = self._gateway.silent(session, SILENT_S)
                 signs[session] = Signs(at=now, silent={id: now - int(ago * 1_000) for id, ago in silent.items()})
         noted, self._delivered = self._delivered, {}
         if not signs and not noted:
