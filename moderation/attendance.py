@@ -122,14 +122,19 @@ def idle_spans(log: PresenceLog, now: Millis) -> list[Span]:
 
 
 def curve(log: PresenceLog, people: Sequence[Attendance], *, now: Millis, points: int = 120) -> list[Point]:
-    """Presence over time at evenly spread moments from the start of the class to its end or now; `people` are those counted."""
+    """Presence over time at evenly spread moments from the start of the class to its end or now, breaks included, of these people."""
     frame = _frame(log, now)
     if frame is None:
         return []
     moments = [frame.start + (frame.end - frame.start) * i // (points - 1) for i in range(points)]
-    connected = _counts(moments, ([(s.start, s.end) for s in one.segments] for one in people))
+    connected = _counts(moments, (_presence(log, frame, one) for one in people))
     received = _counts(moments, (list(one.delivered) for one in people))
     return [Point(at, here, got) for at, here, got in zip(moments, connected, received, strict=True)]
+
+
+def _presence(log: PresenceLog, frame: _Frame, one: Attendance) -> list[Span]:
+    stays = [(stretch.start, stretch.end) for stretch in _stretches(frame, log.people[one.person])]
+    return [*stays, *((segment.start, segment.end) for segment in one.segments)]
 
 
 def _counts(moments: Sequence[Millis], people: Iterable[list[Span]]) -> list[int]:

@@ -28,9 +28,9 @@ from signaling.runner import Reply
 log = logging.getLogger("jiangtai.attendance")
 
 BEAT_S: Final = 5.0
-PING_S: Final = 8.0
+PING_S: Final = 5.0
 #: pings in a row without an answer after which a connection is ended
-MISSED_PINGS: Final = 3
+MISSED_PINGS: Final = 5
 #: a connection that showed no life for that long is written down as silent: a ping's interval and time for the answer to travel
 SILENT_S: Final = PING_S + 2.0
 KEPT: Final = 64

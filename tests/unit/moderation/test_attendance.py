@@ -383,6 +383,21 @@ def test_the_curve_counts_people_at_each_moment() -> None:
     assert [point.connected for point in points] == [1, 1, 2, 2, 2, 1, 1]
 
 
+def test_the_curve_shows_who_stayed_through_a_break() -> None:
+    lesson = begun()
+    lesson.join("ann")
+    wait(lesson, 10)
+    lesson.do("tom", TakeBreak(minutes=10))
+    wait(lesson, 10)
+    lesson.do("tom", ResumeClass())
+    over(lesson, 10)
+    log = PresenceLog()
+    for seq, origin, event in lesson.journal:
+        log.feed(seq, origin.at, origin.by, event)
+    people = [one for one in evaluate(log, now=lesson.now) if one.role is Role.TRAINEE]
+    assert [point.connected for point in curve(log, people, now=lesson.now, points=4)] == [1, 1, 1, 1]
+
+
 # ---- the laws ----
 
 
