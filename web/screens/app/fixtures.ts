@@ -55,6 +55,7 @@ export interface Wish {
   waiting: number;
   inspector: boolean;
   check: "none" | "open" | "answered";
+  own: boolean;
   settings: Partial<Settings>;
 }
 
@@ -188,7 +189,7 @@ export function viewOf(wish: Wish): RoomView {
   return {
     seq: 100,
     session: {
-      id: "demo",
+      id: wish.own ? "live" : "demo",
       title: words[wish.language].title,
       profile: wish.profile,
       phase: wish.phase,

@@ -38,6 +38,7 @@ function wish(): Wish {
     waiting: Number(get("waiting", "0")),
     inspector: get("inspector", "0") === "1",
     check: get("check", "none") as Wish["check"],
+    own: get("own", "0") === "1",
     settings: JSON.parse(get("settings", "{}")),
   };
 }

@@ -17,6 +17,7 @@ const wish = (part: Partial<Wish> = {}): Wish => ({
   waiting: 0,
   inspector: false,
   check: "none",
+  own: false,
   settings: {},
   ...part,
 });

@@ -120,7 +120,7 @@ export function PeopleTable({ report, seat, decides, onChanged }: Props) {
               </button>
             ))}
         </fieldset>
-        <div className="find">
+        <div className="lookup">
           <Icon name="search" className="i16" />
           <input
             className="in"
@@ -140,7 +140,7 @@ export function PeopleTable({ report, seat, decides, onChanged }: Props) {
           <b>{t("report.none")}</b>
         </div>
       ) : (
-        <table className="num people">
+        <table className="num sheet">
           <thead>
             <tr>
               {COLUMNS.map((each) => (

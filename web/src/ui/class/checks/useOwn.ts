@@ -1,4 +1,4 @@
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { api, type OwnAttendance } from "../../../protocol/api";
 import { me } from "../../../state/select";
 import { useRoute } from "../../route";
@@ -18,6 +18,7 @@ export function useSeat(): string | null {
 export function useOwn(): { own: OwnAttendance | null; failed: boolean } {
   const [own, setOwn] = useState<OwnAttendance | null>(null);
   const [failed, setFailed] = useState(false);
+  const first = useRef(true);
   const seat = useSeat();
   const session = useView((view) => (me(view)?.role === "trainee" ? view.session.id : null));
   const online = useClass((state) => state.status === "online");
@@ -36,7 +37,8 @@ export function useOwn(): { own: OwnAttendance | null; failed: boolean } {
         },
         () => !gone && setFailed(true),
       );
-    const soon = setTimeout(read, Math.random() * SPREAD_MS);
+    const soon = setTimeout(read, first.current ? 0 : Math.random() * SPREAD_MS);
+    first.current = false;
     const timer = setInterval(read, EVERY_MS);
     return () => {
       gone = true;
