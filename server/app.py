@@ -166,7 +166,7 @@ async def _signaling(app: web.Application) -> AsyncIterator[None]:
     )
     app[keys.SIGNALS].target = gateway
     keeper = app[keys.KEEPER] = Keeper(hub=hub, gateway=gateway, store=app[keys.ATTENDANCE], clock=app[keys.CLOCK])
-    app[keys.PRESENCE] = Reader(hub=hub, journal=app[keys.JOURNAL])
+    app[keys.PRESENCE] = Reader(hub=hub, journal=app[keys.JOURNAL], store=app[keys.ATTENDANCE])
     app[keys.PLANE].delivered = keeper.delivered
     bouncer = app[keys.BOUNCER] = Bouncer(app[keys.SEATS], gateway)
     hub.watch(bouncer.watch)

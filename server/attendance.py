@@ -3,7 +3,7 @@
 - Every `BEAT_S` one row per class with somebody in it says until when all its connections were alive, but for those silent for
   longer than `SILENT_S`, at their own time. After a crash stays end there: at most BEAT_S too early, at most SILENT_S too late.
 - That media reached somebody is noted per 30 s window in memory and stored with the next beat; at most one beat of it is lost.
-- The facts of a class are kept after a report and fed with the new entries of the journal at the next, for the last `KEPT` classes.
+- The facts of a class are kept after a report and fed with what is new in the store at the next, for the last `KEPT` classes.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import contextlib
 import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import msgspec
@@ -88,31 +89,46 @@ class Keeper:
                 self._delivered.setdefault(key, set()).update(people)
 
 
-class Reader:
-    """The facts of classes, read from the journal."""
+@dataclass(kw_only=True)
+class Facts:
+    """What is known of one class: its log, and the windows in which media reached each person."""
 
-    def __init__(self, *, hub: Hub, journal: Journal) -> None:
+    log: PresenceLog = field(default_factory=PresenceLog)
+    delivered: dict[ParticipantId, set[int]] = field(default_factory=dict)
+    #: the newest window read; it may still gain people
+    window: int = 0
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Reader:
+    """The facts of classes, read from the journal and beside it."""
+
+    def __init__(self, *, hub: Hub, journal: Journal, store: SqliteAttendance) -> None:
         self._hub = hub
         self._journal = journal
-        self._logs: OrderedDict[SessionId, PresenceLog] = OrderedDict()
-        self._reading = asyncio.Lock()
+        self._store = store
+        self._known: OrderedDict[SessionId, Facts] = OrderedDict()
 
     @contextlib.asynccontextmanager
-    async def facts(self, session: SessionId) -> AsyncIterator[PresenceLog]:
-        """Everything the journal says up to now; a class that sleeps is woken, so that what a crash left open is closed.
+    async def facts(self, session: SessionId) -> AsyncIterator[Facts]:
+        """Everything known up to now; a class that sleeps is woken, so that what a crash left open is closed.
 
-        The log stays as it is within the block. Raises Rejected, Unavailable.
+        They stay as they are within the block. Raises Rejected, Unavailable.
         """
         await self._settle(session)
-        async with self._reading:
-            known = self._logs.pop(session, None) or PresenceLog()
-            async for record in self._journal.read(session, known.seq, _ALL):
+        facts = self._known.setdefault(session, Facts())
+        self._known.move_to_end(session)
+        while len(self._known) > KEPT:
+            self._known.popitem(last=False)
+        async with facts.reading:
+            async for record in self._journal.read(session, facts.log.seq, _ALL):
                 with contextlib.suppress(msgspec.MsgspecError):  # the class leaves such an entry out as well, and counts it
-                    known.feed(record.seq, record.at, record.by, decode_event(record.event))
-            self._logs[session] = known
-            while len(self._logs) > KEPT:
-                self._logs.popitem(last=False)
-            yield known
+                    facts.log.feed(record.seq, record.at, record.by, decode_event(record.event))
+            for window, people in await self._store.delivered(session, facts.window):
+                facts.window = window
+                for person in people:
+                    facts.delivered.setdefault(person, set()).add(window)
+            yield facts
 
     async def _settle(self, session: SessionId) -> None:
         """Wake the class and wait until it is between turns."""

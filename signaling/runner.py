@@ -16,12 +16,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, Protocol
 
+from signaling.alarm import Alarm
 from signaling.classroom import presence
 from signaling.classroom import room as classroom
 from signaling.classroom.base import Command, Context, Origin
 from signaling.classroom.chat import PostChat
 from signaling.classroom.errors import Rejected
-from signaling.classroom.ids import Millis, OperationId, ParticipantId, SessionId
+from signaling.classroom.ids import OperationId, ParticipantId, SessionId
 from signaling.classroom.participants import Disconnect
 from signaling.classroom.polls import CreatePoll
 from signaling.classroom.room import Room
@@ -104,10 +105,8 @@ class Runner:
         self._counters = counters
         self._signs = signs
         self._chance = chance
-        #: the timer of the next automatic check, the time it is for, and before when it must not come
-        self._check_timer: asyncio.TimerHandle | None = None
-        self._check_at: Millis | None = None
-        self._settled_at: Millis = 0
+        #: for the next automatic check
+        self._alarm = Alarm(clock, self._check_is_due)
         self._queue: deque[Work] = deque()
         self._wake = asyncio.Event()
         self._stopping = False
@@ -136,8 +135,8 @@ class Runner:
         self._told = self.room.seq
         self._follower.opened(self, loaded.recent)
         await self._close_left_open()
-        self._settled_at = self._clock() + _SETTLE_MS
-        self._watch_checks()
+        self._alarm.rest(_SETTLE_MS)
+        self._alarm.set(presence.due(self.room))
         self._task = asyncio.create_task(self._run(), name=f"class {self.session}")
 
     async def _close_left_open(self) -> None:
@@ -162,8 +161,7 @@ class Runner:
     async def stop(self) -> None:
         """Finish what is queued, save a snapshot, end (idempotent)."""
         self._stopping = True
-        if self._check_timer is not None:
-            self._check_timer.cancel()
+        self._alarm.stop()
         self._wake.set()
         if self._task is not None:
             await asyncio.wait([self._task])
@@ -203,7 +201,7 @@ class Runner:
         if records and not await self._store(before, records, batch):
             return
         self._publish(entries)
-        self._watch_checks()
+        self._alarm.set(presence.due(self.room))
         await self._answer(replies)
         self._keep_snapshot()
 
@@ -290,27 +288,14 @@ class Runner:
 
     # ---- automatic presence checks ----
 
-    def _watch_checks(self) -> None:
-        """Keep one timer on the time the class says; chance has chosen it."""
-        at = presence.due(self.room)
-        if at == self._check_at or self._stopping:
-            return
-        if self._check_timer is not None:
-            self._check_timer.cancel()
-        self._check_timer, self._check_at = None, at
-        if at is not None:
-            wait_s = (max(at, self._settled_at) - self._clock()) / 1_000
-            self._check_timer = asyncio.get_running_loop().call_later(max(0.0, wait_s), self._check_is_due)
-
     def _check_is_due(self) -> None:
         self.submit(None, presence.StartCheck(), None, self._check_was_asked)
 
     def _check_was_asked(self, reply: Reply) -> None:
-        """Refused by the store or a full queue: again a little later. A clock that was set back: when it is really due."""
-        self._check_at = None
-        if presence.due(self.room) is not None and not self._stopping and self.alive:
-            self._settled_at = self._clock() + int(_RETRY_S * 1_000)
-            self._watch_checks()
+        """Refused by the store or a full queue: again a little later. The clock was set back: when it is really due."""
+        if not self._stopping and self.alive:
+            self._alarm.rest(int(_RETRY_S * 1_000))
+            self._alarm.set(presence.due(self.room))
 
     def _refuse(self, works: Sequence[Work], code: str) -> None:
         for work in works:

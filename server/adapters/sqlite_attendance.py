@@ -47,12 +47,8 @@ class SqliteAttendance:
 
         await self._database.write(job)
 
-    async def delivered(self, session: SessionId) -> dict[ParticipantId, list[int]]:
-        """Windows in which media reached each person, ascending. Raises Unavailable."""
-        sql = "SELECT window, people FROM delivered_window WHERE session = ? ORDER BY window"
-        rows = await self._database.read(lambda connection: connection.execute(sql, (session,)).fetchall())
-        found: dict[ParticipantId, list[int]] = {}
-        for window, people in rows:
-            for person in _people.decode(people):
-                found.setdefault(person, []).append(window)
-        return found
+    async def delivered(self, session: SessionId, since: int = 0) -> list[tuple[int, list[ParticipantId]]]:
+        """Windows from number `since` on, ascending, with the people media reached in each. Raises Unavailable."""
+        sql = "SELECT window, people FROM delivered_window WHERE session = ? AND window >= ? ORDER BY window"
+        rows = await self._database.read(lambda connection: connection.execute(sql, (session, since)).fetchall())
+        return [(window, _people.decode(people)) for window, people in rows]

@@ -11,6 +11,7 @@ from moderation.attendance import Attendance
 from moderation.presence_log import Override, PresenceLog
 from server import keys, sheets
 from server.api import Call, Route
+from server.attendance import Facts
 from server.problems import Problem
 from server.rights import Right
 from signaling.classroom.errors import Rejected
@@ -134,9 +135,8 @@ async def report(call: Call) -> ReportAnswer:
     """Everybody's attendance."""
     session, now = await _class(call), call.now_ms
     rules = _policy(call.query.policy)
-    delivered = await call.app[keys.ATTENDANCE].delivered(session)
-    async with call.app[keys.PRESENCE].facts(session) as log:
-        return await asyncio.to_thread(_report, session, log, now, rules, delivered)
+    async with call.app[keys.PRESENCE].facts(session) as facts:
+        return await asyncio.to_thread(_report, session, facts, now, rules)
 
 
 async def csv_sheet(call: Call) -> web.Response:
@@ -155,9 +155,9 @@ async def own(call: Call) -> OwnAttendance:
     session, now, seat = await _class(call), call.now_ms, call.principal.seat
     if seat is None:
         raise Problem("not_allowed")
-    delivered = await call.app[keys.ATTENDANCE].delivered(session)
-    async with call.app[keys.PRESENCE].facts(session) as log:
-        found = attendance.evaluate(log, now=now, delivered=delivered, only=seat.participant)
+    async with call.app[keys.PRESENCE].facts(session) as facts:
+        log = facts.log
+        found = attendance.evaluate(log, now=now, delivered=facts.delivered, only=seat.participant)
         return OwnAttendance(
             now=now,
             started_at=log.started_at,
@@ -216,10 +216,9 @@ def _policy(name: str | None) -> AttendancePolicy | None:
 async def _table(call: Call) -> list[list[sheets.Cell]]:
     session, now, query = await _class(call), call.now_ms, call.query
     rules = _policy(query.policy)
-    delivered = await call.app[keys.ATTENDANCE].delivered(session)
-    async with call.app[keys.PRESENCE].facts(session) as log:
-        people = await asyncio.to_thread(attendance.evaluate, log, now=now, policy=rules, delivered=delivered)
-        return sheets.rows(log, _trainees(people), language=query.lang, offset_min=query.offset)
+    async with call.app[keys.PRESENCE].facts(session) as facts:
+        people = await asyncio.to_thread(attendance.evaluate, facts.log, now=now, policy=rules, delivered=facts.delivered)
+        return sheets.rows(facts.log, _trainees(people), language=query.lang, offset_min=query.offset)
 
 
 def _file(call: Call, body: bytes, media_type: str, ending: str) -> web.Response:
@@ -233,8 +232,9 @@ def _trainees(people: list[Attendance]) -> list[Attendance]:
     return [one for one in people if one.role is Role.TRAINEE]
 
 
-def _report(session: str, log: PresenceLog, now: Millis, rules: AttendancePolicy | None, delivered: dict[str, list[int]]) -> ReportAnswer:
-    people = _trainees(attendance.evaluate(log, now=now, policy=rules, delivered=delivered))
+def _report(session: str, facts: Facts, now: Millis, rules: AttendancePolicy | None) -> ReportAnswer:
+    log = facts.log
+    people = _trainees(attendance.evaluate(log, now=now, policy=rules, delivered=facts.delivered))
     return ReportAnswer(
         session=session,
         title=log.title,

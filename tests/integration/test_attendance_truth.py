@@ -284,7 +284,8 @@ async def hold(folder: Path, people: int, seed: int) -> tuple[list[int], World]:
     await world.go(START + LENGTH + 10 * MINUTE)
     for device in list(world.devices.values()):
         world.gone(device, min(world.now, device.vanished or world.now))
-    async with Reader(hub=world.hub, journal=world.journal).facts("c1") as log:
+    async with Reader(hub=world.hub, journal=world.journal, store=SqliteAttendance(database)).facts("c1") as facts:
+        log = facts.log
         assert log.ended_at == START + LENGTH
         counted = {one.person: one for one in evaluate(log, now=world.now)}
         outage = length(world.outages)

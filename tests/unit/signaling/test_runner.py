@@ -445,14 +445,14 @@ async def test_the_node_starts_presence_checks_by_itself_and_again_after_a_faile
     monkeypatch.setattr(running, "_SETTLE_MS", 0)
     desk = Desk()
     now = [1_000]
-    desk.runner._clock = lambda: now[0]
+    desk.runner._clock = desk.runner._alarm._clock = lambda: now[0]
     often = msgspec.structs.replace(STANDARD, check_every_s=1, check_jitter=0.0)
     await desk.runner.start(classroom.create("c1", "Title", Profile.SMALL, policy=often))
     await desk.enter("tina", Role.TRAINER)
     await desk.enter("ben")
     await desk.do("tina", StartClass())
     assert (await desk.do("tina", ScheduleChecks(on=True))).error is None
-    assert desk.runner._check_timer is not None
+    assert desk.runner._alarm._timer is not None
     now[0] += 1_000
     desk.journal.faults = [Fault.REFUSE]
     desk.runner._check_is_due()
