@@ -67,7 +67,10 @@ class Keeper:
         """Write signs until cancelled."""
         while True:
             await asyncio.sleep(BEAT_S)
-            await self.write()
+            try:
+                await self.write()
+            except Exception:
+                log.exception("life signs failed")
 
     async def write(self) -> None:
         """Write the signs of this moment, and what was noted since the last time."""

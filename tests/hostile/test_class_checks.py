@@ -24,7 +24,7 @@ def code(answer: dict[str, Any]) -> str:
     return str(answer["error"]["code"]) if "error" in answer else ""
 
 
-async def test_g01_nobody_answers_for_another_twice_late_or_from_outside(node: NodeProcess, bystanders: Bystanders) -> None:
+async def test_e13_nobody_answers_for_another_twice_late_or_from_outside(node: NodeProcess, bystanders: Bystanders) -> None:
     await node.create("checked")
     async with AsyncExitStack() as stack:
         boss, eve, spy, ann, phone, bob = [

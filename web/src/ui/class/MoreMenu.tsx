@@ -82,7 +82,12 @@ export function MoreMenu({ trigger }: { trigger: ReactElement }) {
   });
   add(is.runs, { id: "settings", label: t("more.settings"), icon: "gear", run: () => desk.set({ dialog: "settings" }) });
   // Where a phone has no room for it beside what runs the class, the page at the end leads there.
-  add(is.sees && !(narrow && is.runs), { id: "report", label: t("report.open"), icon: "report", run: () => void open(reportPath(is.session, seat), "_blank") });
+  add(is.sees && !(narrow && is.runs), {
+    id: "report",
+    label: t("report.open"),
+    icon: "report",
+    run: () => void open(reportPath(is.session, seat), "_blank"),
+  });
   add(is.trainee, { id: "own", label: t("own.open"), icon: "report", run: () => desk.set({ dialog: "own" }) });
   line();
   add(is.staged, { id: "leave-stage", label: t("bar.leaveStage"), icon: "exit", run: () => void classroom.send({ type: "leave_stage" }) });
