@@ -65,6 +65,20 @@ async def test_a_page_loaded_anew_shows_the_open_check(crome: Chromium, node: De
     await cy.page.see(CARD)
 
 
+async def test_a_check_is_answered_over_an_open_dialog_which_stays(crome: Chromium, node: DemoNode) -> None:
+    ann, bo, _ = await _class(crome, node)
+    await bo.press("More")
+    await bo.page.click("[role=menuitem]", "Appearance")
+    await bo.page.see("[role=dialog]")
+    await _check(ann)
+    await bo.page.see(CARD)
+    assert await bo.page.run(f"() => {FOCUS}.closest('[role=dialog]') !== null")
+    assert await bo.page.run(f"() => document.querySelector('{CARD}').closest('[aria-hidden=true], [inert]') === null")
+    await bo.page.click(f"{CARD} button", "I am here")
+    await ann.see("1 of 2 answered")
+    await bo.page.see("[role=dialog]")
+
+
 async def test_the_report_shows_it_takes_a_correction_and_gives_sheets(crome: Chromium, node: DemoNode) -> None:
     ann, bo, cy = await _class(crome, node)
     await _check(ann)

@@ -1,4 +1,5 @@
 import { useCallback, useEffect, useRef, useState } from "react";
+import { createPortal } from "react-dom";
 import { useTranslation } from "react-i18next";
 import { chime } from "../../../media/level";
 import { Icon } from "../../parts/Icon";
@@ -15,9 +16,11 @@ const THANKS_MS = 2_500;
 export function useAnswer(): () => void {
   const classroom = useClassroom();
   const check = useView((view) => view.check ?? null);
+  const skew = useView((_, state) => state.skew);
   return useCallback(() => {
-    if (check?.nonce && !check.mine) void classroom.send({ type: "answer_check", check: check.id, nonce: check.nonce });
-  }, [classroom, check]);
+    if (!check?.nonce || check.mine || Date.now() + skew > check.until) return;
+    void classroom.send({ type: "answer_check", check: check.id, nonce: check.nonce });
+  }, [classroom, check, skew]);
 }
 
 /** Whether somebody is in the middle of something that must keep the focus. */
@@ -25,11 +28,11 @@ const busy = (): boolean => isTyping(document.activeElement);
 
 /**
  * The question whether somebody is there. It takes the focus only from nothing: who is typing, or in a menu or dialog, goes on undisturbed,
- * hears the question read out, and finds it at the top of the page or under its key.
+ * hears the question read out, and answers by its key or the button, which stands above dialogs and outside of what they hide.
  */
 export function CheckCard() {
   const check = useView((view) => view.check ?? null);
-  return check?.nonce ? <Question key={check.id} /> : null;
+  return check?.nonce ? createPortal(<Question key={check.id} />, document.body) : null;
 }
 
 function Question() {
@@ -76,7 +79,14 @@ function Question() {
 
   if (missed || (mine && thanked)) return null;
   return (
-    <section className="check-card" data-beside role="alertdialog" aria-labelledby="check-title" aria-describedby="check-ask">
+    <section
+      className="check-card"
+      data-beside
+      data-react-aria-top-layer="true"
+      role="alertdialog"
+      aria-labelledby="check-title"
+      aria-describedby="check-ask"
+    >
       <p className="sr" role="alert">
         {mine ? t("checks.done") : t("checks.spoken", { count: asked })}
       </p>
