@@ -5,7 +5,7 @@
 - A gap of at most the grace between two stays counts too and is marked `bridged`, up to the policy's bound for a person; none follows an
   explicit leave or a removal. The time of breaks and outages within a gap is no part of it.
 - Three numbers stand apart: connected, media delivered (windows of 30 s in which something arrived, within the connected time), and checks
-  answered of asked. Status and hours follow from the connected time alone.
+  answered of asked. Status and hours follow from the connected time alone; too little of it and leaving early are judged at the end.
 - The policy is the one stamped on the class unless another is asked for. A decision of staff replaces status and minutes in what counts;
   what was computed stays beside it.
 """
@@ -240,11 +240,12 @@ def _counted(frame: _Frame, start: Millis, end: Millis, *, bridged: bool, recove
 
 
 def _status(log: PresenceLog, frame: _Frame, rules: AttendancePolicy, segments: list[Segment], ratio: float) -> AttendanceStatus:
-    if not segments or ratio < rules.absent_below:
+    over = log.ended_at is not None
+    if not segments or (over and ratio < rules.absent_below):
         return AttendanceStatus.ABSENT
     if length(intersect(frame.countable, [(frame.start, segments[0].start)])) > rules.late_s * 1_000:
         return AttendanceStatus.LATE
     missed = length(intersect(frame.countable, [(segments[-1].end, frame.end)]))
-    if log.ended_at is not None and missed > rules.early_s * 1_000:
+    if over and missed > rules.early_s * 1_000:
         return AttendanceStatus.LEFT_EARLY
     return AttendanceStatus.PRESENT

@@ -261,6 +261,16 @@ def test_nobody_has_left_early_while_the_class_goes_on() -> None:
     assert of(lesson, "ann").status is AttendanceStatus.LEFT_EARLY
 
 
+def test_who_came_late_is_not_called_absent_while_the_class_goes_on() -> None:
+    lesson = begun()
+    wait(lesson, 40)
+    lesson.join("ann")
+    wait(lesson, 1)
+    assert of(lesson, "ann").status is AttendanceStatus.LATE
+    over(lesson)
+    assert of(lesson, "ann").status is AttendanceStatus.ABSENT
+
+
 def test_hours_are_a_table_of_the_policy() -> None:
     assert [hours_for(STANDARD, minutes) for minutes in (0, 19, 20, 62, 74, 84, 85, 500)] == [0, 0, 0.5, 1, 1.5, 1.5, 2, 4]
     assert [hours_for(CONTINUING, minutes) for minutes in (49, 50, 74, 100)] == [0, 1, 1, 2]
