@@ -8,6 +8,7 @@ import { OverrideDialog } from "./OverrideDialog";
 import { type Column, type Order, rowsOf } from "./rows";
 import { Timeline } from "./Timeline";
 import { minutesOf, noteOf, STATE_LOOK, STATES, stateName } from "./words";
+import "./sheet.css";
 
 const COLUMNS: readonly Column[] = ["name", "status", "connected", "delivered", "answered", "hours"];
 const DOTS = 8;
