@@ -18,8 +18,10 @@ from media.plane import NativePlane, send_many
 from moderation.screening import WordScreen
 from server import api, callers, demo, keyring, keys, site, telemetry
 from server.adapters.sqlite import Database
+from server.adapters.sqlite_attendance import SqliteAttendance
 from server.adapters.sqlite_journal import SqliteDirectory, SqliteJournal
 from server.adapters.sqlite_seats import SqliteSeats
+from server.attendance import MISSED_PINGS, PING_S, Keeper, Reader
 from server.config import Config
 from server.doors import Bouncer, Doors, LateSignals
 from server.guard import Guard
@@ -27,7 +29,8 @@ from server.limits import Buckets
 from server.pulse import Pulse
 from server.records.handoff import open_handoff
 from server.records.ledger import open_ledger
-from server.routes import audit, classes, ledger, node, operator, people, records, seats, whip
+from server.rollups import RollUps
+from server.routes import attendance, audit, classes, ledger, node, operator, people, records, seats, whip
 from server.seats import hash_cookie
 from server.whip import Streams
 from signaling.classroom.ids import Millis
@@ -45,6 +48,7 @@ ROUTES: Final = (
     *audit.ROUTES,
     *records.ROUTES,
     *ledger.ROUTES,
+    *attendance.ROUTES,
     *operator.ROUTES,
     *whip.ROUTES,
     *node.ROUTES,
@@ -121,6 +125,8 @@ async def _store(app: web.Application) -> AsyncIterator[None]:
         app[keys.DIRECTORY] = SqliteDirectory(database)
     if keys.SEATS not in app:
         app[keys.SEATS] = SqliteSeats(database)
+    if keys.ATTENDANCE not in app:
+        app[keys.ATTENDANCE] = SqliteAttendance(database)
     yield
     await database.close()
 
@@ -154,6 +160,7 @@ async def _signaling(app: web.Application) -> AsyncIterator[None]:
         screen=WordScreen(),
         clock=app[keys.CLOCK],
         counters=app[keys.COUNTERS],
+        signs=app[keys.ATTENDANCE],
     )
     gateway = app[keys.GATEWAY] = Gateway(
         hub=hub,
@@ -161,8 +168,13 @@ async def _signaling(app: web.Application) -> AsyncIterator[None]:
         send_many=send_many,
         origins=callers.further_origins(config),
         clock=app[keys.CLOCK],
+        ping_s=PING_S,
+        missed_pings=MISSED_PINGS,
     )
     app[keys.SIGNALS].target = gateway
+    keeper = app[keys.KEEPER] = Keeper(hub=hub, gateway=gateway, store=app[keys.ATTENDANCE], clock=app[keys.CLOCK])
+    app[keys.PRESENCE] = Reader(hub=hub, journal=app[keys.JOURNAL], store=app[keys.ATTENDANCE])
+    app[keys.PLANE].delivered = keeper.delivered
     bouncer = app[keys.BOUNCER] = Bouncer(app[keys.SEATS], gateway)
     hub.watch(bouncer.watch)
     app[keys.STREAMS] = Streams(hub=hub, plane=app[keys.PLANE], seats=app[keys.SEATS], signals=app[keys.SIGNALS])
@@ -176,11 +188,13 @@ async def _records(app: web.Application) -> AsyncIterator[None]:
     app[keys.HUB].watch(handoff.watch)
     app[keys.HUB].watch(ledger_.watch)
     await handoff.service.start()
-    task = asyncio.create_task(ledger_.run(), name="ledger")
+    rollups = RollUps(app[keys.PRESENCE], handoff, app[keys.CLOCK])
+    app[keys.HUB].watch(rollups.watch)
+    tasks = [asyncio.create_task(ledger_.run(), name="ledger"), asyncio.create_task(rollups.run(), name="roll-ups")]
     yield
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
     await handoff.service.stop()
 
 
@@ -195,6 +209,7 @@ async def _upkeep(app: web.Application) -> AsyncIterator[None]:
     pulse = app[keys.PULSE] = Pulse(lambda: telemetry.figures(app))
     probe = Probe(Histogram(), every_s=_TICK_S, tell=pulse.late)
     tasks = [asyncio.create_task(_prune(app), name="prune"), asyncio.create_task(pulse.beat(), name="pulse")]
+    tasks.append(asyncio.create_task(app[keys.KEEPER].beat(), name="life signs"))
     yield
     probe.stop()
     for task in tasks:

@@ -9,8 +9,10 @@ from aiohttp import web
 
 from media.plane import NativePlane
 from server.adapters.sqlite import Database
+from server.adapters.sqlite_attendance import SqliteAttendance
 from server.adapters.sqlite_journal import SqliteDirectory, SqliteJournal
 from server.adapters.sqlite_seats import SqliteSeats
+from server.attendance import Keeper, Reader
 from server.config import Config
 from server.doors import Bouncer, LateSignals
 from server.guard import Guard
@@ -43,6 +45,10 @@ DATABASE = web.AppKey("database", Database)
 JOURNAL = web.AppKey("journal", SqliteJournal)
 DIRECTORY = web.AppKey("directory", SqliteDirectory)
 SEATS = web.AppKey("seats", SqliteSeats)
+ATTENDANCE = web.AppKey("attendance", SqliteAttendance)
+#: writes life signs; reads the facts of attendance from the journal
+KEEPER = web.AppKey("keeper", Keeper)
+PRESENCE = web.AppKey("presence", Reader)
 RING = web.AppKey("ring", KeyRing)
 RECORDS = web.AppKey("records", HandOff)
 LEDGER = web.AppKey("ledger", Ledger)

@@ -36,6 +36,9 @@ class Right(StrEnum):
     MANAGE_RECORDS = "manage_records"
     SEE_LEDGER = "see_ledger"
     STREAM = "stream"
+    SEE_ATTENDANCE = "see_attendance"
+    SEE_OWN_ATTENDANCE = "see_own_attendance"
+    OVERRIDE_ATTENDANCE = "override_attendance"
 
 
 SEATED: Final = frozenset(Caller(role) for role in Role)
@@ -61,6 +64,9 @@ RIGHTS: Final[Mapping[Right, frozenset[Caller]]] = MappingProxyType(
         Right.SEE_LEDGER: SEATED | {Caller.SERVICE, Caller.OPERATOR},
         # With a join token as bearer, which the route itself looks at (server/routes/whip.py).
         Right.STREAM: frozenset(Caller),
+        Right.SEE_ATTENDANCE: _seated_with(Capability.SEE_ATTENDANCE) | {Caller.OPERATOR},
+        Right.SEE_OWN_ATTENDANCE: SEATED,
+        Right.OVERRIDE_ATTENDANCE: _seated_with(Capability.OVERRIDE_ATTENDANCE),
     }
 )
 

@@ -187,6 +187,15 @@ class SqliteOutbox:
         rows = await self._database.read(lambda c: c.execute(sql, (at, limit)).fetchall())
         return [row[0] for row in rows]
 
+    async def unattended_since(self, at: Millis, limit: int) -> list[SessionId]:
+        """Classes that ended since then and of which no attendance was told, oldest first."""
+        sql = (
+            "SELECT session FROM class c WHERE ended_at >= ? AND NOT EXISTS (SELECT 1 FROM statement WHERE session = c.session"
+            " AND kind >= 'attended/' AND kind < 'attended0') ORDER BY ended_at LIMIT ?"
+        )
+        rows = await self._database.read(lambda c: c.execute(sql, (at, limit)).fetchall())
+        return [row[0] for row in rows]
+
     async def tell(self, session: SessionId, *, wanted: bool) -> None:
         """Whether statements are made of a class from now on."""
         sql = "DELETE FROM untold WHERE session = ?" if wanted else "INSERT INTO untold VALUES (?) ON CONFLICT DO NOTHING"

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from server.records import vocabulary as v
+from server.records.checks import question_answered, question_asked
 from server.records.fold import ClassFold, Draft, Entry, Person
 from server.records.statements import Json, Site, activity, duration, encode, statement_id, text, timestamp, verb
 from signaling.classroom.base import Event
@@ -25,6 +26,7 @@ from signaling.classroom.participants import (
     RoleChanged,
 )
 from signaling.classroom.polls import PollAnswered, PollOpened
+from signaling.classroom.presence import CheckAnswered, CheckOpened
 from signaling.classroom.reactions import Reacted
 from signaling.classroom.sanctions import BanLifted, ParticipantRemoved
 from signaling.classroom.seats import Seat
@@ -180,6 +182,8 @@ HANDLERS: Final[Mapping[type[Event], Handler]] = MappingProxyType(
         ConnectionClosed: _closed,
         PollOpened: _asked,
         PollAnswered: _answered,
+        CheckOpened: lambda fold, entry, event: question_asked(fold, entry, "check", event.check),
+        CheckAnswered: lambda fold, entry, event: question_answered(fold, entry, "check", event.check),
         ChatPosted: _posted,
         Reacted: _reacted,
         HandRaised: _hand_up,

@@ -62,6 +62,8 @@ class ClassFold:
     ended_at: Millis | None = None
     people: dict[ParticipantId, Person] = field(default_factory=dict)
     hands: list[ParticipantId] = field(default_factory=list)
+    #: when each question of the node was asked, by kind and id
+    questions: dict[str, Millis] = field(default_factory=dict)
     #: polls whose answers carry no name
     anonymous: set[PollId] = field(default_factory=set)
 

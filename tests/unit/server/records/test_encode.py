@@ -132,7 +132,7 @@ def test_questions_of_the_node_can_be_told() -> None:
         finish(SITE, "class-1", entry.seq, draft, identity).json
         for entry, told in (
             (asked, question_asked(fold, asked, "check", "k5")),
-            (answered, question_answered(fold, answered, "check", "k5", asked_at=START)),
+            (answered, question_answered(fold, answered, "check", "k5")),
         )
         for draft in told
     ]
