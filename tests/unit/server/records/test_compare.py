@@ -49,7 +49,7 @@ def test_the_same_moment_in_another_zone() -> None:
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        ("actor/account", {"homePage": "https://lms.example", "name": "sub-bob"}),
+        ("actor/account", {"homePage": "https://lms.example", "name": "sub-eve"}),
         ("verb/id", "http://activitystrea.ms/join"),
         ("object/id", "https://a.example/other"),
         ("result", {"success": True}),
