@@ -6,7 +6,7 @@ class waits for its append.
 
 import sqlite3
 from collections.abc import Iterator
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final, NamedTuple
 
 import msgspec
@@ -160,7 +160,7 @@ def _prove(connection: sqlite3.Connection, session: SessionId, size: int, after:
         " AND (? IS NULL OR r.by = ?) ORDER BY r.seq LIMIT ?"
     )
     rows = connection.execute(sql, (session, after, size, by, by, limit)).fetchall()
-    subtree = partial(_subtree, connection)
+    subtree = lru_cache(maxsize=4096)(partial(_subtree, connection))  # neighbours share most of their proofs
     return [Proved(row[1], leaf_of(tuple(row)), number - 1, merkle.inclusion_proof(subtree, number - 1, size)) for number, *row in rows]
 
 
