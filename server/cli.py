@@ -106,7 +106,8 @@ def _audit_show(config: Config, options: argparse.Namespace) -> None:
         for entry in page["entries"]:
             _print(json.dumps(entry, ensure_ascii=False))
         after = page["next"]
-    _print(json.dumps({"checkpoint": page["checkpoint"]}))
+    if page["checkpoint"] is not None:
+        _print(json.dumps({"act": "checkpoint", "details": {"note": page["checkpoint"]}}, ensure_ascii=False))
 
 
 def _audit_verify(config: Config, options: argparse.Namespace) -> int:
