@@ -25,7 +25,7 @@ help: ## what there is to call
 run: venv engine web ## set up, build, start a node with a demo class, print one link per role
 	@exec $(BIN)/jiangtai serve --demo $(ARGS)
 
-setup: venv engine web $(DONE)/dev $(DONE)/packages ## everything that run and test need
+setup: venv engine web $(DONE)/dev $(DONE)/packages $(DONE)/stores ## everything that run and test need
 
 # --- what is built ---------------------------------------------------------------------------------------------------
 venv: $(DONE)/venv
@@ -54,6 +54,11 @@ $(DONE)/web: $(DONE)/npm $(WEB_SOURCES)
 
 $(DONE)/packages: .ci/packages
 	@.ci/packages
+	@mkdir -p $(@D) && touch $@
+
+# Foreign records stores, run by tests as processes of their own.
+$(DONE)/stores: .ci/stores tests/support/stores/package.json tests/support/stores/package-lock.json
+	@.ci/stores $(PYTHON)
 	@mkdir -p $(@D) && touch $@
 
 # --- the fast part ---------------------------------------------------------------------------------------------------
@@ -93,7 +98,7 @@ fuzz: ## every fuzz target for SECONDS (default 60), two at a time; prints execu
 sanitize: ## the crate with unsafe code under AddressSanitizer
 	.ci/sanitize --quiet
 
-integration: $(DONE)/dev engine web $(DONE)/swarm-for-tests $(DONE)/packager-for-tests
+integration: $(DONE)/dev engine web $(DONE)/swarm-for-tests $(DONE)/packager-for-tests $(DONE)/stores
 	$(PYTEST) -m "not prove" tests/stateful tests/contract tests/interop
 	$(PYTEST) -m "not prove" tests/integration tests/hostile
 

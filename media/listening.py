@@ -7,23 +7,36 @@ from media.devices import Transport
 from media.quality import Report, score
 from media.receiving import Receiving
 from media.switchboard import Switchboard
+from signaling.classroom.ids import ParticipantId, SessionId
 
 if TYPE_CHECKING:
     from media._engine import Event  # noqa: TID251 - its type alone
 
 SPEAKERS_MS: Final = 200
 QUALITY_MS: Final = 2_000
+#: of what was sent, permille
+HALF: Final = 500
 
 
 class Listening:
     """The engine's only listener."""
 
-    def __init__(self, board: Switchboard, receiving: Receiving, *, closed: Callable[[int], None], failed: Callable[[], None]) -> None:
-        """`closed` is told of every transport that ended by itself, before anybody else; `failed` when a thread of the engine gave up."""
+    def __init__(
+        self,
+        board: Switchboard,
+        receiving: Receiving,
+        *,
+        closed: Callable[[int], None],
+        failed: Callable[[], None],
+        delivered: Callable[[SessionId, ParticipantId], None],
+    ) -> None:
+        """`closed` is told of every transport that ended by itself, before anybody else; `failed` when a thread of the engine gave up;
+        `delivered` of whom media reaches, by the receivers' own reports."""
         self._board = board
         self._receiving = receiving
         self._closed = closed
         self._failed = failed
+        self._delivered = delivered
         #: receiving transports whose layers changed and were not told yet
         self._changed: dict[int, None] = {}
 
@@ -51,8 +64,9 @@ class Listening:
                 if klass is not None:
                     people = [klass.director.person_of(track) for track in tracks]
                     board.signals.to_all(klass.room.id, {"type": "audio", "slots": people})
-            case ("quality", peer, rtt, loss_in, loss_out, *_):
+            case ("quality", peer, rtt, loss_in, loss_out, _, kbit_out, *_):
                 self._grade(peer, Report(rtt_ms=rtt, loss_in=loss_in, loss_out=loss_out))
+                self._reached(peer, loss_out, kbit_out)
             case ("layer", slot, layer):
                 self._layer(slot, layer)
             case ("violation", _, kind, count):
@@ -117,6 +131,13 @@ class Listening:
         if transport is not None and place is not None:
             slots = [{"mid": mid, "layer": layer} for mid, layer in transport.layers.items()]
             self._board.signals.to_connection(place.session, place.connection, {"type": "layers", "slots": slots})
+
+    def _reached(self, peer: int, loss_out: int, kbit_out: int) -> None:
+        """Something was sent and, by the receiver's report, at least half of it came."""
+        place = self._board.places.get(peer)
+        klass = self._board.classes.get(place.session) if place is not None else None
+        if place is not None and klass is not None and place.side == "subscribe" and kbit_out > 0 and loss_out <= HALF:
+            self._delivered(place.session, klass.devices[place.connection].participant)
 
     def _grade(self, peer: int, report: Report) -> None:
         board = self._board

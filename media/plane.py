@@ -65,7 +65,9 @@ class NativePlane:
         self._publishing = Publishing(board)
         self._receiving = Receiving(board)
         self._checks: dict[int, asyncio.TimerHandle] = {}
-        self._listening = Listening(board, self._receiving, closed=self._check_closed, failed=failed)
+        #: told that media reached a person, about every second while it does; must not block
+        self.delivered: Callable[[SessionId, ParticipantId], None] = lambda session, participant: None
+        self._listening = Listening(board, self._receiving, closed=self._check_closed, failed=failed, delivered=self._delivered)
         board.loop.add_reader(self._engine.event_fd, self._listening.listen)
         self._check_room = board.new_id()
         board.do(self._engine.open_room, self._check_room, 0)
@@ -247,6 +249,9 @@ class NativePlane:
         """The transport of a device that has one."""
         device = klass.devices.get(connection)
         return (device.publish or device.subscribe) if device is not None else None
+
+    def _delivered(self, session: SessionId, participant: ParticipantId) -> None:
+        self.delivered(session, participant)
 
     def _end_check(self, peer: int) -> None:
         if self._checks.pop(peer, None) is not None:

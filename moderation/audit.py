@@ -14,7 +14,9 @@ from signaling.classroom.base import Event
 from signaling.classroom.chat import ChatDeleted
 from signaling.classroom.hands import AllHandsLowered, HandLowered
 from signaling.classroom.ids import Millis, ParticipantId
+from signaling.classroom.overrides import AttendanceOverridden
 from signaling.classroom.participants import NameFlagged, ParticipantAdmitted, ParticipantDeclined, ParticipantJoined, RoleChanged
+from signaling.classroom.presence import CheckOpened, ChecksScheduled
 from signaling.classroom.sanctions import BanLifted, ParticipantRemoved, PermissionsChanged
 from signaling.classroom.session import BreakStarted, ClassEnded, ClassResumed, ClassStarted, LobbyOpened, SessionCreated, SettingsChanged
 from signaling.classroom.stage import MainChanged, StageJoined, StageLeft
@@ -41,6 +43,9 @@ ALWAYS: Final[frozenset[type[Event]]] = frozenset(
         MainChanged,
         AllHandsLowered,
         ChatDeleted,
+        CheckOpened,
+        ChecksScheduled,
+        AttendanceOverridden,
     }
 )
 #: told when done to somebody else

@@ -1,7 +1,7 @@
 """A node put together: what is opened in which order, and closed in the opposite one.
 
-keys -> store -> media plane -> hub -> gateway -> upkeep; routes are added last. The hub drains before the gateway lets go of the sockets,
-both before the plane and the store close, so that whatever was accepted is stored.
+keys -> store -> media plane -> hub -> gateway -> records -> upkeep; routes are added last. The hub drains before the gateway lets go of the
+sockets, both before the plane and the store close, so that whatever was accepted is stored.
 """
 
 import asyncio
@@ -18,14 +18,19 @@ from media.plane import NativePlane, send_many
 from moderation.screening import WordScreen
 from server import api, callers, demo, keyring, keys, site, telemetry
 from server.adapters.sqlite import Database
+from server.adapters.sqlite_attendance import SqliteAttendance
 from server.adapters.sqlite_journal import SqliteDirectory, SqliteJournal
 from server.adapters.sqlite_seats import SqliteSeats
+from server.attendance import MISSED_PINGS, PING_S, Keeper, Reader
 from server.config import Config
 from server.doors import Bouncer, Doors, LateSignals
 from server.guard import Guard
 from server.limits import Buckets
 from server.pulse import Pulse
-from server.routes import audit, classes, node, operator, people, seats, whip
+from server.records.handoff import open_handoff
+from server.records.ledger import open_ledger
+from server.rollups import RollUps
+from server.routes import attendance, audit, classes, ledger, node, operator, people, records, seats, whip
 from server.seats import hash_cookie
 from server.whip import Streams
 from signaling.classroom.ids import Millis
@@ -36,7 +41,18 @@ from signaling.metrics import Counters, Histogram
 
 log = logging.getLogger("jiangtai.node")
 #: every call of the API
-ROUTES: Final = (*seats.ROUTES, *people.ROUTES, *classes.ROUTES, *audit.ROUTES, *operator.ROUTES, *whip.ROUTES, *node.ROUTES)
+ROUTES: Final = (
+    *seats.ROUTES,
+    *people.ROUTES,
+    *classes.ROUTES,
+    *audit.ROUTES,
+    *records.ROUTES,
+    *ledger.ROUTES,
+    *attendance.ROUTES,
+    *operator.ROUTES,
+    *whip.ROUTES,
+    *node.ROUTES,
+)
 _PRUNE_S = 60.0
 _TICK_S = 0.05
 
@@ -57,7 +73,7 @@ def create_app(config: Config, *, replace: Mapping[web.AppKey[Any], Any] | None 
         app[key] = value
     app.on_response_prepare.extend((site.on_prepare, whip.on_prepare))
     app.on_shutdown.append(_dismiss)
-    app.cleanup_ctx.extend((_keys, _store, _media, _signaling, _upkeep, _demo))
+    app.cleanup_ctx.extend((_keys, _store, _media, _signaling, _records, _upkeep, _demo))
     app[keys.ROUTES] = ROUTES
     api.add(app, ROUTES)
     app.router.add_get("/rt/", connect)
@@ -101,12 +117,16 @@ async def _store(app: web.Application) -> AsyncIterator[None]:
     config.var_dir.mkdir(parents=True, exist_ok=True)
     database = app[keys.DATABASE] = Database(config.var_dir / "jiangtai.sqlite")
     await database.start()
+    handoff = app[keys.RECORDS] = await open_handoff(config, database, app[keys.CLOCK])
+    app[keys.LEDGER] = open_ledger(config, database, app[keys.CLOCK])
     if keys.JOURNAL not in app:
-        app[keys.JOURNAL] = SqliteJournal(database)
+        app[keys.JOURNAL] = SqliteJournal(database, handoff.projections)
     if keys.DIRECTORY not in app:
         app[keys.DIRECTORY] = SqliteDirectory(database)
     if keys.SEATS not in app:
         app[keys.SEATS] = SqliteSeats(database)
+    if keys.ATTENDANCE not in app:
+        app[keys.ATTENDANCE] = SqliteAttendance(database)
     yield
     await database.close()
 
@@ -140,6 +160,7 @@ async def _signaling(app: web.Application) -> AsyncIterator[None]:
         screen=WordScreen(),
         clock=app[keys.CLOCK],
         counters=app[keys.COUNTERS],
+        signs=app[keys.ATTENDANCE],
     )
     gateway = app[keys.GATEWAY] = Gateway(
         hub=hub,
@@ -147,14 +168,34 @@ async def _signaling(app: web.Application) -> AsyncIterator[None]:
         send_many=send_many,
         origins=callers.further_origins(config),
         clock=app[keys.CLOCK],
+        ping_s=PING_S,
+        missed_pings=MISSED_PINGS,
     )
     app[keys.SIGNALS].target = gateway
+    keeper = app[keys.KEEPER] = Keeper(hub=hub, gateway=gateway, store=app[keys.ATTENDANCE], clock=app[keys.CLOCK])
+    app[keys.PRESENCE] = Reader(hub=hub, journal=app[keys.JOURNAL], store=app[keys.ATTENDANCE])
+    app[keys.PLANE].delivered = keeper.delivered
     bouncer = app[keys.BOUNCER] = Bouncer(app[keys.SEATS], gateway)
     hub.watch(bouncer.watch)
     app[keys.STREAMS] = Streams(hub=hub, plane=app[keys.PLANE], seats=app[keys.SEATS], signals=app[keys.SIGNALS])
     await gateway.start()
     yield
     await bouncer.settle()
+
+
+async def _records(app: web.Application) -> AsyncIterator[None]:
+    handoff, ledger_ = app[keys.RECORDS], app[keys.LEDGER]
+    app[keys.HUB].watch(handoff.watch)
+    app[keys.HUB].watch(ledger_.watch)
+    await handoff.service.start()
+    rollups = RollUps(app[keys.PRESENCE], handoff, app[keys.CLOCK])
+    app[keys.HUB].watch(rollups.watch)
+    tasks = [asyncio.create_task(ledger_.run(), name="ledger"), asyncio.create_task(rollups.run(), name="roll-ups")]
+    yield
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await handoff.service.stop()
 
 
 async def _dismiss(app: web.Application) -> None:
@@ -168,6 +209,7 @@ async def _upkeep(app: web.Application) -> AsyncIterator[None]:
     pulse = app[keys.PULSE] = Pulse(lambda: telemetry.figures(app))
     probe = Probe(Histogram(), every_s=_TICK_S, tell=pulse.late)
     tasks = [asyncio.create_task(_prune(app), name="prune"), asyncio.create_task(pulse.beat(), name="pulse")]
+    tasks.append(asyncio.create_task(app[keys.KEEPER].beat(), name="life signs"))
     yield
     probe.stop()
     for task in tasks:

@@ -20,6 +20,9 @@ from typing import Any, Final
 from server import auth, keyring, swarm
 from server import config as configuration
 from server.config import Config, ConfigError
+from server.records import commands as records_commands
+from server.records import ledger_commands
+from server.records.destinations import BadDestinations
 from signaling.classroom.roles import Role
 from signaling.classroom.settings import Profile
 
@@ -42,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ConfigError as error:
         sys.stderr.writelines(f"jiangtai: {problem}\n" for problem in error.problems)
         return 2
-    except (Failed, OSError, keyring.KeyProblem, swarm.NotBuilt) as error:
+    except (Failed, OSError, keyring.KeyProblem, swarm.NotBuilt, BadDestinations) as error:
         sys.stderr.write(f"jiangtai: {error}\n")
         return 1
 
@@ -97,12 +100,14 @@ def _class_end(config: Config, options: argparse.Namespace) -> None:
 
 
 def _audit_show(config: Config, options: argparse.Namespace) -> None:
-    after = 0
+    after, page = 0, {}
     while after is not None:
         page = _call(config, options, "GET", f"/classes/{options.session}/audit?limit=500&after={after}")
         for entry in page["entries"]:
             _print(json.dumps(entry, ensure_ascii=False))
         after = page["next"]
+    if page["checkpoint"] is not None:
+        _print(json.dumps({"act": "checkpoint", "details": {"note": page["checkpoint"]}}, ensure_ascii=False))
 
 
 def _audit_verify(config: Config, options: argparse.Namespace) -> int:
@@ -219,6 +224,8 @@ def _parser() -> argparse.ArgumentParser:
     audit = commands.add_parser("audit", help="the audit trail").add_subparsers(required=True)
     add(audit, "show", _audit_show, "print the trail of a class, one JSON object per line").add_argument("session")
     add(audit, "verify", _audit_verify, "recompute the hash chain of a class", common).add_argument("session")
+    records_commands.add_commands(commands, add, common, _print)
+    ledger_commands.add_commands(commands, add, common, _print)
     key = commands.add_parser("key", help="signing and API keys").add_subparsers(required=True)
     add(key, "rotate", _key_rotate, "give the node a fresh signing key", common)
     add(key, "api", _key_api, "make an API key", common).add_argument("name")

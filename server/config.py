@@ -82,6 +82,24 @@ class Limits:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Records:
+    """What of a class is told outside as xAPI statements, and where to; nothing unless a destination or the feed is set."""
+
+    site: str = ""
+    """Root of the ids in statements, an address of yours; empty: `public_url`. Never change it while a store holds statements."""
+    destinations_file: str = ""
+    """TOML file with one table per destination (kind, url, authorization_file or secret_file; see ARCHITECTURE.md)."""
+    destinations: str = ""
+    """The same as text, for nodes configured by environment only."""
+    feed: bool = False
+    """Make statements for `GET /api/v1/records` even without a destination."""
+    shed_after: int = 500000
+    """Statements due at one destination beyond which those about devices and reactions are left out."""
+    keep_days: int = 90
+    """How long acknowledged statements are kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """One node."""
 
@@ -115,6 +133,8 @@ class Config:
     """Who may sign join tokens and call the API."""
     limits: Limits = field(default_factory=Limits)
     """Bounds that keep one guest from spoiling the house."""
+    records: Records = field(default_factory=Records)
+    """What of a class is told outside."""
 
     @property
     def secure(self) -> bool:
@@ -182,6 +202,7 @@ def check(config: Config) -> list[str]:
     if bool(config.tls_cert) != bool(config.tls_key):
         problems.append("tls_cert, tls_key: both or none")
     files = {"tls_cert": config.tls_cert, "tls_key": config.tls_key, "tokens.keys_file": config.tokens.keys_file}
+    files["records.destinations_file"] = config.records.destinations_file
     problems += [f"{name}: no such file {path}" for name, path in files.items() if path and not Path(path).is_file()]
     if config.public_url and not config.public_url.startswith(("http://", "https://")):
         problems.append("public_url: must start with http:// or https://")
@@ -196,8 +217,19 @@ def check(config: Config) -> list[str]:
         if not name or len(digest) != 64 or set(digest) - set("0123456789abcdef"):
             problems.append("tokens.api_keys: each entry is name:64 hex digits")
     problems += [f"limits.{f.name}: must be at least 1" for f in dataclasses.fields(Limits) if getattr(config.limits, f.name) < 1]
+    problems += _check_records(config)
     if config.log_level not in ("debug", "info", "warning", "error"):
         problems.append("log_level: debug, info, warning or error")
+    return problems
+
+
+def _check_records(config: Config) -> list[str]:
+    records = config.records
+    problems = [f"records.{name}: must be at least 1" for name in ("shed_after", "keep_days") if getattr(records, name) < 1]
+    if (records.feed or records.destinations or records.destinations_file) and not (records.site or config.public_url):
+        problems.append("records.site: needed, or public_url, for the ids in statements")
+    if records.site and not records.site.startswith(("http://", "https://")):
+        problems.append("records.site: must start with http:// or https://")
     return problems
 
 

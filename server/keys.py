@@ -9,14 +9,18 @@ from aiohttp import web
 
 from media.plane import NativePlane
 from server.adapters.sqlite import Database
+from server.adapters.sqlite_attendance import SqliteAttendance
 from server.adapters.sqlite_journal import SqliteDirectory, SqliteJournal
 from server.adapters.sqlite_seats import SqliteSeats
+from server.attendance import Keeper, Reader
 from server.config import Config
 from server.doors import Bouncer, LateSignals
 from server.guard import Guard
 from server.keyring import KeyRing
 from server.limits import Buckets
 from server.pulse import Pulse
+from server.records.handoff import HandOff
+from server.records.ledger import Ledger
 from server.whip import Streams
 from signaling.gateway import Gateway
 from signaling.hub import Hub
@@ -41,7 +45,13 @@ DATABASE = web.AppKey("database", Database)
 JOURNAL = web.AppKey("journal", SqliteJournal)
 DIRECTORY = web.AppKey("directory", SqliteDirectory)
 SEATS = web.AppKey("seats", SqliteSeats)
+ATTENDANCE = web.AppKey("attendance", SqliteAttendance)
+#: writes life signs; reads the facts of attendance from the journal
+KEEPER = web.AppKey("keeper", Keeper)
+PRESENCE = web.AppKey("presence", Reader)
 RING = web.AppKey("ring", KeyRing)
+RECORDS = web.AppKey("records", HandOff)
+LEDGER = web.AppKey("ledger", Ledger)
 SIGNALS = web.AppKey("signals", LateSignals)
 #: set when the media engine cannot serve on
 MEDIA_FAILED = web.AppKey("media_failed", asyncio.Event)

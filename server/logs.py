@@ -11,7 +11,7 @@ import traceback
 from typing import Any, Final
 
 #: fields a log call may add with `extra`; anything else is dropped
-FIELDS: Final = ("code", "count", "from", "port", "route", "seq", "session", "type", "why")
+FIELDS: Final = ("code", "count", "destination", "from", "port", "route", "seq", "session", "statement", "status", "type", "why")
 _OWN: Final = "jiangtai"
 _MAX_FRAMES: Final = 12
 

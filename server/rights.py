@@ -32,7 +32,13 @@ class Right(StrEnum):
     SEE_PEOPLE = "see_people"
     SEE_AUDIT = "see_audit"
     SEE_NODE = "see_node"
+    SEE_RECORDS = "see_records"
+    MANAGE_RECORDS = "manage_records"
+    SEE_LEDGER = "see_ledger"
     STREAM = "stream"
+    SEE_ATTENDANCE = "see_attendance"
+    SEE_OWN_ATTENDANCE = "see_own_attendance"
+    OVERRIDE_ATTENDANCE = "override_attendance"
 
 
 SEATED: Final = frozenset(Caller(role) for role in Role)
@@ -53,8 +59,14 @@ RIGHTS: Final[Mapping[Right, frozenset[Caller]]] = MappingProxyType(
         Right.SEE_PEOPLE: _seated_with(Capability.SEE_EVERYBODY) | {Caller.SERVICE},
         Right.SEE_AUDIT: frozenset({Caller.SERVICE, Caller.OPERATOR}),
         Right.SEE_NODE: frozenset({Caller.OPERATOR}),
+        Right.SEE_RECORDS: frozenset({Caller.SERVICE, Caller.OPERATOR}),
+        Right.MANAGE_RECORDS: frozenset({Caller.SERVICE, Caller.OPERATOR}),
+        Right.SEE_LEDGER: SEATED | {Caller.SERVICE, Caller.OPERATOR},
         # With a join token as bearer, which the route itself looks at (server/routes/whip.py).
         Right.STREAM: frozenset(Caller),
+        Right.SEE_ATTENDANCE: _seated_with(Capability.SEE_ATTENDANCE) | {Caller.OPERATOR},
+        Right.SEE_OWN_ATTENDANCE: SEATED,
+        Right.OVERRIDE_ATTENDANCE: _seated_with(Capability.OVERRIDE_ATTENDANCE),
     }
 )
 

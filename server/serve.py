@@ -22,6 +22,7 @@ from server.app import create_app
 from server.config import Config
 from server.guard import GuardedRunner
 from server.keyring import KeyProblem
+from server.records.destinations import BadDestinations
 from signaling.loop import BATCH, new_event_loop, settle, widen_backlog
 
 log = logging.getLogger("jiangtai.node")
@@ -141,7 +142,7 @@ def run(config: Config) -> int:
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(serve(config, out))
-    except (OSError, KeyProblem) as error:
+    except (OSError, KeyProblem, BadDestinations) as error:
         sys.stderr.write(f"jiangtai: {error}\n")
         return 1
     except MediaFailed:

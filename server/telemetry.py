@@ -4,7 +4,7 @@ Numbers are kept where things happen (plain integers); this file names them and 
 an address.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from aiohttp import web
@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from server import keys
+from server.records.outbox import Standing
 from signaling.metrics import BUCKETS, Counters, Histogram
 
 #: what may go down; everything else only grows
@@ -20,6 +21,7 @@ _GAUGES: Final = frozenset({"connections", "lagging", "behind", "runners"})
 _MEDIA_GAUGES: Final = frozenset(
     {"peers", "tracks", "slots", "rooms", "tcp_connections", "rtt_ms", "classes", "devices", "checks", "commands_waiting"}
 )
+_RECORDS_GAUGES: Final = frozenset({"due", "oldest_unacked_seconds", "dead", "conflicts", "paused", "shedding"})
 #: a store that has not committed for this long is not healthy
 _STUCK_WRITES: Final = 10_000
 
@@ -81,8 +83,33 @@ class NodeCollector:
         door |= {"streams": len(streams), "streams_refused": streams.refused}
         door |= {"calls_refused": app[keys.CALLS].refused + app[keys.SERVICE_CALLS].refused, "logins_refused": app[keys.FAILURES].refused}
         yield from _of_mapping("jiangtai_http_", "HTTP: ", door, frozenset({"unproved_connections", "streams"}))
+        yield from _of_mapping("jiangtai_records_", "Records: ", _records(app), _RECORDS_GAUGES)
+        yield from _destinations(app[keys.RECORDS].service.standings)
+        ledger = app[keys.LEDGER]
+        yield from _of_mapping(
+            "jiangtai_ledger_", "Ledger: ", {"size": ledger.size, "checkpoints": ledger.checkpoints}, frozenset({"size"})
+        )
         requests = app[keys.REQUESTS]
         yield _requests(requests)
+
+
+def _records(app: web.Application) -> dict[str, float]:
+    handoff = app[keys.RECORDS]
+    found = handoff.service.figures()
+    if (made := handoff.projection) is not None:
+        found |= {"statements": made.statements, "quarantined": made.quarantined, "shed": made.shed, "encode_failures": made.failures}
+    return found
+
+
+def _destinations(standings: Sequence[Standing]) -> Iterator[Metric]:
+    families = [
+        GaugeMetricFamily(f"jiangtai_records_destination_{name}", f"Records: {name} at one destination", labels=("destination",))
+        for name in ("due", "oldest_unacked_seconds", "paused")
+    ]
+    for one in standings:
+        for family, value in zip(families, (one.due, one.oldest_s, bool(one.paused)), strict=True):
+            family.add_metric((one.name,), value)
+    yield from families
 
 
 def _signaling(counters: Counters) -> Iterator[Metric]:

@@ -316,7 +316,8 @@ class Client:
 
     def _depart(self, reason: str) -> None:
         self._gateway.depart(self)
-        self.runner.submit(self.participant, Disconnect(connection=self.id, reason=reason), None, _ignore)
+        seen = self._gateway.ago(self.out.heard_at) if self.out.silent else None
+        self.runner.submit(self.participant, Disconnect(connection=self.id, reason=reason, seen=seen), None, _ignore)
 
 
 def _ignore(reply: Reply) -> None:

@@ -17,7 +17,7 @@ from aiohttp import hdrs, web
 from signaling import packets
 from signaling.classroom.audience import can_resume, lane_of, relocated, view_for
 from signaling.classroom.errors import CODES
-from signaling.classroom.ids import ParticipantId, SessionId
+from signaling.classroom.ids import ConnectionId, Millis, ParticipantId, SessionId
 from signaling.classroom.participants import ConnectionClosed
 from signaling.classroom.polls import PollAnswered, PollOpened
 from signaling.classroom.reactions import Reacted
@@ -61,6 +61,7 @@ class Gateway:
         clock: Clock,
         limits: Limits | None = None,
         ping_s: float = 25.0,
+        missed_pings: int = 1,
         connect_s: float = CONNECT_S,
         window_s: float = WINDOW_S,
         stalled_s: float = STALLED_S,
@@ -74,6 +75,7 @@ class Gateway:
         self._clock = clock
         self._limits = limits or Limits()
         self._ping_s = ping_s
+        self._missed_pings = missed_pings
         self._connect_s = connect_s
         self._window_s = window_s
         self._stalled_s = stalled_s
@@ -97,7 +99,11 @@ class Gateway:
         self._laggards.ask = self._catch_up
         self._laggards.give_up = lambda out: self._clients[cast(Connection, out)].dismiss("overloaded", "lost")
         self._writer = Writer(self.counters, self._send_many, self._laggards)
-        self._wheel = Wheel(lambda alive, frame: self._writer.write(self._writer.sort(alive), frame, None), interval_s=self._ping_s)
+        self._wheel = Wheel(
+            lambda alive, frame: self._writer.write(self._writer.sort(alive), frame, None),
+            interval_s=self._ping_s,
+            missed=self._missed_pings,
+        )
         self._wheel.start()
         self._probe = Probe(self.counters.loop_late_seconds)
         self._sweep()
@@ -136,7 +142,7 @@ class Gateway:
         self._unconnected[client] = None
         self.counters.connections = len(self._clients)
         self._wheel.add(connection)
-        connection.send(opening(client.id, interval_s=self._ping_s, limits=self._limits))
+        connection.send(opening(client.id, interval_s=self._ping_s, timeout_s=self._ping_s * self._missed_pings, limits=self._limits))
         connection.begin(request, client)
         try:
             await connection.ended
@@ -321,6 +327,17 @@ class Gateway:
         """Connections of a class, or of one person in it."""
         group = self._groups.get(session)
         return group.viewers(participant) if group is not None else []
+
+    def silent(self, session: SessionId, for_s: float) -> dict[ConnectionId, float]:
+        """Connections of a class that showed no life for that long: how many seconds ago each last did."""
+        now = self.loop.time()
+        group = self._groups.get(session)
+        clients = (cast(Client, viewer) for viewer in (group.viewers() if group is not None else ()))
+        return {client.id: now - client.out.heard_at for client in clients if now - client.out.heard_at > for_s}
+
+    def ago(self, loop_time: float) -> Millis:
+        """Server time of a moment of the event loop's clock."""
+        return self._clock() - int((self.loop.time() - loop_time) * 1_000)
 
     def revoke(self, session: SessionId, participant: ParticipantId, code: str = "unauthenticated", *, seat: str | None = None) -> None:
         """A person's seats, or this one, were taken away: end their connections in this class now."""

@@ -18,7 +18,7 @@ from signaling.classroom.session import ClassEnded
 from signaling.classroom.settings import Phase, Profile
 from signaling.entries import Entry
 from signaling.metrics import Counters
-from signaling.ports import Clock, Directory, Fenced, Journal, MediaPlane, Screen, Unavailable
+from signaling.ports import Clock, Directory, Fenced, Journal, LifeSigns, MediaPlane, Screen, Unavailable
 from signaling.runner import Follower, Reply, Runner
 
 log = logging.getLogger("jiangtai.hub")
@@ -53,6 +53,7 @@ class Hub:
         counters: Counters | None = None,
         limit: int = MAX_CLASSES,
         idle_s: float = IDLE_S,
+        signs: LifeSigns | None = None,
     ) -> None:
         self.media = media
         self.counters = counters or Counters()
@@ -64,6 +65,7 @@ class Hub:
         self._clock = clock
         self._limit = limit
         self._idle_s = idle_s
+        self._signs = signs
         self._runners: dict[SessionId, Runner] = {}
         self._starting: dict[SessionId, asyncio.Task[Runner]] = {}
         self._empty_since: dict[SessionId, float] = {}
@@ -184,6 +186,7 @@ class Hub:
             clock=self._clock,
             follower=self,
             counters=self.counters,
+            signs=self._signs,
         )
         try:
             await runner.start(first)

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
-from signaling.classroom.ids import Millis, OperationId, ParticipantId, SessionId
+from signaling.classroom.ids import ConnectionId, Millis, OperationId, ParticipantId, SessionId
 from signaling.classroom.roles import Role
 
 
@@ -61,6 +61,20 @@ class Journal(Protocol):
         """Keep the newest state so that a restart need not replay the whole log; losing it loses nothing."""
 
     async def load_snapshot(self, session: SessionId) -> tuple[int, bytes] | None: ...
+
+
+class Signs(msgspec.Struct, frozen=True, kw_only=True):
+    """The last a node knew of a class it ran: every open connection was alive at `at`, the silent ones at their own time."""
+
+    at: Millis
+    silent: dict[ConnectionId, Millis] = {}
+
+
+class LifeSigns(Protocol):
+    """What a class's node last knew of its connections; beside the journal, at most some seconds old, lost without harm."""
+
+    async def last(self, session: SessionId) -> Signs | None:
+        """The newest signs, None if there are none. Raises Unavailable."""
 
 
 class Directory(Protocol):

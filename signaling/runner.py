@@ -10,11 +10,14 @@ out; both are counted and neither stops the class.
 
 import asyncio
 import logging
+import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, Protocol
 
+from signaling.alarm import Alarm
+from signaling.classroom import presence
 from signaling.classroom import room as classroom
 from signaling.classroom.base import Command, Context, Origin
 from signaling.classroom.chat import PostChat
@@ -27,7 +30,7 @@ from signaling.classroom.session import ClassEnded, SessionCreated
 from signaling.entries import RING, Entry, Loaded, entry_of, load
 from signaling.messages import encode_event, encode_room
 from signaling.metrics import Counters
-from signaling.ports import Clock, DuplicateOperation, Fenced, Journal, MediaPlane, Record, Screen, Unavailable
+from signaling.ports import Clock, DuplicateOperation, Fenced, Journal, LifeSigns, MediaPlane, Record, Screen, Unavailable
 
 log = logging.getLogger("jiangtai.runner")
 
@@ -37,6 +40,9 @@ SNAPSHOT_EVERY: Final = 500
 #: the longest the answers of one turn may hold the event loop
 SLICE_S: Final = 0.004
 _RETRY_S: Final = 0.25
+_CHANCE_BYTES: Final = 16
+#: an automatic check that fell due while nobody ran the class waits this long for people to come back
+_SETTLE_MS: Final = 60_000
 
 
 class Reply(NamedTuple):
@@ -82,7 +88,10 @@ class Runner:
         clock: Clock,
         follower: Follower,
         counters: Counters,
+        signs: LifeSigns | None = None,
+        chance: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
+        """`signs` tells when connections left open by a crash were last alive; `chance` gives so many random bytes."""
         self.session = session
         self.room: Room
         #: names this journal; numbering continues as long as it stays the same
@@ -94,6 +103,10 @@ class Runner:
         self._clock = clock
         self._follower = follower
         self._counters = counters
+        self._signs = signs
+        self._chance = chance
+        #: for the next automatic check
+        self._alarm = Alarm(clock, self._check_is_due)
         self._queue: deque[Work] = deque()
         self._wake = asyncio.Event()
         self._stopping = False
@@ -121,10 +134,18 @@ class Runner:
         self.alive = True
         self._told = self.room.seq
         self._follower.opened(self, loaded.recent)
-        for person in list(self.room.participants.values()):
-            for connection in person.connections:
-                self.submit(person.id, Disconnect(connection=connection, reason="recovered"), None, _ignore)
+        await self._close_left_open()
+        self._alarm.rest(_SETTLE_MS)
+        self._alarm.set(presence.due(self.room))
         self._task = asyncio.create_task(self._run(), name=f"class {self.session}")
+
+    async def _close_left_open(self) -> None:
+        """End the connections a crash left open, as of their last life sign."""
+        left = [(person.id, connection) for person in self.room.participants.values() for connection in person.connections]
+        signs = await self._signs.last(self.session) if left and self._signs is not None else None
+        for participant, connection in left:
+            seen = signs.silent.get(connection, signs.at) if signs is not None else None
+            self.submit(participant, Disconnect(connection=connection, reason="recovered", seen=seen), None, _ignore)
 
     def submit(self, actor: ParticipantId | None, command: Command | None, op: OperationId | None, done: Callable[[Reply], None]) -> None:
         """Queue a command; None asks for nothing but a call of `done` between turns, when the room is exactly the journal."""
@@ -140,6 +161,7 @@ class Runner:
     async def stop(self) -> None:
         """Finish what is queued, save a snapshot, end (idempotent)."""
         self._stopping = True
+        self._alarm.stop()
         self._wake.set()
         if self._task is not None:
             await asyncio.wait([self._task])
@@ -179,6 +201,7 @@ class Runner:
         if records and not await self._store(before, records, batch):
             return
         self._publish(entries)
+        self._alarm.set(presence.due(self.room))
         await self._answer(replies)
         self._keep_snapshot()
 
@@ -195,7 +218,8 @@ class Runner:
                     return Reply(seq=known)
             self._check_texts(work.command)
             now = self._clock()
-            events = classroom.decide(room, Context(actor=work.actor, now=now, seq=room.seq + 1), work.command)
+            context = Context(actor=work.actor, now=now, seq=room.seq + 1, chance=self._chance(_CHANCE_BYTES))
+            events = classroom.decide(room, context, work.command)
         except Rejected as refusal:
             self._counters.rejected_commands += 1
             return Reply(error=refusal.code)
@@ -261,6 +285,17 @@ class Runner:
         self._queue.clear()
         self._sound = False
         self._media.close(self.session)
+
+    # ---- automatic presence checks ----
+
+    def _check_is_due(self) -> None:
+        self.submit(None, presence.StartCheck(), None, self._check_was_asked)
+
+    def _check_was_asked(self, reply: Reply) -> None:
+        """Refused by the store or a full queue: again a little later. The clock was set back: when it is really due."""
+        if not self._stopping and self.alive:
+            self._alarm.rest(int(_RETRY_S * 1_000))
+            self._alarm.set(presence.due(self.room))
 
     def _refuse(self, works: Sequence[Work], code: str) -> None:
         for work in works:

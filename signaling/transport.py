@@ -3,7 +3,7 @@
 We speak the protocol ourselves: python-socketio's engine costs 14 times the kernel's price per delivered frame, queues without bound and
 binds handlers by client-chosen names. Transport is WebSocket only, without compression; aiohttp parses the upgrade request, then hands us
 the bytes (`set_parser`). Rules: a connection owns no task and no timer (one `Wheel` sends every ping); more than `FRAMES_PER_S` frames a
-second, a pong nobody asked for, or any text besides pong and close is an error; silence for a ping interval and its timeout ends it.
+second, a pong nobody asked for, or any text besides pong and close is an error; silence for as many pings as the wheel allows ends it.
 """
 
 import asyncio
@@ -52,7 +52,20 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Connection(Outbound):
     """One client's WebSocket; also the parser aiohttp feeds."""
 
-    __slots__ = ("_allowance", "_limits", "_loop", "_parser", "_refilled_at", "ended", "heard", "owner", "pinged")
+    __slots__ = (
+        "_allowance",
+        "_limits",
+        "_loop",
+        "_parser",
+        "_refilled_at",
+        "ended",
+        "heard",
+        "heard_at",
+        "owner",
+        "pinged",
+        "silent",
+        "unanswered",
+    )
 
     def __init__(self, transport: asyncio.Transport, laggards: Laggards, limits: Limits) -> None:
         super().__init__(transport, laggards)
@@ -63,9 +76,13 @@ class Connection(Outbound):
         self._refilled_at = self._loop.time()
         self.owner: Receiver | None = None
         self.ended: asyncio.Future[None] = self._loop.create_future()
-        #: whether the peer showed life since the last ping, and whether that ping is unanswered
+        #: whether the peer showed life since the last ping, when it last did (loop time), and pings whose pong has not come
         self.heard = True
-        self.pinged = False
+        self.heard_at = self._loop.time()
+        self.pinged = 0
+        #: pings in a row without a sign of life; ended for that
+        self.unanswered = 0
+        self.silent = False
 
     def begin(self, request: web.BaseRequest, owner: Receiver) -> None:
         """Receive from now on."""
@@ -98,15 +115,19 @@ class Connection(Outbound):
         """Close on purpose after these last frames; what is not queued comes through if the peer reads within a second."""
         self.close(words + close_frame(code))
 
-    def ping(self) -> bool:
-        """Account for a ping about to be sent; False when the last one was never answered."""
-        if self.pinged and not self.heard:
+    def ping(self, missed: int = 1) -> bool:
+        """Account for a ping about to be sent; False when the last `missed` were never answered."""
+        self.unanswered = 0 if self.heard or not self.pinged else self.unanswered + 1
+        if self.unanswered >= missed:
+            self.silent = True
             return False
-        self.pinged, self.heard = True, False
+        self.pinged += 1
+        self.heard = False
         return True
 
     def _message(self, opcode: int, payload: bytes) -> None:
         self.heard = True
+        self.heard_at = self._loop.time()
         if opcode == Opcode.BINARY:
             if not payload:
                 raise ProtocolError(1008, "empty message")
@@ -122,7 +143,7 @@ class Connection(Outbound):
 
     def _text(self, payload: bytes) -> None:
         if payload == b"3" and self.pinged:
-            self.pinged = False
+            self.pinged -= 1
         elif payload == b"1":
             self.end()
         else:
@@ -152,9 +173,10 @@ class Wheel:
 
     SLOTS: Final = 25
 
-    def __init__(self, write: Callable[[list[Connection], bytes], None], *, interval_s: float = 25.0) -> None:
-        """write sends one frame to many; a connection that answers no ping is ended after at most twice the interval."""
+    def __init__(self, write: Callable[[list[Connection], bytes], None], *, interval_s: float = 25.0, missed: int = 1) -> None:
+        """write sends one frame to many; a connection that answers none of `missed` pings is ended one interval after the last of them."""
         self._write = write
+        self._missed = missed
         self._tick_s = interval_s / self.SLOTS
         self._slots: list[dict[Connection, None]] = [{} for _ in range(self.SLOTS)]
         self._hand = 0
@@ -188,7 +210,7 @@ class Wheel:
     def _tick(self) -> None:
         alive = []
         for connection in self._slots[self._hand]:
-            if connection.ping():
+            if connection.ping(self._missed):
                 alive.append(connection)
             else:
                 connection.transport.abort()
@@ -254,13 +276,13 @@ def upgrade(request: web.BaseRequest, accept: str, laggards: Laggards, limits: L
     return connection
 
 
-def opening(sid: str, *, interval_s: float, limits: Limits) -> bytes:
+def opening(sid: str, *, interval_s: float, timeout_s: float, limits: Limits) -> bytes:
     """The Engine.IO open packet as a frame."""
     fields = {
         "sid": sid,
         "upgrades": [],
         "pingInterval": int(interval_s * 1000),
-        "pingTimeout": int(interval_s * 1000),
+        "pingTimeout": int(timeout_s * 1000),
         "maxPayload": limits.message,
     }
     return frame(Opcode.TEXT, b"0" + msgspec.json.encode(fields))

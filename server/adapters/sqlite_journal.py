@@ -4,7 +4,7 @@ import hashlib
 import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -31,11 +31,22 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     broken_at: int | None
 
 
+class Projection(Protocol):
+    """Something derived from the journal that is written with it: all of an append and of what follows from it is stored, or nothing."""
+
+    def appended(self, connection: sqlite3.Connection, session: SessionId, before: int, records: Sequence[Record]) -> None:
+        """Called on the writer's thread inside the transaction, after the records behind number `before` were inserted.
+
+        What it raises undoes the append.
+        """
+
+
 class SqliteJournal:
     """ports.Journal; records of one class are never changed or deleted by it."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, projections: Sequence[Projection] = ()) -> None:
         self._database = database
+        self._projections = tuple(projections)
 
     async def append(self, session: SessionId, expected_seq: int, records: Sequence[Record]) -> None:
         """See ports.Journal.append; raises DuplicateOperation when an operation id of its author is already stored."""
@@ -43,7 +54,13 @@ class SqliteJournal:
         if any(record.seq != number for record, number in zip(records, numbers, strict=True)):
             raise ValueError("record numbers must follow expected_seq without a gap")
         kept = tuple(records)
-        await self._database.write(lambda connection: _append(connection, session, expected_seq, kept))
+
+        def job(connection: sqlite3.Connection) -> None:
+            _append(connection, session, expected_seq, kept)
+            for projection in self._projections:
+                projection.appended(connection, session, expected_seq, kept)
+
+        await self._database.write(job)
 
     async def read(self, session: SessionId, after: int, limit: int) -> AsyncIterator[Record]:
         """See ports.Journal.read."""

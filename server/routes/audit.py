@@ -23,10 +23,12 @@ class AuditQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AuditPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Entries in order; `next` is the `after` of the following page, None when the journal's end was reached."""
+    """Entries in order; `next` is the `after` of the following page, None when the journal's end was reached. `checkpoint` is the ledger's
+    newest signed note, for whoever keeps the page."""
 
     entries: list[AuditEntry]
     next: int | None
+    checkpoint: str | None = None
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +42,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 async def trail(call: Call) -> AuditPage:
     """A page of the trail."""
     session, query = await _known(call), call.query
+    newest = await call.app[keys.LEDGER].newest()
+    note = newest.note if newest is not None else None
     entries: list[AuditEntry] = []
     looked_at, last = 0, query.after
     async for record in call.app[keys.JOURNAL].read(session, query.after, _LOOKED_AT):
@@ -48,8 +52,8 @@ async def trail(call: Call) -> AuditPage:
         if entry is not None:
             entries.append(entry)
         if len(entries) >= query.limit:
-            return AuditPage(entries=entries, next=last)
-    return AuditPage(entries=entries, next=last if looked_at >= _LOOKED_AT else None)
+            return AuditPage(entries=entries, next=last, checkpoint=note)
+    return AuditPage(entries=entries, next=last if looked_at >= _LOOKED_AT else None, checkpoint=note)
 
 
 async def verify(call: Call) -> Verdict:

@@ -8,6 +8,8 @@ to explicit participants beside them. Rules:
 - Who waits sees phases and the own seat; who is shut out only the own seat. Who waits is known to staff alone.
 - Staff chat is seen by staff and the author, a private message by its two ends; inspectors see neither.
 - Drafts of polls are seen by staff, an answer by its author, results by staff and inspectors before the reveal. Reactions go to nobody.
+- Who is asked for presence learns the own nonce alone, staff and inspectors how many were asked and who answered, staff when the next
+  check is due; what was decided about attendance is told to nobody in class.
 - Permissions of a person are told to staff, inspectors and that person; operation ids and name likenesses to nobody.
 
 When a person's lane or role changes (`relocated`) the client gets a new snapshot, and no resume reaches back before it (`can_resume`).
@@ -19,7 +21,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
-from signaling.classroom import chat, hands, participants, polls, reactions, sanctions, session, stage, tracks
+from signaling.classroom import chat, hands, overrides, participants, polls, presence, reactions, sanctions, session, stage, tracks
 from signaling.classroom.base import Event, Origin
 from signaling.classroom.chat import MAX_MESSAGES, Channel, may_see
 from signaling.classroom.ids import ParticipantId
@@ -28,7 +30,7 @@ from signaling.classroom.roles import CAPABILITIES, Capability, Role, can
 from signaling.classroom.seats import Participant, Permissions, Seat
 from signaling.classroom.settings import Profile, for_profile
 from signaling.classroom.state import Room
-from signaling.classroom.view import ParticipantView, PollView, RoomView, SessionView
+from signaling.classroom.view import CheckView, ParticipantView, PollView, RoomView, SessionView
 
 Lane: TypeAlias = Literal["trainee", "staff", "inspector", "waiting", "out"]
 LANES: Final[tuple[Lane, ...]] = ("trainee", "staff", "inspector", "waiting", "out")
@@ -183,6 +185,18 @@ def _answered(room: Room, origin: Origin, event: polls.PollAnswered) -> Audience
     return Audience(frozenset(), (origin.by,) if origin.by is not None else ())
 
 
+def _asked(room: Room, origin: Origin, event: presence.CheckAsked) -> Audience:
+    return Audience(frozenset(), (event.participant,))
+
+
+def _present(room: Room, origin: Origin, event: presence.CheckAnswered) -> Audience:
+    return Audience(_OVERSEERS, (origin.by,) if origin.by is not None else ())
+
+
+def _overseers(room: Room, origin: Origin, event: Event) -> Audience:
+    return Audience(_OVERSEERS)
+
+
 _AUDIENCES: Final[Mapping[type[Event], Callable[[Room, Origin, Any], Audience]]] = MappingProxyType(
     {
         session.SessionCreated: _nobody,
@@ -221,6 +235,11 @@ _AUDIENCES: Final[Mapping[type[Event], Callable[[Room, Origin, Any], Audience]]]
         sanctions.PermissionsChanged: _permissions,
         sanctions.ParticipantRemoved: _removed,
         sanctions.BanLifted: _staff,
+        presence.CheckOpened: _overseers,
+        presence.CheckAsked: _asked,
+        presence.CheckAnswered: _present,
+        presence.ChecksScheduled: _staff,
+        overrides.AttendanceOverridden: _nobody,
     }
 )
 
@@ -293,6 +312,8 @@ def _inside(room: Room, me: Participant) -> RoomView:
         polls=[_poll(me, poll) for poll in room.polls.values() if poll.state is not PollState.DRAFT or can(me.role, Capability.RUN_POLLS)],
         waiting=[_person(room, room.participants[id]) for id in room.waiting] if sees_waiting else [],
         banned=[_person(room, room.participants[id]) for id in room.barred] if sees_waiting else [],
+        check=_check(room, me),
+        checks_at=room.checks_at if can(me.role, Capability.RUN_CHECKS) else None,
     )
 
 
@@ -358,6 +379,28 @@ def _person(room: Room, person: Participant, *, permissions: bool = True, hand: 
         permissions=person.permissions if permissions else Permissions(),
         hand_at=person.hand_at if hand else None,
         imitates=person.imitates,
+    )
+
+
+def _check(room: Room, me: Participant) -> CheckView | None:
+    if can(me.role, Capability.SEE_ATTENDANCE):
+        check = room.check
+        if check is None:
+            return None
+        return CheckView(
+            id=check.id,
+            opened_at=check.opened_at,
+            until=check.until,
+            nonce=None,
+            mine=False,
+            asked=check.asked,
+            answered=list(check.answered),
+        )
+    if me.asked is None:
+        return None
+    asked = me.asked
+    return CheckView(
+        id=asked.check, opened_at=asked.at, until=asked.until, nonce=asked.nonce, mine=asked.answered, asked=None, answered=None
     )
 
 

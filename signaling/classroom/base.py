@@ -24,6 +24,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     now: Millis
     #: journal number the first event of this decision will get; ids made by it derive from this number
     seq: int
+    #: random bytes from the shell, for what nobody may foresee; empty where chance plays no part
+    chance: bytes = b""
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -22,7 +22,7 @@ import msgspec
 from signaling.classroom.base import Command, Context, Event, Origin
 from signaling.classroom.errors import Rejected
 from signaling.classroom.hands import lowered
-from signaling.classroom.ids import ConnectionId, ParticipantId
+from signaling.classroom.ids import ConnectionId, Millis, ParticipantId
 from signaling.classroom.roles import Role
 from signaling.classroom.seats import Name, Participant, Person, seat_of
 from signaling.classroom.seats import Permissions as Permissions
@@ -59,6 +59,8 @@ class Disconnect(Command, frozen=True, kw_only=True, tag="disconnect"):
 
     connection: ConnectionId
     reason: Reason
+    #: the last life sign, where that was earlier than now (a silent connection, a crash)
+    seen: Millis | None = None
 
 
 class Leave(Command, frozen=True, kw_only=True, tag="leave"):
@@ -101,12 +103,16 @@ class ConnectionOpened(Event, frozen=True, kw_only=True, tag="connection_opened"
 
 
 class ConnectionClosed(Event, frozen=True, kw_only=True, tag="connection_closed"):
-    """A device of this person is gone. View: if last, present = false, where listed."""
+    """A device of this person is gone. View: if last, present = false, where listed.
+
+    seen is its last life sign, told if that was earlier than the event: attendance ends there.
+    """
 
     participant: ParticipantId
     connection: ConnectionId
     reason: Reason
     last: bool = False
+    seen: Millis | None = None
 
 
 class ParticipantAdmitted(Event, frozen=True, kw_only=True, tag="participant_admitted"):
@@ -228,7 +234,7 @@ def decide_disconnect(room: "Room", context: Context, command: Disconnect) -> li
         return []
     last = len(person.connections) == 1
     reason = command.reason[:MAX_REASON] or "closed"
-    gone = ConnectionClosed(participant=person.id, connection=command.connection, reason=reason, last=last)
+    gone = ConnectionClosed(participant=person.id, connection=command.connection, reason=reason, last=last, seen=command.seen)
     return [*(all_off(room, person) if last else []), gone]
 
 

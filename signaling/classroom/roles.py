@@ -37,19 +37,31 @@ class Capability(StrEnum):
     ANSWER_POLLS = "answer_polls"
     PUBLISH = "publish"  # microphone and camera, when on stage
     SHARE_SCREEN = "share_screen"
+    RUN_CHECKS = "run_checks"  # presence checks
+    ANSWER_CHECKS = "answer_checks"
+    SEE_ATTENDANCE = "see_attendance"  # of everybody: running checks, the report
+    OVERRIDE_ATTENDANCE = "override_attendance"
 
 
 _TRAINEE = frozenset(
-    {Capability.CHAT, Capability.RAISE_HAND, Capability.REACT, Capability.ANSWER_POLLS, Capability.PUBLISH, Capability.SHARE_SCREEN}
+    {
+        Capability.CHAT,
+        Capability.RAISE_HAND,
+        Capability.REACT,
+        Capability.ANSWER_POLLS,
+        Capability.PUBLISH,
+        Capability.SHARE_SCREEN,
+        Capability.ANSWER_CHECKS,
+    }
 )
-_ASSISTANT = frozenset(Capability) - {Capability.END_CLASS, Capability.ANSWER_POLLS, Capability.RAISE_HAND}
+_ASSISTANT = frozenset(Capability) - {Capability.END_CLASS, Capability.ANSWER_POLLS, Capability.RAISE_HAND, Capability.ANSWER_CHECKS}
 
 CAPABILITIES: Final[Mapping[Role, frozenset[Capability]]] = MappingProxyType(
     {
         Role.TRAINER: _ASSISTANT | {Capability.END_CLASS},
         Role.ASSISTANT: _ASSISTANT,
         Role.TRAINEE: _TRAINEE,
-        Role.INSPECTOR: frozenset({Capability.SEE_EVERYBODY, Capability.SEE_TALLIES}),
+        Role.INSPECTOR: frozenset({Capability.SEE_EVERYBODY, Capability.SEE_TALLIES, Capability.SEE_ATTENDANCE}),
     }
 )
 

@@ -14,10 +14,11 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from signaling.classroom import chat, hands, participants, polls, reactions, sanctions, session, stage, tracks
+from signaling.classroom import chat, hands, overrides, participants, polls, presence, reactions, sanctions, session, stage, tracks
 from signaling.classroom.base import Command, Context, Event, Origin
 from signaling.classroom.errors import Rejected
 from signaling.classroom.ids import Millis, OperationId, ParticipantId, SessionId
+from signaling.classroom.policies import STANDARD, UNSTAMPED, AttendancePolicy
 from signaling.classroom.roles import CAPABILITIES
 from signaling.classroom.roles import Capability as Can
 from signaling.classroom.seats import member
@@ -81,6 +82,10 @@ RULES: Final[Mapping[type[Command], Rule]] = MappingProxyType(
         sanctions.SetPermissions: _rule(sanctions.decide_permissions, Can.MODERATE_MEDIA),
         sanctions.Remove: _rule(sanctions.decide_remove, Can.REMOVE),
         sanctions.Unban: _rule(sanctions.decide_unban, Can.REMOVE),
+        presence.StartCheck: _rule(presence.decide_start, Can.RUN_CHECKS),
+        presence.ScheduleChecks: _rule(presence.decide_schedule, Can.RUN_CHECKS),
+        presence.AnswerCheck: _rule(presence.decide_answer, Can.ANSWER_CHECKS),
+        overrides.OverrideAttendance: _rule(overrides.decide_override, by="node"),
     }
 )
 
@@ -122,30 +127,62 @@ EVOLVERS: Final[Mapping[type[Event], Callable[[Room, int, Origin, Any], None]]] 
         sanctions.PermissionsChanged: sanctions.evolve_permissions,
         sanctions.ParticipantRemoved: sanctions.evolve_removed,
         sanctions.BanLifted: sanctions.evolve_lifted,
+        presence.CheckOpened: presence.evolve_opened,
+        presence.CheckAsked: presence.evolve_asked,
+        presence.CheckAnswered: presence.evolve_answered,
+        presence.ChecksScheduled: presence.evolve_scheduled,
+        overrides.AttendanceOverridden: overrides.evolve_overridden,
     }
 )
 
 #: what works after the end
-_AFTER_END: Final = frozenset({participants.Disconnect, participants.Leave})
+_AFTER_END: Final = frozenset({participants.Disconnect, participants.Leave, overrides.OverrideAttendance})
 #: what the node itself (no actor) may ask for
 _NODE: Final = frozenset(
-    {Can.END_CLASS, Can.RUN_CLASS, Can.ADMIT, Can.MODERATE_MEDIA, Can.REMOVE, Can.MANAGE_STAGE, Can.MANAGE_HANDS, Can.RUN_POLLS}
+    {
+        Can.END_CLASS,
+        Can.RUN_CLASS,
+        Can.ADMIT,
+        Can.MODERATE_MEDIA,
+        Can.REMOVE,
+        Can.MANAGE_STAGE,
+        Can.MANAGE_HANDS,
+        Can.RUN_POLLS,
+        Can.RUN_CHECKS,
+    }
 )
 
 
 def create(
-    session_id: SessionId, title: str, profile: Profile, settings: Settings | None = None, starts_at: Millis | None = None
+    session_id: SessionId,
+    title: str,
+    profile: Profile,
+    settings: Settings | None = None,
+    starts_at: Millis | None = None,
+    policy: AttendancePolicy = STANDARD,
 ) -> session.SessionCreated:
     """The event a class begins with; settings default to the profile's. Raises msgspec.ValidationError for an id or title out of bounds."""
     created = session.SessionCreated(
-        session=session_id, title=title, profile=profile, settings=settings or for_profile(profile), starts_at=starts_at
+        session=session_id,
+        title=title,
+        profile=profile,
+        settings=settings or for_profile(profile),
+        starts_at=starts_at,
+        policy=policy,
     )
     return msgspec.convert(msgspec.to_builtins(created), session.SessionCreated)
 
 
 def begin(event: session.SessionCreated) -> Room:
     """The empty room (seq 0) of a class about to evolve by its first event."""
-    return Room(id=event.session, title=event.title, profile=event.profile, settings=event.settings, starts_at=event.starts_at)
+    return Room(
+        id=event.session,
+        title=event.title,
+        profile=event.profile,
+        settings=event.settings,
+        starts_at=event.starts_at,
+        policy=event.policy or UNSTAMPED,
+    )
 
 
 def replay(entries: Iterable[tuple[int, Origin, Event]]) -> Room:

@@ -11,7 +11,7 @@ import msgspec
 
 from signaling.classroom.base import Context
 from signaling.classroom.errors import Rejected
-from signaling.classroom.ids import ConnectionId, Millis, OperationId, ParticipantId
+from signaling.classroom.ids import CheckId, ConnectionId, Millis, OperationId, ParticipantId
 from signaling.classroom.roles import STAFF, Role
 
 if TYPE_CHECKING:
@@ -50,6 +50,16 @@ class Person(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     permissions: Permissions = Permissions()
 
 
+class Asked(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The newest presence check one person was asked to answer."""
+
+    check: CheckId
+    nonce: str
+    at: Millis
+    until: Millis
+    answered: bool = False
+
+
 class Participant(msgspec.Struct, kw_only=True, omit_defaults=True):
     """State of one identity. `on_stage` is also true for admitted staff; `lane_since` is when (seq) the present lane was entered."""
 
@@ -68,6 +78,7 @@ class Participant(msgspec.Struct, kw_only=True, omit_defaults=True):
     chatted_at: Millis | None = None
     recent: dict[OperationId, int] = msgspec.field(default_factory=dict)
     lane_since: int = 0
+    asked: Asked | None = None
 
     @property
     def present(self) -> bool:
@@ -92,13 +103,19 @@ _SEAT_CODES: Final = {
 
 def member(room: "Room", context: Context) -> Participant:
     """The admitted, connected person who asks; raises Rejected otherwise."""
+    person = holder(room, context)
+    if not person.present:
+        raise Rejected("not_admitted")
+    return person
+
+
+def holder(room: "Room", context: Context) -> Participant:
+    """The admitted person who asks, connected or not; raises Rejected otherwise."""
     person = room.participants.get(context.actor) if context.actor is not None else None
     if person is None:
         raise Rejected("not_admitted")
     if person.seat is not Seat.ADMITTED:
         raise Rejected(_SEAT_CODES[person.seat])
-    if not person.present:
-        raise Rejected("not_admitted")
     return person
 
 

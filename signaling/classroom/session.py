@@ -16,6 +16,7 @@ from signaling.classroom import hands, polls, tracks
 from signaling.classroom.base import Command, Context, Event, Origin
 from signaling.classroom.errors import Rejected
 from signaling.classroom.ids import Millis, SessionId
+from signaling.classroom.policies import AttendancePolicy
 from signaling.classroom.settings import ChatMode as ChatMode
 from signaling.classroom.settings import Phase as Phase
 from signaling.classroom.settings import Profile as Profile
@@ -77,6 +78,8 @@ class SessionCreated(Event, frozen=True, kw_only=True, tag="session_created"):
     profile: Profile
     settings: Settings
     starts_at: Millis | None = None
+    #: rules of attendance; None in journals from before there were any
+    policy: AttendancePolicy | None = None
 
 
 class LobbyOpened(Event, frozen=True, kw_only=True, tag="lobby_opened"):

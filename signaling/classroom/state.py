@@ -8,7 +8,9 @@ import msgspec
 
 from signaling.classroom.chat import MessageView
 from signaling.classroom.ids import Millis, ParticipantId, PollId, SessionId
+from signaling.classroom.policies import UNSTAMPED, AttendancePolicy
 from signaling.classroom.polls import Poll
+from signaling.classroom.presence import Check
 from signaling.classroom.seats import Participant
 from signaling.classroom.settings import Phase, Profile, Settings
 
@@ -49,3 +51,9 @@ class Room(msgspec.Struct, kw_only=True):
     chat_characters: int = 0
     polls: dict[PollId, Poll] = msgspec.field(default_factory=dict)
     open_poll: PollId | None = None
+
+    #: rules of attendance, as stamped at creation
+    policy: AttendancePolicy = UNSTAMPED
+    #: the newest presence check, and when the next automatic one is due
+    check: Check | None = None
+    checks_at: Millis | None = None

@@ -10,7 +10,7 @@ staff. Somebody waiting or shut out sees title, phase and the own seat, in `part
 import msgspec
 
 from signaling.classroom.chat import MessageView as MessageView
-from signaling.classroom.ids import Millis, ParticipantId, PollId, SessionId
+from signaling.classroom.ids import CheckId, Millis, ParticipantId, PollId, SessionId
 from signaling.classroom.polls import PollState
 from signaling.classroom.roles import Role
 from signaling.classroom.seats import Permissions, Seat
@@ -64,6 +64,18 @@ class PollView(msgspec.Struct, frozen=True, kw_only=True):
     voters: int | None
 
 
+class CheckView(msgspec.Struct, frozen=True, kw_only=True):
+    """A presence check: the newest this person was asked (with the own nonce), or for staff and inspectors the newest of the class."""
+
+    id: CheckId
+    opened_at: Millis
+    until: Millis
+    nonce: str | None
+    mine: bool
+    asked: int | None
+    answered: list[ParticipantId] | None
+
+
 class RoomView(msgspec.Struct, frozen=True, kw_only=True):
     """The whole snapshot; `seq` is the journal number it stands at."""
 
@@ -82,3 +94,7 @@ class RoomView(msgspec.Struct, frozen=True, kw_only=True):
     #: staff only; banned also holds the declined
     waiting: list[ParticipantView]
     banned: list[ParticipantView]
+    #: over when its `until` has passed
+    check: CheckView | None = None
+    #: staff only: when the next automatic check is due
+    checks_at: Millis | None = None

@@ -13,11 +13,17 @@ ROOMS: Final = ("server", "signaling", "media", "moderation", "recording")
 
 #: pure files -> all they may import
 PURE: Final[dict[str, set[str]]] = {
-    "signaling/classroom/*.py": {"collections.abc", "enum", "types", "typing", "msgspec", "signaling.classroom"},
+    "signaling/classroom/*.py": {"collections.abc", "enum", "hashlib", "types", "typing", "msgspec", "signaling.classroom"},
     "signaling/messages.py": {"collections.abc", "sys", "typing", "msgspec", "signaling.classroom", "signaling.describe"},
+    "moderation/attendance.py": {"collections.abc", "dataclasses", "typing", "moderation", "signaling.classroom"},
+    "moderation/intervals.py": {"collections.abc", "typing"},
+    "moderation/presence_log.py": {"dataclasses", "typing", "signaling.classroom"},
     "moderation/names.py": {"collections.abc", "functools", "typing", "unicodedata", "confusable_homoglyphs"},
     "moderation/screening.py": {"collections.abc", "typing", "unicodedata"},
 }
+_DATA: Final = {"base64", "binascii", "collections.abc", "dataclasses", "datetime", "functools", "hashlib", "re", "types", "typing"}
+for _name in ("attended", "checks", "compare", "encode", "fold", "grammar", "merkle", "statements", "validate", "vocabulary"):
+    PURE[f"server/records/{_name}.py"] = _DATA | {"msgspec", "server.records", "signaling.classroom", "urllib.parse", "uuid"}
 #: third-party module -> the only files or folders that may import it
 FENCES: Final[dict[str, tuple[str, ...]]] = {
     "aiohttp": ("server/", "signaling/gateway.py", "signaling/transport.py"),
@@ -30,6 +36,7 @@ FENCES: Final[dict[str, tuple[str, ...]]] = {
     "prometheus_client": ("server/telemetry.py",),
     "redis": ("server/adapters/",),
     "socketio": (),
+    "xlsxwriter": ("server/sheets.py",),
     "pickle": (),
     "sqlite3": ("server/adapters/",),
 }

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from signaling import messages
-from signaling.classroom import chat, hands, participants, polls, reactions, sanctions, session, stage, tracks
+from signaling.classroom import chat, hands, participants, polls, presence, reactions, sanctions, session, stage, tracks
 from signaling.classroom import room as rooms
 from signaling.classroom.base import Command
 from signaling.classroom.errors import Rejected
@@ -132,6 +132,16 @@ class Classroom(RuleBasedStateMachine):
     @rule(which=classes, actor=people, device=st.integers(1, 2))
     def disconnects(self, which: int, actor: str, device: int) -> None:
         self.attempt(self.lessons[which], actor, participants.Disconnect(connection=f"{actor}-{device}", reason="lost"))
+
+    @rule(which=classes, actor=staff, on=st.none() | st.booleans())
+    def staff_checks_presence(self, which: int, actor: str, on: bool | None) -> None:
+        self.attempt(self.lessons[which], actor, presence.StartCheck() if on is None else presence.ScheduleChecks(on=on))
+
+    @rule(which=classes, actor=people, right=st.booleans(), whose=trainees)
+    def answers_a_check(self, which: int, actor: str, right: bool, whose: str) -> None:
+        person = self.lessons[which].room.participants.get(actor if right else whose)
+        if person is not None and person.asked is not None:
+            self.attempt(self.lessons[which], actor, presence.AnswerCheck(check=person.asked.check, nonce=person.asked.nonce))
 
     @rule(which=classes, actor=people)
     def leaves(self, which: int, actor: str) -> None:

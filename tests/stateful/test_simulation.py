@@ -12,9 +12,10 @@ from functools import lru_cache
 
 import pytest
 
-from signaling.classroom import chat, hands, participants, polls, reactions, sanctions, session, stage, tracks
+from signaling.classroom import chat, hands, overrides, participants, polls, presence, reactions, sanctions, session, stage, tracks
 from signaling.classroom.base import Command, Event, Origin
 from signaling.classroom.errors import CODES, Rejected
+from signaling.classroom.policies import AttendanceStatus
 from signaling.classroom.roles import Role
 from signaling.classroom.room import EVOLVERS
 from signaling.classroom.settings import ChatMode, Profile, Settings
@@ -71,6 +72,9 @@ class Player:
             (5, self.somebody_answers),
             (3, self.somebody_tries_anything),
             (3, self.a_client_sleeps_or_wakes),
+            (3, self.presence_is_checked),
+            (6, self.somebody_answers_the_check),
+            (1, self.staff_decides_about_attendance),
         ]
         self.random.choices([act for _, act in acts], [weight for weight, _ in acts])[0]()
 
@@ -212,6 +216,28 @@ class Player:
     def somebody_tries_anything(self) -> None:
         command = self.random.choice([self.own_command, self.command_on_somebody, self.command_on_the_class])()
         self.attempt(self.random.choice([*CREW, *TRAINEES, "person-nobody", None]), command)
+
+    def presence_is_checked(self) -> None:
+        window = self.random.choice([None, 10, 60])
+        command = self.random.choice([presence.StartCheck(window_s=window), presence.ScheduleChecks(on=self.random.random() < 0.7)])
+        self.attempt(self.staff(), command)
+        at = presence.due(self.lesson.room)
+        if at is not None and self.random.random() < 0.2:
+            self.lesson.now = max(self.lesson.now, at)
+            self.attempt(None, presence.StartCheck())
+
+    def somebody_answers_the_check(self) -> None:
+        who = self.random.choice(TRAINEES)
+        asked = self.lesson[who].asked if who in self.lesson.room.participants else None
+        check, nonce = (asked.check, asked.nonce) if asked is not None and self.random.random() < 0.8 else ("k1", "guess")
+        if self.random.random() < 0.1:
+            nonce = "wrong"
+        self.attempt(who, presence.AnswerCheck(check=check, nonce=nonce))
+
+    def staff_decides_about_attendance(self) -> None:
+        status = self.random.choice([None, *AttendanceStatus])
+        command = overrides.OverrideAttendance(participant=self.random.choice(TRAINEES), status=status, reason="seen in the room")
+        self.attempt(self.anybody(), command)
 
     def a_client_sleeps_or_wakes(self) -> None:
         self.random.choice([self.lesson.sleep, self.lesson.wake, self.lesson.wake])(self.anybody())

@@ -36,7 +36,7 @@ class Lesson:
         """Run a command; a resent operation causes nothing. Raises Rejected."""
         if actor is not None and op is not None and rooms.recent_op(self.room, actor, op) is not None:
             return []
-        events = rooms.decide(self.room, Context(actor=actor, now=self.now, seq=self.room.seq + 1), command)
+        events = rooms.decide(self.room, Context(actor=actor, now=self.now, seq=self.room.seq + 1, chance=b"lesson"), command)
         for event in events:
             self._record(Origin(at=self.now, by=actor, op=op), event)
         return events

@@ -7,13 +7,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from signaling.classroom import chat, hands, participants, polls, reactions, sanctions, session, stage, tracks
+from signaling.classroom import chat, hands, participants, polls, presence, reactions, sanctions, session, stage, tracks
 from signaling.classroom.base import Event
 from signaling.classroom.polls import PollState
 from signaling.classroom.roles import STAFF, Role
 from signaling.classroom.seats import Person, Seat
 from signaling.classroom.settings import Phase, Profile
-from signaling.classroom.view import MessageView, ParticipantView, PollView, RoomView
+from signaling.classroom.view import CheckView, MessageView, ParticipantView, PollView, RoomView
 
 MAX_MESSAGES = 500
 
@@ -111,6 +111,14 @@ def _apply(view: RoomView, at: int, by: str | None, event: Any) -> RoomView:
             return _polled(view, event.poll, state=PollState.CLOSED, **told)
         case polls.PollRevealed():
             return _polled(view, event.poll, revealed=True, tally=event.tally, voters=event.voters)
+        case presence.CheckOpened():
+            return replace(view, check=_check(event, at, asked=event.asked, answered=[]))
+        case presence.CheckAsked():
+            return replace(view, check=_check(event, at, nonce=event.nonce))
+        case presence.CheckAnswered():
+            return _answered(view, by, event.check)
+        case presence.ChecksScheduled():
+            return replace(view, checks_at=event.at)
         case participants.ParticipantLeft() | session.SessionCreated() | reactions.Reacted():
             return view
     raise AssertionError(f"the client has no rule for {event!r}")
@@ -205,6 +213,19 @@ def _poll(event: polls.PollCreated | polls.PollOpened, state: PollState, *, tall
         tally=[0] * len(event.options) if tallies else None,
         voters=0 if tallies else None,
     )
+
+
+def _check(event: presence.CheckOpened | presence.CheckAsked, at: int, **known: Any) -> CheckView:
+    fields = {"nonce": None, "mine": False, "asked": None, "answered": None, **known}
+    return CheckView(id=event.check, opened_at=at, until=event.until, **fields)
+
+
+def _answered(view: RoomView, by: str | None, id: str) -> RoomView:
+    check = view.check
+    if check is None or check.id != id or by is None:
+        return view
+    answered = [*check.answered, by] if check.answered is not None else None
+    return replace(view, check=replace(check, answered=answered, mine=check.mine or by == view.me))
 
 
 def _polled(view: RoomView, id: str, **changes: Any) -> RoomView:

@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from signaling import messages
-from signaling.classroom import audience, participants, polls, sanctions, session, stage
+from signaling.classroom import audience, overrides, participants, polls, presence, sanctions, session, stage
 from signaling.classroom import room as rooms
 from signaling.classroom.polls import PollState
 from signaling.classroom.roles import Role
@@ -142,7 +142,13 @@ def results_stay_hidden_until_revealed(lesson: ClassLesson) -> None:
 
 
 def after_the_end_people_only_leave(lesson: ClassLesson) -> None:
-    leaving = (participants.ConnectionClosed, participants.ParticipantLeft, stage.StageLeft, stage.MainChanged)
+    leaving = (
+        participants.ConnectionClosed,
+        participants.ParticipantLeft,
+        stage.StageLeft,
+        stage.MainChanged,
+        overrides.AttendanceOverridden,
+    )
     ended = False
     for _, _, event in lesson.journal:
         assert not ended or isinstance(event, leaving)
@@ -154,6 +160,29 @@ def trainers_and_inspectors_are_never_sanctioned(lesson: ClassLesson) -> None:
     for _, _, event in lesson.journal:
         if isinstance(event, sanctions.ParticipantRemoved):
             assert event.who.role not in (Role.TRAINER, Role.INSPECTOR)
+
+
+def checks_count_answers_of_those_asked_once_and_in_time(lesson: ClassLesson) -> None:
+    asked: dict[tuple[str, str | None], int] = {}
+    answered: set[tuple[str, str | None]] = set()
+    for _, origin, event in lesson.journal:
+        if isinstance(event, presence.CheckAsked):
+            asked[event.check, event.participant] = event.until
+        if isinstance(event, presence.CheckAnswered):
+            assert (event.check, origin.by) not in answered
+            assert origin.at <= asked[event.check, origin.by]
+            answered.add((event.check, origin.by))
+    check = lesson.room.check
+    if check is not None:
+        assert check.asked == sum(id == check.id for id, _ in asked)
+        assert sorted(check.answered) == sorted(str(by) for id, by in answered if id == check.id)
+
+
+def nobody_learns_the_nonce_of_another(lesson: ClassLesson) -> None:
+    nonces = {event.nonce: event.participant for _, _, event in lesson.journal if isinstance(event, presence.CheckAsked)}
+    for viewer, client in lesson.clients.items():
+        for check in (audience.view_for(lesson.room, viewer).check, client.view.check):
+            assert check is None or check.nonce is None or nonces[check.nonce] == viewer
 
 
 LAWS: Final = (
@@ -173,4 +202,6 @@ LAWS: Final = (
     results_stay_hidden_until_revealed,
     after_the_end_people_only_leave,
     trainers_and_inspectors_are_never_sanctioned,
+    checks_count_answers_of_those_asked_once_and_in_time,
+    nobody_learns_the_nonce_of_another,
 )

@@ -27,6 +27,16 @@ export const SCENES = [
   { name: "settings", at: "role=trainer&people=30", open: ["more", "settings"], widths: [1440, 390], dark: true },
   { name: "more-menu", at: "role=trainer&people=30", open: ["more"], widths: [1440, 390] },
   { name: "poll-new", at: "role=trainer&people=30&panel=polls", open: ["poll-new"], widths: [1440, 390] },
+  { name: "check-trainee", at: "role=trainee&people=30&check=open&own=1", dark: true, wait: 3000 },
+  { name: "check-trainer", at: "role=trainer&people=30&check=open", widths: [1440, 390] },
+  { name: "own-dialog", at: "role=trainee&people=30&own=1", open: ["more", "own"], widths: [1440, 390], wait: 600 },
+  { name: "report", at: "page=report&seat=boss", dark: true, wait: 300 },
+  { name: "report-person", at: "page=report&seat=boss", open: ["report-person"], widths: [1440, 390], wait: 300 },
+  { name: "report-override", at: "page=report&seat=boss", open: ["report-person", "report-override"], widths: [1440, 390], wait: 300 },
+  { name: "report-large", at: "page=report&session=large", widths: [1440, 390], wait: 300 },
+  { name: "report-soon", at: "page=report&session=soon", widths: [1440, 390], wait: 300 },
+  { name: "report-own", at: "page=report&session=denied&seat=pupil", widths: [1440, 390], wait: 300 },
+  { name: "report-broken", at: "page=report&session=broken", widths: [390], wait: 300, expected: "503" },
   { name: "operator", at: "page=operator", dark: true, wait: 2500 },
 ];
 
@@ -44,6 +54,8 @@ export function pictures() {
           theme,
           open: scene.open ?? [],
           wait: scene.wait ?? 0,
+          /** What the browser may complain about in this scene. */
+          expected: scene.expected,
         }));
       }),
     ),

@@ -3,6 +3,7 @@ import { createReadStream, existsSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { overview } from "./overview.mjs";
+import { own, report } from "./report.mjs";
 
 const TYPES = {
   ".html": "text/html; charset=utf-8",
@@ -40,10 +41,29 @@ const DEMO = {
 let polls = 0;
 const ANSWERS = { "/api/v1/demo": () => DEMO, "/api/v1/operator/overview": () => overview(polls++) };
 
+/** Attendance by class: "denied" refuses the report, so that the page shows the own record; "broken" fails. */
+function attendance(path) {
+  const found = /^\/api\/v1\/classes\/(\w+)\/attendance(\/own)?$/.exec(path);
+  if (!found) return null;
+  const [, session, mine] = found;
+  if (mine) return { status: 200, body: own(session) };
+  if (session === "denied") return { status: 403, body: { error: { code: "not_allowed", retry: "never" } } };
+  if (session === "broken") return { status: 503, body: { error: { code: "journal_unavailable", retry: "later" } } };
+  return { status: 200, body: report(session) };
+}
+
+const SEAT = { seat: "boss", session: "demo", title: "", profile: "small", phase: "ended", name: "王敏", role: "trainer" };
+
 export function serve(folder) {
   const server = createServer((request, response) => {
     const path = new URL(request.url, "http://localhost").pathname;
-    const answer = ANSWERS[path];
+    const told = attendance(path);
+    if (told) {
+      response.writeHead(told.status, { "content-type": "application/json" });
+      return response.end(JSON.stringify(told.body));
+    }
+    const seat = /^\/api\/v1\/seats\/(boss|pupil)$/.exec(path)?.[1];
+    const answer = seat ? () => ({ ...SEAT, seat, role: seat === "boss" ? "trainer" : "trainee" }) : ANSWERS[path];
     if (answer) {
       response.writeHead(200, { "content-type": "application/json" });
       return response.end(JSON.stringify(answer()));

@@ -226,7 +226,7 @@ def test_capabilities_of_a_view_are_the_roles() -> None:
     lesson = live()
     assert "end_class" in audience.view_for(lesson.room, "tom").capabilities
     assert "end_class" not in audience.view_for(lesson.room, "eve").capabilities
-    assert audience.view_for(lesson.room, "ivy").capabilities == ["see_everybody", "see_tallies"]
+    assert audience.view_for(lesson.room, "ivy").capabilities == ["see_attendance", "see_everybody", "see_tallies"]
 
 
 def test_newcomers_of_a_large_class_get_the_newest_hundred_messages_they_may_see() -> None:

@@ -4,7 +4,7 @@ from typing import Final
 
 import pytest
 
-from signaling.classroom import chat, hands, participants, polls, reactions, sanctions, session, stage, tracks
+from signaling.classroom import chat, hands, participants, polls, presence, reactions, sanctions, session, stage, tracks
 from signaling.classroom.base import Command
 from signaling.classroom.roles import Role
 from signaling.classroom.room import RULES
@@ -52,6 +52,9 @@ EXPECTED: Final[list[tuple[Command, str]]] = [
     (sanctions.SetPermissions(participant="bob", chat=False), "TA*"),
     (sanctions.Remove(participant="bob"), "TA*"),
     (sanctions.Unban(participant="bob"), "TA*"),
+    (presence.StartCheck(), "TA*"),
+    (presence.ScheduleChecks(on=True), "TA*"),
+    (presence.AnswerCheck(check="running", nonce="own"), "N"),
 ]
 ACTORS: Final = {"T": "tom", "A": "eve", "N": "ann", "I": "ivy", "*": None}
 #: the phase a command needs, where it is not a live class
@@ -74,6 +77,11 @@ def lesson_for(command: Command) -> tuple[Lesson, Command]:
         return lesson, type(command)(poll=draft, **({"choices": [0]} if isinstance(command, polls.AnswerPoll) else {}))
     if isinstance(command, chat.DeleteChat):
         return lesson, chat.DeleteChat(message=lesson.room.chat[-1].id)
+    if isinstance(command, presence.AnswerCheck):
+        lesson.do("tom", presence.StartCheck())
+        asked = lesson["ann"].asked
+        assert asked is not None
+        return lesson, presence.AnswerCheck(check=asked.check, nonce=asked.nonce)
     if isinstance(command, IN_A_BREAK):
         lesson.do("tom", session.TakeBreak(minutes=1))
     if isinstance(command, LOBBY):

@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,14 +15,17 @@ from signaling.classroom import room as classroom
 from signaling.classroom.base import Command, Origin
 from signaling.classroom.chat import PostChat
 from signaling.classroom.hands import HandRaised, LowerHand, RaiseHand
-from signaling.classroom.participants import Connect, Disconnect
+from signaling.classroom.participants import Connect, ConnectionClosed, Disconnect
+from signaling.classroom.policies import STANDARD
 from signaling.classroom.polls import CreatePoll
+from signaling.classroom.presence import CheckAsked, ScheduleChecks
 from signaling.classroom.roles import Role
 from signaling.classroom.session import EndClass, StartClass
 from signaling.classroom.settings import Profile
 from signaling.entries import Entry
 from signaling.messages import decode_event, encode_room
 from signaling.metrics import Counters
+from signaling.ports import Signs, Unavailable
 from signaling.runner import Reply, Runner
 from tests.support.journal import Fault, MemoryJournal
 from tests.support.node import NoScreen, QuietMedia
@@ -388,4 +392,73 @@ async def _faulty(acts: list[tuple[Any, ...]]) -> None:
         assert all(seq <= reply.seq for seq in found)
     assert encode_room(desk.runner.room) == desk.replayed()
     assert desk.told.known == len(log)
+    await desk.runner.stop()
+
+
+class Remembered:
+    """ports.LifeSigns of a node that crashed."""
+
+    def __init__(self, signs: Signs | None) -> None:
+        self.signs = signs
+
+    async def last(self, session: str) -> Signs | None:
+        """See ports.LifeSigns."""
+        return self.signs
+
+
+@pytest.mark.parametrize(
+    ("signs", "seen"),
+    [(Signs(at=2_000, silent={"ben-1": 1_900}), {"tina": 2_000, "ben": 1_900}), (None, {"tina": None, "ben": None})],
+    ids=["signs", "none"],
+)
+async def test_connections_left_open_by_a_crash_end_at_their_last_life_sign(signs: Signs | None, seen: dict[str, int | None]) -> None:
+    desk = await lesson()
+    again = Runner(
+        "c1", journal=desk.journal, media=desk.media, screen=NoScreen(), clock=lambda: 9_000, follower=desk.told, counters=desk.counters,
+        signs=Remembered(signs),
+    )  # fmt: skip
+    await again.start(None)
+    await again.stop()
+    closed = [event for record in desk.journal.records["c1"] if isinstance(event := decode_event(record.event), ConnectionClosed)]
+    assert {event.participant: event.seen for event in closed} == seen
+    assert {event.reason for event in closed} == {"recovered"}
+    await desk.runner.stop()
+
+
+async def test_a_class_whose_life_signs_cannot_be_read_is_not_woken_with_wrong_ones() -> None:
+    desk = await lesson()
+
+    class Away:
+        async def last(self, session: str) -> Signs | None:
+            raise Unavailable("away")
+
+    again = Runner(
+        "c1", journal=desk.journal, media=desk.media, screen=NoScreen(), clock=lambda: 9_000, follower=desk.told, counters=desk.counters,
+        signs=Away(),
+    )  # fmt: skip
+    with pytest.raises(Unavailable):
+        await again.start(None)
+    await desk.runner.stop()
+
+
+async def test_the_node_starts_presence_checks_by_itself_and_again_after_a_failed_append(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "_SETTLE_MS", 0)
+    desk = Desk()
+    now = [1_000]
+    desk.runner._clock = desk.runner._alarm._clock = lambda: now[0]
+    often = msgspec.structs.replace(STANDARD, check_every_s=1, check_jitter=0.0)
+    await desk.runner.start(classroom.create("c1", "Title", Profile.SMALL, policy=often))
+    await desk.enter("tina", Role.TRAINER)
+    await desk.enter("ben")
+    await desk.do("tina", StartClass())
+    assert (await desk.do("tina", ScheduleChecks(on=True))).error is None
+    assert desk.runner._alarm._timer is not None
+    now[0] += 1_000
+    desk.journal.faults = [Fault.REFUSE]
+    desk.runner._check_is_due()
+    async with asyncio.timeout(5):
+        while not any(isinstance(entry.event, CheckAsked) for entry in desk.told.entries):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert desk.journal.faults == []
+    assert desk.runner.room.checks_at == now[0] + 1_000
     await desk.runner.stop()

@@ -163,3 +163,28 @@ def test_other_upgrades_are_refused(headers: dict[str, str], query: str) -> None
     request = make_mocked_request("GET", f"/rt/?EIO=4&transport=websocket{query}", headers=GOOD | headers)
     with pytest.raises(Refused):
         check_upgrade(request)
+
+
+async def test_a_wheel_that_forgives_drops_only_after_as_many_pings_and_marks_the_silence() -> None:
+    wheel = Wheel(lambda alive, data: None, interval_s=0.25, missed=3)
+    slow, _ = opened()
+    wheel.add(slow)
+
+    def turn() -> None:
+        for _ in range(Wheel.SLOTS):
+            wheel._tick()
+            wheel.stop()
+
+    for _ in range(3):
+        turn()
+    for _ in range(3):
+        slow.feed_data(frame(1, b"3"))  # the answers come late, all at once
+    assert slow.closing_until is None
+    for _ in range(3):
+        turn()
+    assert not slow.silent
+    heard_at = slow.heard_at
+    turn()
+    assert slow.silent
+    assert slow.transport.aborted  # type: ignore[attr-defined]
+    assert slow.heard_at == heard_at

@@ -1,5 +1,5 @@
 /** States of a class that a server would send, from a nearly empty one to a large one. Fixed: no clock, no randomness. */
-import type { MessageView, ParticipantView, PollView, Role, RoomView, Settings } from "../../src/protocol/types";
+import type { CheckView, MessageView, ParticipantView, PollView, Role, RoomView, Settings } from "../../src/protocol/types";
 import type { ClassState } from "../../src/state/classroom";
 import { NOTHING_YET } from "../../src/state/classroom";
 
@@ -33,14 +33,14 @@ export const ALL_SETTINGS: Settings = {
 };
 
 const STAFF =
-  "end_class run_class admit moderate_media remove manage_stage manage_hands run_polls delete_chat chat_privately see_staff_chat see_waiting see_tallies see_everybody chat react publish share_screen".split(
+  "end_class run_class admit moderate_media remove manage_stage manage_hands run_polls run_checks see_attendance override_attendance delete_chat chat_privately see_staff_chat see_waiting see_tallies see_everybody chat react publish share_screen".split(
     " ",
   );
 export const CAPABILITIES: Record<Role, string[]> = {
   trainer: STAFF,
   assistant: STAFF.filter((each) => each !== "end_class"),
-  trainee: ["chat", "raise_hand", "react", "answer_polls", "publish", "share_screen"],
-  inspector: ["see_everybody", "see_tallies"],
+  trainee: ["chat", "raise_hand", "react", "answer_polls", "answer_checks", "publish", "share_screen"],
+  inspector: ["see_attendance", "see_everybody", "see_tallies"],
 };
 
 export interface Wish {
@@ -54,6 +54,8 @@ export interface Wish {
   hands: number;
   waiting: number;
   inspector: boolean;
+  check: "none" | "open" | "answered";
+  own: boolean;
   settings: Partial<Settings>;
 }
 
@@ -131,6 +133,22 @@ function poll(wish: Wish): PollView[] {
   ];
 }
 
+function check(wish: Wish, people: ParticipantView[], me: string): CheckView | null {
+  if (wish.check === "none") return null;
+  const trainees = people.filter((each) => each.role === "trainee" && each.present);
+  const answered = trainees.filter((_, i) => i % 7 !== 3).map((each) => each.id);
+  const overseer = wish.role !== "trainee";
+  return {
+    id: "k1",
+    opened_at: NOW - 18_000,
+    until: NOW + 42_000,
+    nonce: overseer ? null : "n",
+    mine: !overseer && wish.check === "answered" && me !== "",
+    asked: overseer ? trainees.length : null,
+    answered: overseer ? answered : null,
+  };
+}
+
 export function viewOf(wish: Wish): RoomView {
   const people = Array.from({ length: wish.people }, (_, i) =>
     person(i, i === 0 ? "trainer" : i === 1 && wish.people > 3 ? "assistant" : "trainee", wish),
@@ -171,7 +189,7 @@ export function viewOf(wish: Wish): RoomView {
   return {
     seq: 100,
     session: {
-      id: "demo",
+      id: wish.own ? "live" : "demo",
       title: words[wish.language].title,
       profile: wish.profile,
       phase: wish.phase,
@@ -201,6 +219,8 @@ export function viewOf(wish: Wish): RoomView {
         }))
       : [],
     banned: [],
+    check: check(wish, people, me),
+    checks_at: staff && wish.check !== "none" ? NOW + 11 * MINUTE : null,
   };
 }
 

@@ -18,6 +18,7 @@ import { setPrefs } from "../../src/ui/prefs";
 import { installDevices, portrait, slide } from "./devices";
 import { stateOf, viewOf, type Wish } from "./fixtures";
 
+const ReportPage = lazy(() => import("../../src/ui/report/ReportPage"));
 const OperatorPage = lazy(() => import("../../src/ui/operator/OperatorPage"));
 const query = new URLSearchParams(location.search);
 const get = (name: string, otherwise: string) => query.get(name) ?? otherwise;
@@ -36,6 +37,8 @@ function wish(): Wish {
     hands: Number(get("hands", "0")),
     waiting: Number(get("waiting", "0")),
     inspector: get("inspector", "0") === "1",
+    check: get("check", "none") as Wish["check"],
+    own: get("own", "0") === "1",
     settings: JSON.parse(get("settings", "{}")),
   };
 }
@@ -148,6 +151,12 @@ function page(): ReactNode {
       );
     case "refusal":
       return <Refusal code={get("code", "token_used")} />;
+    case "report":
+      return (
+        <Suspense fallback={null}>
+          <ReportPage session={get("session", "usual")} seat={query.get("seat")} />
+        </Suspense>
+      );
     case "operator":
       return (
         <Suspense fallback={null}>

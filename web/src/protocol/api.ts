@@ -1,6 +1,6 @@
 /** The HTTP calls of PROTOCOL.md section 1. Every failure is a Refused; `offline` when the node could not be reached. */
 import { Refused } from "./refused";
-import type { Phase, Problem, Profile, Role } from "./types";
+import type { AttendanceStatus, Phase, Problem, Profile, Role } from "./types";
 
 export interface SeatInfo {
   seat: string;
@@ -19,12 +19,87 @@ export interface DemoInfo {
   links: Record<string, string>;
 }
 
+export interface Policy {
+  id: string;
+  version: number;
+}
+
+export interface Segment {
+  start: number;
+  end: number;
+  bridged: boolean;
+  recovered: boolean;
+}
+
+/** One person's attendance; times in ms, `computed` by the rules, the rest as it counts. */
+export interface PersonAttendance {
+  participant: string;
+  name: string;
+  connected_ms: number;
+  delivered_ms: number;
+  bridged_ms: number;
+  ratio: number;
+  first_at: number | null;
+  last_at: number | null;
+  segments: Segment[];
+  checks_asked: number;
+  checks_answered: number;
+  computed: AttendanceStatus;
+  status: AttendanceStatus;
+  minutes: number;
+  hours: number;
+  override: { status: AttendanceStatus; minutes: number | null; reason: string; by: string; at: number } | null;
+}
+
+export interface Report {
+  session: string;
+  title: string;
+  now: number;
+  started_at: number | null;
+  ended_at: number | null;
+  countable_ms: number;
+  policy: Policy;
+  stamped: Policy;
+  policies: Policy[];
+  staff: string[];
+  idle: [number, number][];
+  /** [at, connected, with media] */
+  curve: [number, number, number][];
+  checks: { at: number; automatic: boolean; asked: number; answered: number }[];
+  people: PersonAttendance[];
+}
+
+export interface OwnAttendance {
+  now: number;
+  started_at: number | null;
+  ended_at: number | null;
+  countable_ms: number;
+  policy: Policy;
+  attendance: PersonAttendance | null;
+}
+
+export interface Decision {
+  status: AttendanceStatus | null;
+  minutes: number | null;
+  reason: string;
+  op: string;
+}
+
+/** Address of something about a class's attendance; `seat` picks one of several seats of this browser. */
+export function attendancePath(session: string, what: string, query: Record<string, string | number | null>): string {
+  const asked = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== null) asked.set(name, String(value));
+  const tail = asked.size > 0 ? `?${asked}` : "";
+  return `/classes/${encodeURIComponent(session)}/attendance${what}${tail}`;
+}
+
+export const PREFIX = "/api/v1";
 const TIMEOUT_MS = 12_000;
 
 async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
   let response: Response;
   try {
-    response = await fetch(`/api/v1${path}`, {
+    response = await fetch(PREFIX + path, {
       method,
       credentials: "same-origin",
       signal: AbortSignal.timeout(TIMEOUT_MS),
@@ -49,5 +124,10 @@ export const api = {
   networkCheck: (sdp: string) => call<{ sdp: string }>("POST", "/network-check", { sdp }),
   demo: () => call<DemoInfo>("GET", "/demo"),
   operatorLogin: (login: string) => call<void>("POST", "/operator", { login }),
+  report: (session: string, seat: string | null, policy: string | null) =>
+    call<Report>("GET", attendancePath(session, "", { seat, policy })),
+  ownAttendance: (session: string, seat: string | null) => call<OwnAttendance>("GET", attendancePath(session, "/own", { seat })),
+  overrideAttendance: (session: string, seat: string | null, participant: string, decision: Decision) =>
+    call<void>("POST", attendancePath(session, `/${encodeURIComponent(participant)}/override`, { seat }), decision),
   operatorOverview: () => call<Record<string, unknown>>("GET", "/operator/overview"),
 };

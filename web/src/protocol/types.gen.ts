@@ -30,6 +30,10 @@ export const ERROR_CODES = {
   poll_not_open: "never",
   poll_already_open: "later",
   bad_choice: "now",
+  no_such_check: "never",
+  wrong_nonce: "never",
+  check_over: "never",
+  check_running: "later",
   already_answered: "never",
   too_many: "later",
   bad_message: "never",
@@ -55,6 +59,7 @@ export type Seat = "waiting" | "admitted" | "declined" | "removed" | "banned";
 export type Channel = "everyone" | "staff" | "private";
 export type PollState = "draft" | "open" | "closed";
 export type Reaction = "thumbs_up" | "clap" | "heart" | "laugh" | "surprise" | "yes" | "no" | "slower" | "faster";
+export type AttendanceStatus = "present" | "late" | "left_early" | "absent" | "excused";
 
 /** The whole snapshot; `seq` is the journal number it stands at. */
 export interface RoomView {
@@ -72,6 +77,8 @@ export interface RoomView {
   polls: PollView[];
   waiting: ParticipantView[];
   banned: ParticipantView[];
+  check: CheckView | null;
+  checks_at: number | null;
 }
 
 /** The class itself. */
@@ -156,6 +163,17 @@ export interface PollView {
   voters: number | null;
 }
 
+/** A presence check: the newest this person was asked (with the own nonce), or for staff and inspectors the newest of the class. */
+export interface CheckView {
+  id: string;
+  opened_at: number;
+  until: number;
+  nonce: string | null;
+  mine: boolean;
+  asked: number | null;
+  answered: string[] | null;
+}
+
 /** One event as a viewer is told it; by is absent when the node itself acted. */
 export interface Entry {
   seq: number;
@@ -213,6 +231,28 @@ export interface SessionCreated {
   profile: Profile;
   settings: Settings;
   starts_at?: number | null;
+  policy?: AttendancePolicy | null;
+}
+
+/** One version of the rules. */
+export interface AttendancePolicy {
+  id: string;
+  version: number;
+  grace_s: number;
+  bridged_max_s: number;
+  late_s: number;
+  early_s: number;
+  absent_below: number;
+  check_every_s: number;
+  check_jitter: number;
+  check_window_s: number;
+  credits: Credit[];
+}
+
+/** From this many counted minutes on a class is worth this many study hours (学时). */
+export interface Credit {
+  minutes: number;
+  hours: number;
 }
 
 /** People may gather. View: phase = lobby. */
@@ -268,13 +308,14 @@ export interface ConnectionOpened {
   first?: boolean;
 }
 
-/** A device of this person is gone. View: if last, present = false, where listed. */
+/** A device of this person is gone. View: if last, present = false, where listed. seen is its last life sign, told if that was earlier than the event: attendance ends there. */
 export interface ConnectionClosed {
   type: "connection_closed";
   participant: string;
   connection: string;
   reason: string;
   last?: boolean;
+  seen?: number | null;
 }
 
 /** A waiting person is in; the person's own connections get a new snapshot. View: list `who` as admitted (append to stage if on_stage and trainee); remove from waiting. */
@@ -472,6 +513,45 @@ export interface ParticipantRemoved {
 export interface BanLifted {
   type: "ban_lifted";
   participant: string;
+}
+
+/** So many people were asked, until then; staff and inspectors only. View: check = this one, nonce = null, mine = false, answered = []. */
+export interface CheckOpened {
+  type: "check_opened";
+  check: string;
+  until: number;
+  asked: number;
+  automatic?: boolean;
+}
+
+/** One person is asked, told to that person only. View: check = this one, mine = false, asked and answered = null. */
+export interface CheckAsked {
+  type: "check_asked";
+  participant: string;
+  check: string;
+  nonce: string;
+  until: number;
+}
+
+/** An answer in time (by its author), told to staff, inspectors and the author. View: if it is the check shown: append the author to answered where that is not null; mine = true for the author. */
+export interface CheckAnswered {
+  type: "check_answered";
+  check: string;
+}
+
+/** When the next automatic check is due, null = never; staff only. View: checks_at = at. */
+export interface ChecksScheduled {
+  type: "checks_scheduled";
+  at?: number | null;
+}
+
+/** Staff decided about a person's attendance, or took that back; told to nobody in class. */
+export interface AttendanceOverridden {
+  type: "attendance_overridden";
+  participant: string;
+  status: AttendanceStatus | null;
+  reason: string;
+  minutes?: number | null;
 }
 
 /** Let people gather before the class starts. */
@@ -697,6 +777,25 @@ export interface Unban {
   participant: string;
 }
 
+/** Ask every trainee present to answer within some seconds (the policy's if absent). From the node itself: start the one that is due. */
+export interface StartCheck {
+  type: "start_check";
+  window_s?: number | null;
+}
+
+/** Let the node start checks at random times, or stop that. */
+export interface ScheduleChecks {
+  type: "schedule_checks";
+  on: boolean;
+}
+
+/** I am here. The nonce is the one this person was told with the check. */
+export interface AnswerCheck {
+  type: "answer_check";
+  check: string;
+  nonce: string;
+}
+
 /** Offer to send; answered with {sdp}. */
 export interface MediaPublish {
   type: "media_publish";
@@ -863,7 +962,12 @@ export type ClassEvent =
   | PollRevealed
   | PermissionsChanged
   | ParticipantRemoved
-  | BanLifted;
+  | BanLifted
+  | CheckOpened
+  | CheckAsked
+  | CheckAnswered
+  | ChecksScheduled
+  | AttendanceOverridden;
 
 export type Command =
   | OpenLobby
@@ -900,7 +1004,10 @@ export type Command =
   | StopScreenOf
   | SetPermissions
   | Remove
-  | Unban;
+  | Unban
+  | StartCheck
+  | ScheduleChecks
+  | AnswerCheck;
 
 export type Request =
   | MediaPublish

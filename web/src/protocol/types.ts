@@ -8,9 +8,11 @@ import type {
 } from "./types.gen";
 
 export type {
+  AttendanceStatus,
   Batch,
   Channel,
   ChatMode,
+  CheckView,
   ClassEvent,
   Command,
   Entry,

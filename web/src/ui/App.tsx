@@ -7,6 +7,7 @@ import { MessagePage } from "./parts/MessagePage";
 import { Toasts } from "./parts/Toasts";
 import { useRoute } from "./route";
 
+const ReportPage = lazy(() => import("./report/ReportPage"));
 const OperatorPage = lazy(() => import("./operator/OperatorPage"));
 
 /** The last resort: a defect shows a page that can be reloaded instead of nothing. */
@@ -53,6 +54,8 @@ function Page() {
       return <Join />;
     case "class":
       return <SeatPage key={route.seat} seat={route.seat} />;
+    case "report":
+      return <ReportPage key={route.session} session={route.session} seat={new URLSearchParams(location.search).get("seat")} />;
     case "operator":
       return <OperatorPage />;
     default:

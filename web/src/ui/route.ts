@@ -1,12 +1,20 @@
 /** Which page the address names; addresses are few enough for a table. */
 import { Store, useStore } from "../state/store";
 
-export type Route = { page: "home" } | { page: "join" } | { page: "class"; seat: string } | { page: "operator" } | { page: "lost" };
+export type Route =
+  | { page: "home" }
+  | { page: "join" }
+  | { page: "class"; seat: string }
+  | { page: "operator" }
+  | { page: "report"; session: string }
+  | { page: "lost" };
 
 export function parse(path: string): Route {
   if (path === "/" || path === "/index.html") return { page: "home" };
   if (path === "/join") return { page: "join" };
   if (path === "/operator") return { page: "operator" };
+  const report = /^\/report\/([A-Za-z0-9_-]{1,64})$/.exec(path)?.[1];
+  if (report) return { page: "report", session: report };
   const seat = /^\/class\/([A-Za-z0-9_-]{1,64})$/.exec(path)?.[1];
   return seat ? { page: "class", seat } : { page: "lost" };
 }
@@ -15,6 +23,9 @@ const here = new Store({ route: parse(location.pathname) });
 addEventListener("popstate", () => here.set({ route: parse(location.pathname) }));
 
 export const useRoute = () => useStore(here, (state) => state.route);
+
+/** The report of a class, as the seat of this browser that is named. */
+export const reportPath = (session: string, seat: string | null): string => `/report/${session}${seat ? `?seat=${seat}` : ""}`;
 
 /** The query (`?debug`) goes along. */
 export function go(path: string, replace = false): void {

@@ -16,6 +16,8 @@ const wish = (part: Partial<Wish> = {}): Wish => ({
   hands: 0,
   waiting: 0,
   inspector: false,
+  check: "none",
+  own: false,
   settings: {},
   ...part,
 });

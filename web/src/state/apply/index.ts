@@ -1,6 +1,7 @@
 /** `apply(view, entry)`: the view after one more event, as each event's "View:" says. Pure, never fails; what a later version adds changes nothing. */
 import type { Entry, RoomView, SessionView } from "../../protocol/types";
 import * as chat from "./chat";
+import * as checks from "./checks";
 import * as people from "./people";
 import * as polls from "./polls";
 
@@ -80,6 +81,14 @@ function step(view: RoomView, entry: Entry): RoomView {
       return polls.closed(view, event);
     case "poll_revealed":
       return polls.revealed(view, event);
+    case "check_opened":
+      return checks.opened(view, event, entry.at);
+    case "check_asked":
+      return checks.asked(view, event, entry.at);
+    case "check_answered":
+      return checks.answered(view, event, entry.by);
+    case "checks_scheduled":
+      return checks.scheduled(view, event);
     default:
       return view;
   }

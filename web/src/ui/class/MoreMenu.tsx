@@ -3,6 +3,8 @@ import { useTranslation } from "react-i18next";
 import { isStaff, may, me } from "../../state/select";
 import { shallow } from "../../state/store";
 import { type Action, ActionMenu } from "../parts/ActionMenu";
+import { reportPath } from "../route";
+import { useSeat } from "./checks/useOwn";
 import { useClassroom, useDesk, useView } from "./context";
 import { useControls } from "./controls";
 import { useNarrow } from "./stage/useNarrow";
@@ -16,6 +18,7 @@ export function MoreMenu({ trigger }: { trigger: ReactElement }) {
   const classroom = useClassroom();
   const narrow = useNarrow();
   const controls = useControls();
+  const seat = useSeat();
   const is = useView(
     (view) => ({
       staff: isStaff(view),
@@ -23,6 +26,11 @@ export function MoreMenu({ trigger }: { trigger: ReactElement }) {
       ends: may(view, "end_class"),
       mutes: may(view, "moderate_media"),
       polls: may(view, "run_polls"),
+      checks: may(view, "run_checks"),
+      automatic: view.checks_at !== null,
+      sees: may(view, "see_attendance"),
+      trainee: me(view)?.role === "trainee",
+      session: view.session.id,
       publishes: may(view, "publish"),
       phase: view.session.phase,
       staged: me(view)?.on_stage === true && !isStaff(view) && !view.session.settings.auto_stage,
@@ -44,6 +52,18 @@ export function MoreMenu({ trigger }: { trigger: ReactElement }) {
     run: controls.screen.press,
   });
   add(is.mutes, { id: "mute-all", label: t("more.muteAll"), icon: "micOff", run: () => void classroom.send({ type: "mute_all" }) });
+  add(is.checks && is.phase === "live", {
+    id: "check",
+    label: t("checks.start"),
+    icon: "check",
+    run: () => void classroom.send({ type: "start_check" }),
+  });
+  add(is.checks && is.phase !== "ended", {
+    id: "checks",
+    label: is.automatic ? t("checks.autoOff") : t("checks.autoOn"),
+    icon: "time",
+    run: () => void classroom.send({ type: "schedule_checks", on: !is.automatic }),
+  });
   if (is.runs && is.phase === "live") {
     for (const minutes of BREAKS) {
       add(true, {
@@ -61,6 +81,14 @@ export function MoreMenu({ trigger }: { trigger: ReactElement }) {
     run: () => void classroom.send({ type: "resume_class" }),
   });
   add(is.runs, { id: "settings", label: t("more.settings"), icon: "gear", run: () => desk.set({ dialog: "settings" }) });
+  // Where a phone has no room for it beside what runs the class, the page at the end leads there.
+  add(is.sees && !(narrow && is.runs), {
+    id: "report",
+    label: t("report.open"),
+    icon: "report",
+    run: () => void open(reportPath(is.session, seat), "_blank"),
+  });
+  add(is.trainee, { id: "own", label: t("own.open"), icon: "report", run: () => desk.set({ dialog: "own" }) });
   line();
   add(is.staged, { id: "leave-stage", label: t("bar.leaveStage"), icon: "exit", run: () => void classroom.send({ type: "leave_stage" }) });
   add(is.publishes, { id: "devices", label: t("more.devices"), icon: "cam", run: () => desk.set({ dialog: "devices" }) });

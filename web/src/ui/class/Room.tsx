@@ -3,6 +3,8 @@ import { useTranslation } from "react-i18next";
 import { keepAwake } from "../../media/wakelock";
 import { Banner } from "./Banner";
 import { Bar } from "./Bar";
+import { CheckCard, useAnswer } from "./checks/CheckCard";
+import { CheckCount } from "./checks/CheckCount";
 import { togglePanel, useDesk, useDeskState } from "./context";
 import { useControls } from "./controls";
 import { Dialogs } from "./dialogs/Dialogs";
@@ -18,6 +20,7 @@ export function Room() {
   const desk = useDesk();
   const side = useDeskState((state) => state.side);
   const controls = useControls();
+  const answerCheck = useAnswer();
   const press = (name: keyof typeof controls) => () => {
     const control = controls[name];
     if (control.shown && !control.blocked && !control.busy) control.press();
@@ -29,6 +32,7 @@ export function Room() {
     d: press("screen"),
     c: () => togglePanel(desk, "chat"),
     p: () => togglePanel(desk, "people"),
+    k: answerCheck,
     "?": () => desk.set({ dialog: "shortcuts" }),
   });
   useEffect(keepAwake, []);
@@ -37,8 +41,10 @@ export function Room() {
       <a className="btn skip" href="#tab-chat">
         {t("class.skip")}
       </a>
+      <CheckCard />
       <TopBar />
       <Banner />
+      <CheckCount />
       <main style={{ display: "contents" }}>
         <Stage />
         <Side />

@@ -4,6 +4,7 @@ import { shallow } from "../../state/store";
 import { Icon } from "../parts/Icon";
 import { clock, useNow } from "../parts/time";
 import { Connection } from "./Connection";
+import { OwnChip } from "./checks/OwnChip";
 import { useDesk, useView } from "./context";
 
 function Timer({ since }: { since: number }) {
@@ -62,6 +63,7 @@ export function TopBar() {
       ) : null}
       <div className="grow" />
       <span className="chip num hide-s">{t("common.people", { count: facts.present })}</span>
+      <OwnChip />
       <Connection />
       <button type="button" className="btn danger sm" onClick={() => desk.set({ dialog: "leave" })}>
         {t("class.leave")}

@@ -2,9 +2,9 @@ import { useEffect, useRef } from "react";
 import { useStore } from "../../state/store";
 import { prefs } from "../prefs";
 
-/** Whether a key press belongs to a field, a menu or a dialog rather than to the page. */
+/** Whether a key press belongs to a field, a menu or a dialog rather than to the page. What stands beside the page (`data-beside`) does not count. */
 export function isTyping(target: EventTarget | null): boolean {
-  if (!(target instanceof Element)) return false;
+  if (!(target instanceof Element) || target.closest("[data-beside]")) return false;
   return (
     target.closest(
       'input, textarea, select, [contenteditable="true"], [role="menu"], [role="dialog"], [role="alertdialog"], [role="listbox"]',

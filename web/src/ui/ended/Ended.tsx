@@ -1,12 +1,17 @@
 import { useTranslation } from "react-i18next";
+import { may } from "../../state/select";
+import { useSeat } from "../class/checks/useOwn";
 import { useClass } from "../class/context";
 import { MessagePage } from "../parts/MessagePage";
 import { clock, timeOfDay } from "../parts/time";
+import { reportPath } from "../route";
 
 /** The class is over: how long it was, and thanks. */
 export function Ended() {
   const { t, i18n } = useTranslation();
+  const seat = useSeat();
   const session = useClass((state) => state.view?.session ?? null);
+  const staff = useClass((state) => (state.view ? may(state.view, "see_attendance") : false));
   const started = session?.started_at ?? null;
   const ended = session?.ended_at ?? null;
   return (
@@ -25,6 +30,11 @@ export function Ended() {
       ) : null}
       <p className="xs muted">{t("ended.closeHint")}</p>
       <div className="acts">
+        {session ? (
+          <a className="btn primary" href={reportPath(session.id, seat)}>
+            {staff ? t("report.open") : t("own.open")}
+          </a>
+        ) : null}
         <a className="btn" href="/">
           {t("ended.home")}
         </a>

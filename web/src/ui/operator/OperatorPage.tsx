@@ -226,7 +226,9 @@ function Classes({ list, count }: { list: ClassRow[]; count: number }) {
               {list.map((each) => (
                 <tr key={each.session}>
                   <td className="el">
-                    <b>{each.title}</b>
+                    <a href={`/report/${each.session}`}>
+                      <b>{each.title}</b>
+                    </a>
                     <small>{each.session}</small>
                   </td>
                   <td>

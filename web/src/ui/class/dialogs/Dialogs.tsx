@@ -2,6 +2,7 @@ import { lazy, Suspense } from "react";
 import { useTranslation } from "react-i18next";
 import { may } from "../../../state/select";
 import { Confirm } from "../../parts/Modal";
+import { OwnDialog } from "../checks/OwnDialog";
 import { useClassroom, useDesk, useDeskState, useView } from "../context";
 import { PollComposer } from "./PollComposer";
 import { PrefsDialog } from "./PrefsDialog";
@@ -92,6 +93,7 @@ export function Dialogs() {
       {dialog === "prefs" ? <PrefsDialog /> : null}
       {dialog === "shortcuts" ? <ShortcutsDialog /> : null}
       {dialog === "poll" ? <PollComposer /> : null}
+      {dialog === "own" ? <OwnDialog /> : null}
       {dialog === "devices" ? (
         <Suspense fallback={null}>
           <DevicesDialog />

@@ -11,6 +11,7 @@ const SHEET = [
   ["C", "chat"],
   ["P", "people"],
   ["D", "share"],
+  ["K", "check"],
   ["?", "sheet"],
 ] as const;
 

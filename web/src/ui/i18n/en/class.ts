@@ -150,6 +150,7 @@ export const enClass = {
     hand: "Raise or lower hand",
     chat: "Chat",
     people: "People",
+    check: "Answer a presence check",
     share: "Share screen",
     sheet: "This sheet",
     off: "Shortcuts are off. Turn them on under “Appearance and language”.",

@@ -1,6 +1,7 @@
+import { enAttendance } from "./attendance";
 import { enClass } from "./class";
 import { enEntry } from "./entry";
 import { enRest } from "./rest";
 
 /** English catalogue; tests hold it to the keys of the Chinese one. */
-export const en = { ...enEntry, ...enClass, ...enRest };
+export const en = { ...enEntry, ...enClass, ...enRest, ...enAttendance };

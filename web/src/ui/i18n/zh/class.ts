@@ -149,6 +149,7 @@ export const zhClass = {
     hand: "举手 / 放下",
     chat: "聊天",
     people: "成员",
+    check: "应答签到",
     share: "共享屏幕",
     sheet: "显示这张表",
     off: "快捷键已关闭，可在“外观与语言”里打开。",

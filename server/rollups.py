@@ -1,0 +1,101 @@
+"""Attendance on its way to the records store: evaluated when a class is over, and again after every later decision of staff.
+
+An evaluation that says the same tells nothing, so repeating one is harmless. After a start the classes that ended in the last day and of
+which nothing was told are evaluated, which makes good what a crash between the end and the telling left out.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from moderation.attendance import Attendance, evaluate
+from server.attendance import Reader
+from server.records.attended import RollUp, Segment
+from server.records.handoff import HandOff
+from signaling.classroom.errors import Rejected
+from signaling.classroom.ids import SessionId
+from signaling.classroom.overrides import AttendanceOverridden
+from signaling.classroom.policies import AttendanceStatus
+from signaling.classroom.roles import Role
+from signaling.classroom.session import ClassEnded
+from signaling.classroom.settings import Phase
+from signaling.classroom.state import Room
+from signaling.entries import Entry
+from signaling.ports import Clock, Unavailable
+
+log = logging.getLogger("jiangtai.records")
+#: classes waiting to be evaluated; further ones are evaluated after the next start
+_WAITING: Final = 1_000
+_RETRY_S: Final = 30.0
+_DAY_MS: Final = 86_400_000
+
+
+class RollUps:
+    """Tells attendance from `run` on; `watch` the hub for classes to tell of."""
+
+    def __init__(self, reader: Reader, handoff: HandOff, clock: Clock) -> None:
+        self._reader = reader
+        self._handoff = handoff
+        self._clock = clock
+        self._waiting: dict[SessionId, None] = {}
+        self._wake = asyncio.Event()
+
+    def watch(self, session: SessionId, room: Room, entries: Sequence[Entry]) -> None:
+        """For the hub: these entries are durable."""
+        over = room.phase is Phase.ENDED
+        if over and any(isinstance(entry.event, ClassEnded | AttendanceOverridden) for entry in entries):
+            self._add(session)
+
+    async def run(self) -> None:
+        """Evaluate and tell, one class after the other, until cancelled."""
+        if self._handoff.projection is None:
+            return
+        for session in await self._handoff.outbox.unattended_since(self._clock() - _DAY_MS, _WAITING):
+            self._add(session)
+        while True:
+            while self._waiting:
+                session = next(iter(self._waiting))
+                try:
+                    await self.tell(session)
+                except Unavailable:
+                    await asyncio.sleep(_RETRY_S)
+                    continue
+                except Rejected:
+                    log.warning("attendance not told", extra={"session": session})
+                except Exception:
+                    log.exception("attendance not told", extra={"session": session})
+                self._waiting.pop(session, None)
+            self._wake.clear()
+            await self._wake.wait()
+
+    async def tell(self, session: SessionId) -> int:
+        """Evaluate a class and tell what is new; returns how many statements were made. Raises Rejected, Unavailable."""
+        async with self._reader.facts(session) as facts:
+            people = await asyncio.to_thread(evaluate, facts.log, now=self._clock(), delivered=facts.delivered)
+            seq = facts.log.seq
+        rollups = [rollup_of(one) for one in people if one.role is Role.TRAINEE]
+        return await self._handoff.attended(session, seq, self._clock(), rollups)
+
+    def _add(self, session: SessionId) -> None:
+        if len(self._waiting) < _WAITING:
+            self._waiting[session] = None
+            self._wake.set()
+
+
+def rollup_of(found: Attendance) -> RollUp:
+    """What the records store is told of an evaluation. Met: not absent."""
+    return RollUp(
+        participant=found.person,
+        minutes=found.minutes,
+        ratio=found.ratio,
+        met=found.status is not AttendanceStatus.ABSENT,
+        segments=tuple(Segment(start=one.start, end=one.end, bridged=one.bridged, recovered=one.recovered) for one in found.segments),
+        policy=found.policy_id,
+        policy_version=str(found.policy_version),
+        checks_asked=found.checks_asked,
+        checks_answered=found.checks_answered,
+        status=found.status,
+        computed=found.computed,
+        hours=found.hours,
+    )

@@ -1,0 +1,203 @@
+"""Events and their statements are one transaction: after any kill, any undone append, any restart, the outbox is what the log tells."""
+
+import asyncio
+import random
+import signal
+import sqlite3
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from server.adapters.sqlite_statements import StatementProjection
+from server.records.attended import RollUp
+from server.records.encode import drafts, finish
+from server.records.fold import ClassFold, Entry
+from server.records.statements import statement_id
+from signaling.messages import decode_event
+from signaling.ports import Fenced, Unavailable
+from tests.support.filled import Filled
+from tests.support.process import ROOT
+from tests.support.recorded import SITE, START, Log, everything
+
+
+async def told_by_the_log(filled: Filled) -> dict[str, bytes]:
+    """Statements made anew from every class's log."""
+    told: dict[str, bytes] = {}
+    sessions = await filled.database.read(lambda c: [row[0] for row in c.execute("SELECT DISTINCT session FROM record")])
+    for session in sessions:
+        fold = ClassFold(site=SITE, session=session)
+        async for record in filled.journal.read(session, 0, 1_000_000):
+            entry = Entry(seq=record.seq, at=record.at, by=record.by, event=decode_event(record.event))
+            for draft in drafts(fold, entry):
+                statement = finish(SITE, session, record.seq, draft, lambda who, session=session: SITE.stranger(session, who))
+                told[statement.id] = statement.body
+    return told
+
+
+async def hold(tmp_path: Path, kills: int) -> None:
+    path = tmp_path / "node.db"
+    for seed in range(kills):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.support.recorder", str(path), str(seed), stdout=asyncio.subprocess.PIPE, cwd=ROOT
+        )
+        assert process.stdout is not None
+        await asyncio.wait_for(process.stdout.readline(), 20)
+        await asyncio.sleep(random.uniform(0.05, 0.5))
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+        async with Filled(path, ("lrs", "hook")) as filled:
+            told = await told_by_the_log(filled)
+            assert await filled.bodies() == told
+            assert set(await filled.states("lrs")) == set(await filled.states("hook")) == set(told)
+    print(f"\n{kills} kills: {len(told)} statements, exactly those the log tells")
+    assert told
+
+
+async def test_after_every_kill_the_outbox_is_what_the_log_tells(tmp_path: Path) -> None:
+    await hold(tmp_path, 3)
+
+
+@pytest.mark.prove
+async def test_after_fifty_kills_the_outbox_is_what_the_log_tells(tmp_path: Path) -> None:
+    await hold(tmp_path, 50)
+
+
+async def test_an_undone_append_leaves_no_statement_and_no_memory(tmp_path: Path) -> None:
+    records = everything().records()
+    async with Filled(tmp_path / "node.db") as filled:
+        await filled.journal.append("class-1", 0, records[:10])
+        before = await filled.bodies()
+        with pytest.raises(Fenced):
+            await filled.journal.append("class-1", 5, records[5:8])
+
+        class Breaks:
+            def appended(self, connection: sqlite3.Connection, session: str, before: int, records: object) -> None:
+                raise Unavailable("the disk is full")
+
+        spoilt = type(filled.journal)(filled.database, (filled.projection, Breaks()))
+        with pytest.raises(Unavailable):
+            await spoilt.append("class-1", 10, records[10:20])
+        assert await filled.bodies() == before
+        assert await filled.journal.last_seq("class-1") == 10
+        await filled.journal.append("class-1", 10, records[10:])
+        assert await filled.bodies() == await told_by_the_log(filled)
+
+
+async def test_a_restart_in_the_middle_of_a_class_changes_nothing(tmp_path: Path) -> None:
+    records = everything().records()
+    for position, record in enumerate(records):
+        async with Filled(tmp_path / "node.db") as filled:
+            await filled.journal.append("class-1", position, [record])
+    async with Filled(tmp_path / "node.db") as filled:
+        assert await filled.bodies() == await told_by_the_log(filled)
+
+
+async def test_who_a_person_is_comes_from_the_seat_and_outlives_it(tmp_path: Path) -> None:
+    async with Filled(tmp_path / "node.db") as filled:
+
+        def seat(connection: sqlite3.Connection) -> None:
+            row = ("s", bytes(32), "class-1", "ann", "https://lms.example", "u-7", "Ann", "trainee", 0, 0, 1)
+            connection.execute("INSERT INTO seat VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            connection.execute("DELETE FROM seat")
+
+        await filled.database.write(seat)
+        log = Log()
+        log.join("ann")
+        await filled.append(log)
+        body = b"".join((await filled.bodies()).values())
+        assert b'"account":{"homePage":"https://lms.example","name":"u-7"}' in body
+        assert b"Ann" not in body
+
+
+async def test_a_class_opted_out_tells_nothing_and_may_come_back(tmp_path: Path) -> None:
+    records = everything().records()
+    async with Filled(tmp_path / "node.db") as filled:
+        await filled.outbox.tell("class-1", wanted=False)
+        await filled.journal.append("class-1", 0, records[:10])
+        assert await filled.bodies() == {}
+        await filled.outbox.tell("class-1", wanted=True)
+        await filled.journal.append("class-1", 10, records[10:])
+        told = await told_by_the_log(filled)
+        some = await filled.bodies()
+        assert some.items() < told.items()
+        assert await filled.outbox.backfill(filled.projection, "class-1") == len(told) - len(some)
+        assert await filled.bodies() == told
+        assert await filled.outbox.backfill(filled.projection, "class-1") == 0
+
+
+async def test_telemetry_alone_is_shed_and_counted(tmp_path: Path) -> None:
+    async with Filled(tmp_path / "node.db") as filled:
+        projection = StatementProjection(SITE, ("lrs",), shed=lambda: True)
+        journal = type(filled.journal)(filled.database, (projection,))
+        await journal.append("class-1", 0, everything().records())
+        told = await told_by_the_log(filled)
+        kept = await filled.bodies()
+        shed = {id: body for id, body in told.items() if id not in kept}
+        assert projection.shed == len(shed) == 7
+        assert not any(word in body for body in shed.values() for word in (b"/join", b"leave", b"answered", b"asked", b"posted", b"1F590"))
+        assert await filled.outbox.backfill(filled.projection, "class-1") == len(shed)
+
+
+async def test_an_event_the_encoder_cannot_take_does_not_stop_the_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = everything().records()
+    with monkeypatch.context() as broken:
+        broken.setattr("server.records.encode.timestamp", lambda at: 1 / 0)
+        async with Filled(tmp_path / "node.db") as filled:
+            await filled.journal.append("class-1", 0, records)
+            assert await filled.journal.last_seq("class-1") == len(records)
+            assert filled.projection.failures > 0
+            assert await filled.bodies() == {}
+    async with Filled(tmp_path / "node.db") as filled:
+        await filled.outbox.backfill(filled.projection, "class-1")
+        assert await filled.bodies() == await told_by_the_log(filled)
+
+
+async def test_a_statement_that_is_not_valid_is_kept_and_not_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.records.fold.duration", lambda milliseconds: "PT2")
+    async with Filled(tmp_path / "node.db") as filled:
+        await filled.journal.append("class-1", 0, everything().records())
+        states = await filled.states()
+        assert len(states) == len(await told_by_the_log(filled))
+        letters = await filled.outbox.dead(after=0, limit=100)
+        assert len(letters) == list(states.values()).count(2) == filled.projection.quarantined > 0
+        assert letters[0].answer == ".result.duration: must be a duration"
+        good = await filled.outbox.feed(after=0, limit=500)
+        assert len(good) == len(states) - len(letters)
+
+
+async def test_acknowledged_statements_are_pruned_and_can_be_made_again(tmp_path: Path) -> None:
+    async with Filled(tmp_path / "node.db") as filled:
+        await filled.append(everything())
+        told = await filled.bodies()
+        await filled.database.write(lambda c: c.execute("UPDATE delivery SET state = 1 WHERE statement > 3").rowcount)
+        assert await filled.outbox.prune(1 << 60) == len(told) - 3
+        assert len(await filled.states()) == 3
+        await filled.outbox.backfill(filled.projection, "class-1")
+        assert await filled.bodies() == told
+
+
+async def test_one_spelling_for_ever(tmp_path: Path) -> None:
+    async with Filled(tmp_path / "node.db") as filled:
+        await filled.append(everything())
+        with pytest.raises(Unavailable, match="one spelling"):
+            await filled.database.write(lambda c: c.execute("UPDATE statement SET body = x'00'"))
+        assert statement_id(SITE, "class-1", 3, "initialized") in await filled.bodies()
+
+
+async def test_roll_ups_are_told_once_and_replaced_when_they_differ(tmp_path: Path) -> None:
+    rollup = RollUp(participant="ann", minutes=40, ratio=0.9, met=True, segments=(), policy="default", policy_version="1")
+    other = msgspec.structs.replace(rollup, participant="bob")
+    async with Filled(tmp_path / "node.db") as filled:
+        tell = filled.outbox.attended
+        assert await tell(filled.projection, "class-1", 50, START, [rollup, other]) == 2
+        assert await tell(filled.projection, "class-1", 51, START + 1, [rollup, other]) == 0
+        better = msgspec.structs.replace(rollup, minutes=45)
+        assert await tell(filled.projection, "class-1", 52, START + 2, [better, other]) == 2
+        assert await tell(filled.projection, "class-1", 52, START + 2, [better, other]) == 0
+        kinds = [msgspec.json.decode(body)["verb"]["display"]["en"] for body in (await filled.bodies()).values()]
+        assert kinds == ["attended", "attended", "voided", "attended"]
+        assert filled.projection.quarantined == 0
+        await filled.outbox.tell("class-2", wanted=False)
+        assert await tell(filled.projection, "class-2", 5, START, [rollup]) == 0
