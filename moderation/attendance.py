@@ -202,12 +202,19 @@ def hours_for(policy: AttendancePolicy, minutes: int) -> float:
 
 
 def _stretches(frame: _Frame, person: PersonLog) -> list[_Stretch]:
-    """The person's stays within the class, overlapping ones as one; who stays longest tells how it ended."""
+    """The person's stays within the class, overlapping ones as one; who stays longest tells how it ended.
+
+    A stay without length, as one that a crash cut off at once, counts nothing, but a gap may begin or end at it.
+    """
     stays = [(stay.start, stay.end if stay.end is not None else frame.end, stay.final, stay.recovered) for stay in person.stays]
     stays += [(since, frame.end, False, False) for since in person.open.values() if since is not None]
-    clipped = [_Stretch(max(start, frame.start), min(end, frame.end), final, lost) for start, end, final, lost in stays]
+    clipped = [
+        _Stretch(max(start, frame.start), min(end, frame.end), final, lost)
+        for start, end, final, lost in stays
+        if start < frame.end and end > frame.start
+    ]
     merged: list[_Stretch] = []
-    for one in sorted(one for one in clipped if one.start < one.end):
+    for one in sorted(one for one in clipped if one.start <= one.end):
         last = merged[-1] if merged else None
         if last is None or one.start > last.end:
             merged.append(one)

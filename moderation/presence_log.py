@@ -3,7 +3,7 @@
 - A stay is one connection of one person while admitted: it begins when the connection is journaled or its person is let in, whichever is
   later, and ends when it closes, at its last life sign if the journal tells one, or when its person is sent out. Waiting is no stay.
 - A connection found open after a crash was closed as `recovered`: its stay ends at the last life sign, or where there is none at the last
-  entry before the crash; from there to the entry that closed it the class stood still (an outage).
+  entry before the crash. From the last sign of anybody to the entries that closed them the class stood still (an outage).
 - Times never go back: an entry older than the one before it, as after a clock was set back, counts as simultaneous with it.
 """
 
@@ -96,6 +96,8 @@ class PresenceLog:
         self.checks: dict[CheckId, CheckLog] = {}
         self._now: Millis = 0
         self._alive_at: Millis = 0
+        #: whether the entries since the last other one close what a crash left open
+        self._recovering = False
 
     def feed(self, seq: int, at: Millis, by: ParticipantId | None, event: Event) -> None:
         """Take in the next entry; one that is known already changes nothing."""
@@ -105,7 +107,7 @@ class PresenceLog:
         self._take(self._now, by, event)
         recovered = isinstance(event, ConnectionClosed) and event.reason == "recovered"
         if not recovered and not isinstance(event, _CONSEQUENCES):
-            self._alive_at = self._now
+            self._alive_at, self._recovering = self._now, False
 
     def _take(self, at: Millis, by: ParticipantId | None, event: Event) -> None:
         match event:
@@ -174,9 +176,16 @@ class PresenceLog:
         seen = event.seen if event.seen is not None else self._alive_at if recovered else at
         end = min(max(seen, since or 0), at)
         if recovered:
-            self.outages.append((min(max(seen, self._alive_at), at), at))
+            self._outage(min(max(seen, self._alive_at), at), at)
         if since is not None:
             person.stays.append(Stay(start=since, end=end, final=event.reason in _FOR_GOOD, recovered=recovered))
+
+    def _outage(self, since: Millis, until: Millis) -> None:
+        """The node was gone until now; of all connections closed for one crash the one heard last tells since when."""
+        if self._recovering:
+            since = max(since, self.outages.pop()[0])
+        self.outages.append((since, until))
+        self._recovering = True
 
     def _sent_out(self, at: Millis, participant: ParticipantId) -> None:
         person = self.people.get(participant)

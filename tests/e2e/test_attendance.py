@@ -111,3 +111,15 @@ async def test_the_report_shows_it_takes_a_correction_and_gives_sheets(crome: Ch
     await cy.page.click("a", "My attendance")
     await cy.see("Corrected by Ann: ill, told before")
     await cy.miss("Bo")
+
+
+async def test_media_that_arrives_is_counted_for_who_watches(crome: Chromium, node: DemoNode) -> None:
+    ann = await enter(crome, node, "trainer", "Ann", camera=True)
+    bo = await enter(crome, node, "trainee", "Bo")
+    await ann.start_class()
+    await bo.first_picture()
+    seat = await bo.page.run("() => location.pathname.split('/').pop()")
+    session = (await bo.page.run("(seat) => fetch(`/api/v1/seats/${seat}`).then((r) => r.json())", seat))["session"]
+    address = f"/api/v1/classes/{session}/attendance/own?seat={seat}"
+    delivered = f"fetch('{address}').then((r) => r.json()).then((own) => own.attendance.delivered_ms)"
+    assert await bo.page.until(delivered, limit=30) > 0

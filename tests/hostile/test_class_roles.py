@@ -30,7 +30,7 @@ def orders(target: str, poll: str, message: str) -> dict[str, dict[str, Any]]:
     """Every command a client may send to a class, each complete and each aimed at this person where it aims at somebody."""
     known: dict[str, Any] = {
         "participant": target, "participants": [target], "poll": poll, "message": message, "minutes": 5, "text": "order!", "on": True,
-        "reaction": "clap", "question": "Q?", "options": ["a", "b"], "choices": [0],
+        "reaction": "clap", "question": "Q?", "options": ["a", "b"], "choices": [0], "check": "k1", "nonce": "n",
     }  # fmt: skip
     further = {
         "change_settings": {"frozen": True, "chat": "off", "locked": True},
@@ -55,10 +55,10 @@ def test_the_commands_a_trainee_must_never_give_are_as_written_here() -> None:
     orders_of_staff = {
         "open_lobby", "start_class", "take_break", "resume_class", "end_class", "change_settings", "admit", "decline", "bring_on_stage",
         "take_off_stage", "set_main", "lower_all_hands", "create_poll", "open_poll", "close_poll", "reveal_poll", "mute", "mute_all",
-        "stop_camera", "stop_screen_of", "set_permissions", "remove", "unban",
+        "stop_camera", "stop_screen_of", "set_permissions", "remove", "unban", "start_check", "schedule_checks",
     }  # fmt: skip
     assert forbidden(Role.TRAINEE) == orders_of_staff
-    assert forbidden(Role.ASSISTANT) == {"end_class", "raise_hand", "answer_poll"}
+    assert forbidden(Role.ASSISTANT) == {"end_class", "raise_hand", "answer_poll", "answer_check"}
     assert forbidden(Role.INSPECTOR) == {str(c.__struct_config__.tag) for c, rule in RULES.items() if rule.by == "member"}
 
 

@@ -175,6 +175,38 @@ def test_a_crash_closes_at_the_last_life_sign_and_the_outage_counts_for_nobody()
     assert bob.connected_ms == 20 * MINUTE
 
 
+def test_who_was_silent_before_a_crash_takes_no_time_from_the_others() -> None:
+    lesson = begun()
+    lesson.join("ann")
+    lesson.join("bob")
+    wait(lesson, 20)
+    seen = {"bob": lesson.now - 40_000, "tom": lesson.now, "ann": lesson.now - 30_000}
+    wait(lesson, 5)
+    for who, at in seen.items():
+        lesson.do(who, Disconnect(connection=f"{who}-1", reason="recovered", seen=at))
+    lesson.join("tom", Role.TRAINER, connection="back")
+    over(lesson, 10)
+    assert of(lesson, "tom").ratio == 1.0
+    assert of(lesson, "tom").connected_ms == 30 * MINUTE
+    assert of(lesson, "ann").connected_ms == 20 * MINUTE - 30_000
+    assert of(lesson, "bob").connected_ms == 20 * MINUTE - 40_000
+
+
+def test_who_had_just_come_when_the_node_died_is_bridged_like_everybody() -> None:
+    lesson = begun()
+    wait(lesson, 20)
+    lesson.join("ann")
+    seen = lesson.now
+    lesson.pass_seconds(4)
+    for who in ("tom", "ann"):
+        lesson.do(who, Disconnect(connection=f"{who}-1", reason="recovered", seen=seen))
+    lesson.pass_seconds(15)
+    lesson.join("tom", Role.TRAINER, connection="back")
+    lesson.join("ann", connection="back")
+    over(lesson, 10)
+    assert of(lesson, "ann").connected_ms == 10 * MINUTE + 15_000
+
+
 def test_a_crash_without_life_signs_closes_at_the_last_entry_before_it() -> None:
     lesson = begun()
     lesson.join("ann")
