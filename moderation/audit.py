@@ -15,6 +15,7 @@ from signaling.classroom.chat import ChatDeleted
 from signaling.classroom.hands import AllHandsLowered, HandLowered
 from signaling.classroom.ids import Millis, ParticipantId
 from signaling.classroom.participants import NameFlagged, ParticipantAdmitted, ParticipantDeclined, ParticipantJoined, RoleChanged
+from signaling.classroom.recording import LeftOutChanged, RecordingStarted, RecordingStopped
 from signaling.classroom.sanctions import BanLifted, ParticipantRemoved, PermissionsChanged
 from signaling.classroom.session import BreakStarted, ClassEnded, ClassResumed, ClassStarted, LobbyOpened, SessionCreated, SettingsChanged
 from signaling.classroom.stage import MainChanged, StageJoined, StageLeft
@@ -41,6 +42,9 @@ ALWAYS: Final[frozenset[type[Event]]] = frozenset(
         MainChanged,
         AllHandsLowered,
         ChatDeleted,
+        RecordingStarted,
+        RecordingStopped,
+        LeftOutChanged,
     }
 )
 #: told when done to somebody else

@@ -8,6 +8,7 @@ to explicit participants beside them. Rules:
 - Who waits sees phases and the own seat; who is shut out only the own seat. Who waits is known to staff alone.
 - Staff chat is seen by staff and the author, a private message by its two ends; inspectors see neither.
 - Drafts of polls are seen by staff, an answer by its author, results by staff and inspectors before the reveal. Reactions go to nobody.
+- That the class is recorded is told to everybody, also to who waits; who is left out of it to staff, inspectors and that person.
 - Permissions of a person are told to staff, inspectors and that person; operation ids and name likenesses to nobody.
 
 When a person's lane or role changes (`relocated`) the client gets a new snapshot, and no resume reaches back before it (`can_resume`).
@@ -19,7 +20,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
-from signaling.classroom import chat, hands, participants, polls, reactions, sanctions, session, stage, tracks
+from signaling.classroom import chat, hands, participants, polls, reactions, recording, sanctions, session, stage, tracks
 from signaling.classroom.base import Event, Origin
 from signaling.classroom.chat import MAX_MESSAGES, Channel, may_see
 from signaling.classroom.ids import ParticipantId
@@ -156,7 +157,7 @@ def _removed(room: Room, origin: Origin, event: sanctions.ParticipantRemoved) ->
     return _inside_or_overseers(room, event.participant, featured=event.who.role is not Role.TRAINEE)
 
 
-def _permissions(room: Room, origin: Origin, event: sanctions.PermissionsChanged) -> Audience:
+def _permissions(room: Room, origin: Origin, event: sanctions.PermissionsChanged | recording.LeftOutChanged) -> Audience:
     return Audience(_OVERSEERS, (event.participant,))
 
 
@@ -221,6 +222,9 @@ _AUDIENCES: Final[Mapping[type[Event], Callable[[Room, Origin, Any], Audience]]]
         sanctions.PermissionsChanged: _permissions,
         sanctions.ParticipantRemoved: _removed,
         sanctions.BanLifted: _staff,
+        recording.RecordingStarted: _phase,
+        recording.RecordingStopped: _phase,
+        recording.LeftOutChanged: _permissions,
     }
 )
 
@@ -293,6 +297,7 @@ def _inside(room: Room, me: Participant) -> RoomView:
         polls=[_poll(me, poll) for poll in room.polls.values() if poll.state is not PollState.DRAFT or can(me.role, Capability.RUN_POLLS)],
         waiting=[_person(room, room.participants[id]) for id in room.waiting] if sees_waiting else [],
         banned=[_person(room, room.participants[id]) for id in room.barred] if sees_waiting else [],
+        left_out=[id for id in room.left_out if oversees or id == me.id],
     )
 
 
@@ -341,6 +346,7 @@ def _session(room: Room, *, inside: bool) -> SessionView:
         started_at=room.started_at,
         break_until=room.break_until,
         ended_at=room.ended_at,
+        recorded_since=room.recording.since if room.recording is not None else None,
     )
 
 

@@ -37,6 +37,7 @@ class Capability(StrEnum):
     ANSWER_POLLS = "answer_polls"
     PUBLISH = "publish"  # microphone and camera, when on stage
     SHARE_SCREEN = "share_screen"
+    RECORD = "record"  # start and stop the recording, leave people out
 
 
 _TRAINEE = frozenset(

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from signaling.classroom import chat, hands, participants, polls, reactions, sanctions, session, stage, tracks
+from signaling.classroom import chat, hands, participants, polls, reactions, recording, sanctions, session, stage, tracks
 from signaling.classroom.base import Command, Context, Event, Origin
 from signaling.classroom.errors import Rejected
 from signaling.classroom.ids import Millis, OperationId, ParticipantId, SessionId
@@ -81,6 +81,9 @@ RULES: Final[Mapping[type[Command], Rule]] = MappingProxyType(
         sanctions.SetPermissions: _rule(sanctions.decide_permissions, Can.MODERATE_MEDIA),
         sanctions.Remove: _rule(sanctions.decide_remove, Can.REMOVE),
         sanctions.Unban: _rule(sanctions.decide_unban, Can.REMOVE),
+        recording.StartRecording: _rule(recording.decide_start, Can.RECORD),
+        recording.StopRecording: _rule(recording.decide_stop, Can.RECORD),
+        recording.LeaveOut: _rule(recording.decide_leave_out, Can.RECORD),
     }
 )
 
@@ -122,6 +125,9 @@ EVOLVERS: Final[Mapping[type[Event], Callable[[Room, int, Origin, Any], None]]] 
         sanctions.PermissionsChanged: sanctions.evolve_permissions,
         sanctions.ParticipantRemoved: sanctions.evolve_removed,
         sanctions.BanLifted: sanctions.evolve_lifted,
+        recording.RecordingStarted: recording.evolve_started,
+        recording.RecordingStopped: recording.evolve_stopped,
+        recording.LeftOutChanged: recording.evolve_left_out,
     }
 )
 
@@ -130,6 +136,7 @@ _AFTER_END: Final = frozenset({participants.Disconnect, participants.Leave})
 #: what the node itself (no actor) may ask for
 _NODE: Final = frozenset(
     {Can.END_CLASS, Can.RUN_CLASS, Can.ADMIT, Can.MODERATE_MEDIA, Can.REMOVE, Can.MANAGE_STAGE, Can.MANAGE_HANDS, Can.RUN_POLLS}
+    | {Can.RECORD}
 )
 
 

@@ -9,6 +9,7 @@ import msgspec
 from signaling.classroom.chat import MessageView
 from signaling.classroom.ids import Millis, ParticipantId, PollId, SessionId
 from signaling.classroom.polls import Poll
+from signaling.classroom.recording import Recording
 from signaling.classroom.seats import Participant
 from signaling.classroom.settings import Phase, Profile, Settings
 
@@ -49,3 +50,7 @@ class Room(msgspec.Struct, kw_only=True):
     chat_characters: int = 0
     polls: dict[PollId, Poll] = msgspec.field(default_factory=dict)
     open_poll: PollId | None = None
+
+    recording: Recording | None = None
+    #: people left out of recordings
+    left_out: list[ParticipantId] = msgspec.field(default_factory=list)

@@ -4,7 +4,7 @@ from typing import Final
 
 import pytest
 
-from signaling.classroom import chat, hands, participants, polls, reactions, sanctions, session, stage, tracks
+from signaling.classroom import chat, hands, participants, polls, reactions, recording, sanctions, session, stage, tracks
 from signaling.classroom.base import Command
 from signaling.classroom.roles import Role
 from signaling.classroom.room import RULES
@@ -52,6 +52,9 @@ EXPECTED: Final[list[tuple[Command, str]]] = [
     (sanctions.SetPermissions(participant="bob", chat=False), "TA*"),
     (sanctions.Remove(participant="bob"), "TA*"),
     (sanctions.Unban(participant="bob"), "TA*"),
+    (recording.StartRecording(), "TA*"),
+    (recording.StopRecording(), "TA*"),
+    (recording.LeaveOut(participant="bob", left_out=True), "TA*"),
 ]
 ACTORS: Final = {"T": "tom", "A": "eve", "N": "ann", "I": "ivy", "*": None}
 #: the phase a command needs, where it is not a live class

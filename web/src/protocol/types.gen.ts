@@ -72,6 +72,7 @@ export interface RoomView {
   polls: PollView[];
   waiting: ParticipantView[];
   banned: ParticipantView[];
+  left_out: string[];
 }
 
 /** The class itself. */
@@ -85,6 +86,7 @@ export interface SessionView {
   started_at: number | null;
   break_until: number | null;
   ended_at: number | null;
+  recorded_since: number | null;
 }
 
 /** Every switch of a class; `for_profile` gives the profile's defaults. */
@@ -474,6 +476,26 @@ export interface BanLifted {
   participant: string;
 }
 
+/** The class is being recorded. View: session.recorded_since = at. */
+export interface RecordingStarted {
+  type: "recording_started";
+  recording: string;
+}
+
+/** It is no longer. View: session.recorded_since = null. */
+export interface RecordingStopped {
+  type: "recording_stopped";
+  recording: string;
+  reason: "asked" | "ended" | "failed";
+}
+
+/** A person is left out of recordings, or no longer. View: participant is in left_out or not. */
+export interface LeftOutChanged {
+  type: "left_out_changed";
+  participant: string;
+  left_out: boolean;
+}
+
 /** Let people gather before the class starts. */
 export interface OpenLobby {
   type: "open_lobby";
@@ -697,6 +719,23 @@ export interface Unban {
   participant: string;
 }
 
+/** Record the stage from now on. */
+export interface StartRecording {
+  type: "start_recording";
+}
+
+/** End the recording. */
+export interface StopRecording {
+  type: "stop_recording";
+}
+
+/** Leave a person out of recordings from now on, or no longer. */
+export interface LeaveOut {
+  type: "leave_out";
+  participant: string;
+  left_out: boolean;
+}
+
 /** Offer to send; answered with {sdp}. */
 export interface MediaPublish {
   type: "media_publish";
@@ -863,7 +902,10 @@ export type ClassEvent =
   | PollRevealed
   | PermissionsChanged
   | ParticipantRemoved
-  | BanLifted;
+  | BanLifted
+  | RecordingStarted
+  | RecordingStopped
+  | LeftOutChanged;
 
 export type Command =
   | OpenLobby
@@ -900,7 +942,10 @@ export type Command =
   | StopScreenOf
   | SetPermissions
   | Remove
-  | Unban;
+  | Unban
+  | StartRecording
+  | StopRecording
+  | LeaveOut;
 
 export type Request =
   | MediaPublish
