@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 from media.devices import Transport
 from media.quality import Report, score
 from media.receiving import Receiving
+from media.recorder import Recorder
 from media.switchboard import Switchboard
 
 if TYPE_CHECKING:
@@ -18,8 +19,11 @@ QUALITY_MS: Final = 2_000
 class Listening:
     """The engine's only listener."""
 
-    def __init__(self, board: Switchboard, receiving: Receiving, *, closed: Callable[[int], None], failed: Callable[[], None]) -> None:
+    def __init__(
+        self, board: Switchboard, receiving: Receiving, recorder: Recorder, *, closed: Callable[[int], None], failed: Callable[[], None]
+    ) -> None:
         """`closed` is told of every transport that ended by itself, before anybody else; `failed` when a thread of the engine gave up."""
+        self._recorder = recorder
         self._board = board
         self._receiving = receiving
         self._closed = closed
@@ -57,6 +61,9 @@ class Listening:
                 self._layer(slot, layer)
             case ("violation", _, kind, count):
                 board.counts[f"violation_{kind}"] += count
+            case ("journal", room, state, file, size, records, lost):
+                board.counts[f"journal_{state}"] += 1
+                self._recorder.heard(room, state, file, size, records, lost)
             case ("stopped", _):
                 board.counts["engine_stopped"] += 1
                 self._failed()

@@ -42,6 +42,7 @@ export const ERROR_CODES = {
   overloaded: "later",
   journal_unavailable: "later",
   media_unavailable: "later",
+  disk_full: "later",
   bad_sdp: "now",
   internal: "later",
 } as const;

@@ -4,7 +4,7 @@
 //! head    256 bytes: magic, version, boot id, times, class, recording, digest of the file before, CRC32C
 //! record  sync u16 | type u8 | flags u8 | track u16 | len u16 | arrival_us u64 | roc u32 | crc32c u32 | payload
 //! ```
-//! The checksum of a record is CRC32C over its first 20 bytes and its payload, begun with the checksum of the whole head.
+//! The checksum of a record is CRC32C over its first 20 bytes and its payload, begun with the checksum of the head.
 //! The head holds 128 random bits that nobody in class knows, so a sender cannot make a payload that reads as a record.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
@@ -179,9 +179,10 @@ impl Head {
         Some(Head { class, recording, number, boot, monotonic_us, wall_us, previous })
     }
 
-    /// What the checksums of the file's records begin with.
+    /// What the checksums of the file's records begin with: the head's own, over its first 252 bytes (with itself behind them
+    /// every checksum would be the same).
     pub fn seed(bytes: &[u8; HEAD]) -> u32 {
-        crc32c::crc32c(bytes)
+        crc32c::crc32c(bytes.get(..HEAD_CHECKED).unwrap_or(bytes))
     }
 }
 

@@ -3,7 +3,7 @@
 //! One thread per UDP port runs one pure shard; one more accepts TCP. Commands and events cross in bounded queues; nothing
 //! here waits for the embedder.
 
-mod deck;
+pub mod deck;
 mod directory;
 pub mod disk;
 pub mod engine;

@@ -102,7 +102,7 @@ impl Recorder {
             events: self.events.clone(),
             clock: self.clock,
             recordings: HashMap::new(),
-            spare: Vec::new(),
+            spare: vec![Vec::new(); self.decks.len()],
             disk_due: Instant::now(),
             stopping: false,
         };

@@ -34,6 +34,8 @@ const SYNC_EVERY: Duration = Duration::from_millis(1500);
 const GRACE: Duration = Duration::from_millis(150);
 /// How long a disk that takes nothing may hold up the end of a recording; recovery does the rest.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Requests heard in one turn.
+const NOTES: usize = 4096;
 const DISK_EVERY: Duration = Duration::from_secs(1);
 /// Of a thousand parts free: below the first no recording begins, below the second only sound and screens are recorded.
 const FREE_TO_BEGIN: u64 = 100;
@@ -64,7 +66,8 @@ pub struct Scribe {
     pub events: Arc<EventQueue>,
     pub clock: Clock,
     pub recordings: HashMap<u64, Recording>,
-    pub spare: Vec<u8>,
+    /// For each deck what was on it.
+    pub spare: Vec<Vec<u8>>,
     pub disk_due: Instant,
     pub stopping: bool,
 }
@@ -100,25 +103,29 @@ impl Scribe {
         }
     }
 
-    /// Hears requests until it is time to write, then writes.
+    /// Waits until it is time to write, or something begins or ends; then writes.
     fn turn(&mut self, until: Instant) {
-        loop {
+        let mut requests = Vec::new();
+        while requests.len() < NOTES {
             match self.inbox.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(Request::Stop) | Err(RecvTimeoutError::Disconnected) => {
+                Ok(note @ Request::Note { .. }) => requests.push(note),
+                Ok(request) => {
+                    requests.push(request);
+                    break;
+                }
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => {
                     self.stopping = true;
                     break;
                 }
-                Ok(request) => {
-                    // What was said before belongs before it.
-                    self.collect();
-                    self.heard(request);
-                    if Instant::now() >= until {
-                        break;
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => break,
             }
         }
+        // A track begins after its recording was asked for: whatever is on the decks now is of recordings that are heard of next.
+        for (deck, spare) in self.decks.iter().zip(&mut self.spare) {
+            deck.take(spare);
+        }
+        requests.extend(self.inbox.try_iter().take(NOTES));
+        requests.into_iter().for_each(|request| self.heard(request));
         let now = Instant::now();
         self.collect();
         self.write(now);
@@ -178,21 +185,17 @@ impl Scribe {
         self.tell(room, JournalState::Opened, (number, 0, 0, 0));
     }
 
-    /// Takes in what the shards have put on their decks.
+    /// Takes in what was on the decks.
     fn collect(&mut self) {
-        for at in 0..self.decks.len() {
-            let mut spare = std::mem::take(&mut self.spare);
-            if let Some(deck) = self.decks.get(at) {
-                deck.take(&mut spare);
-            }
-            for (label, content) in entries(&spare) {
+        for taken in &mut self.spare {
+            for (label, content) in entries(taken) {
                 let recording = self.recordings.get_mut(&label.room);
                 match recording.filter(|recording| label.kind == Taped::Start || recording.stream.knows(label.number)) {
                     Some(recording) => put(&mut recording.stream, &label, content),
                     None => self.metrics.journal_unclaimed.inc(),
                 }
             }
-            self.spare = spare;
+            taken.clear();
         }
     }
 
