@@ -77,7 +77,9 @@ async def test_a_class_is_recorded_proved_exported_and_deleted(tmp_path: Path, c
             assert "error" not in await trainer.command("start_recording")
             await trainee.until(lambda: "recording_started" in trainee.types())
             await until(lambda: written(tmp_path, session) > 20_000)
-            async with home.member(session, "bob") as late:
+            bob = await home.come_in(session, "bob")
+            assert (await home.call("GET", f"/seats/{bob.seat}", cookie=bob.cookie)).body["recorded"] is True
+            async with home.join(bob) as late:
                 assert late.snapshot["session"]["recorded_since"] > 0
             await trainer.command("stop_recording")
             await trainee.until(lambda: "recording_stopped" in trainee.types())
