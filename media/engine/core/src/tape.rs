@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use crate::bytes::Reader;
 
-/// Bytes on the way to the writer, for one shard: half a second of 60 Mbit/s.
-pub const LIMIT: usize = 4 << 20;
+/// Bytes on the way to the writer, for one shard: a second of 25 classes. A disk may hold a write up for so long while it syncs.
+pub const LIMIT: usize = 16 << 20;
 /// Bytes before an entry's content.
 const HEADER: usize = 28;
 

@@ -34,6 +34,8 @@ const SYNC_EVERY: Duration = Duration::from_millis(1500);
 const GRACE: Duration = Duration::from_millis(150);
 /// How long a disk that takes nothing may hold up the end of a recording; recovery does the rest.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Memory a deck keeps after the writer was behind.
+const USUAL: usize = 2 << 20;
 /// Requests heard in one turn.
 const NOTES: usize = 4096;
 const DISK_EVERY: Duration = Duration::from_secs(1);
@@ -198,6 +200,9 @@ impl Scribe {
                 }
             }
             taken.clear();
+            if taken.capacity() > USUAL {
+                *taken = Vec::new();
+            }
         }
     }
 
