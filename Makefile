@@ -17,7 +17,7 @@ WEB_SOURCES := $(shell find web/src web/public web/scripts -type f) web/index.ht
 CARGO := cargo
 ENGINE := --manifest-path media/engine/Cargo.toml
 
-.PHONY: screens help run setup venv engine web check lint types unit rust-check web-check test rust-test fuzz sanitize integration e2e prove bench-signaling bench-media bench-peers docs clean
+.PHONY: screens help run setup venv engine web check lint types unit rust-check web-check test rust-test fuzz sanitize integration e2e prove bench-signaling bench-media bench-peers bench-recording docs clean
 
 help: ## what there is to call
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 20
@@ -109,6 +109,7 @@ e2e: setup ## classes in real browsers, and every page against its picture
 
 prove: setup $(DONE)/swarm $(DONE)/clips ## the long proofs: crashes, storms, soaks; prints figures
 	$(PYTEST) -s -m prove tests
+	JIANGTAI_KILLS=50 $(CARGO) test $(ENGINE) --quiet -p jiangtai-net --test crash -- --nocapture
 	$(BIN)/python -m loadtests.bench_media churn --churn-seconds 1800
 
 screens: web ## every page at three widths in both languages against the baseline, with axe
@@ -141,6 +142,10 @@ bench-media: $(DONE)/dev engine $(DONE)/swarm $(DONE)/clips ## media load: CPU p
 bench-peers: $(DONE)/dev engine $(DONE)/swarm $(DONE)/clips ## the media engine beside Debian's Janus in one run (root; installs janus)
 	@.ci/packages bench
 	$(BIN)/python -m loadtests.bench_peers $(ARGS)
+
+bench-recording: $(DONE)/dev ## recording load: CPU per recorded class, bytes per second with syncs, reading back
+	$(CARGO) build --release --quiet $(ENGINE) -p jiangtai-net --example recording
+	$(BIN)/python -m loadtests.bench_recording $(ARGS)
 
 docs: $(DONE)/dev engine ## write the generated parts of PROTOCOL.md
 	$(BIN)/python -m signaling.messages docs

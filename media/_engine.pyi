@@ -6,7 +6,8 @@ Ids are chosen by the caller, unique for the life of the engine, never 0. Nothin
 """
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from os import PathLike
+from typing import Any, Literal, TypeAlias
 
 Kind: TypeAlias = Literal["audio", "video"]
 CodecName: TypeAlias = Literal["opus", "red", "vp8", "h264", "vp9", "av1"]
@@ -24,6 +25,8 @@ Event: TypeAlias = (
     | tuple[Literal["layer"], int, int]  # slot, index of the layer it plays (0 = lowest); -1 = paused, not even the lowest fits
     # peer, rtt ms, loss in permille, loss out permille, kbit/s in, kbit/s out, kbit/s the way to it can carry (0 = unknown)
     | tuple[Literal["quality"], int, int, int, int, int, int, int]
+    # room, state, file, bytes, records, packets lost; state: "opened" "sealed" "closed" "disk_low" "failed" "stalled" "resumed"
+    | tuple[Literal["journal"], int, str, int, int, int, int]
     | tuple[Literal["stopped"], int]  # shard whose thread gave up (-1 = the TCP door's): its peers get nothing more
     | tuple[Literal["violation"], int, str, int]  # peer, kind: "unknown_ssrc" "not_allowed" "too_many_ssrc" ..., count since last told
 )
@@ -135,6 +138,23 @@ class Engine:
         """The highest layer worth sending (0 = lowest; 2 to begin with), -1 = the viewer does not see it now: nothing is sent."""
 
     def request_key_frame(self, track: int, layer: int = 0) -> None: ...
+    def open_journal(self, room: int, root: PathLike[str], name: str, recording: str) -> None:
+        """Begin the next journal file of the class `name` below `root`; a "journal" event tells what came of it."""
+
+    def close_journal(self, room: int) -> None:
+        """Seal the room's journal once what is on its way has been written."""
+
+    def note_in_journal(self, room: int, content: bytes) -> None:
+        """Put a moment of the class log, as JSON of at most 16 KiB, into the room's journal."""
+
+    def record_track(self, track: int, number: int, rank: int, description: bytes) -> None:
+        """Put a track's packets into its room's journal under this number (1 to 65535).
+
+        rank tells what is left out last: 0 sound, 1 screen, 2 the trainer's camera, 3 other cameras. Ends with the track, or by
+        stop_recording_track. `description` is JSON of at most 16 KiB.
+        """
+
+    def stop_recording_track(self, track: int) -> None: ...
     def drain(self) -> list[Event]:
         """All events since the last call, oldest first; a full queue drops quality/speakers first and counts them."""
 
@@ -153,3 +173,25 @@ def send_many(fds: Sequence[int], frame: bytes) -> list[tuple[int, int]]:
 
     `fds` may be an `array('i')` / buffer of int32, which is read without copying.
     """
+
+def recover_journals(root: PathLike[str]) -> list[tuple[str, int, str, int, int, int]]:
+    """Make every journal below `root` whole.
+
+    Returns (class, file, "sealed" or "aside", records, bytes cut, bytes damaged) of those that were not.
+    """
+
+def journal_files(root: PathLike[str], name: str) -> list[int]:
+    """The numbers of a class's files, ascending."""
+
+def journal_ends(path: PathLike[str]) -> dict[str, Any] | None:
+    """Head and seal of a file: class, recording, number, wall_us, monotonic_us, previous, bytes, sealed; of a sealed one also records,
+    first_us, last_us, lost, digest. None if its head is not whole."""
+
+def verify_journal(path: PathLike[str]) -> dict[str, Any] | None:
+    """Read a whole file: whole, records, damaged, recording, previous, digest, tracks {number: (packets, bytes, key frames, lost)}."""
+
+def export_journals(paths: Sequence[PathLike[str]], out: PathLike[str], kind: str, track: int = 0) -> int:
+    """Write files, in order, as "pcapng" or, one track, as "rtpdump"; returns the packets written. Raises OSError."""
+
+def disk_free_permille(path: PathLike[str]) -> int:
+    """How much of a thousand parts of the disk a path is on is free; -1 if it cannot be told."""

@@ -87,6 +87,10 @@ class Director:
         self._scene: _Scene | None = None
         self._seen: object = None
 
+    def newest(self) -> list[Track]:
+        """Of every person and source the track that counts."""
+        return [self.tracks[id] for id in self._current.values()]
+
     # What devices do.
 
     def add_tracks(self, room: Room, tracks: Iterable[Track]) -> list[Directive]:

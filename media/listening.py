@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 from media.devices import Transport
 from media.quality import Report, score
 from media.receiving import Receiving
+from media.recorder import Recorder
 from media.switchboard import Switchboard
 from signaling.classroom.ids import ParticipantId, SessionId
 
@@ -25,6 +26,7 @@ class Listening:
         self,
         board: Switchboard,
         receiving: Receiving,
+        recorder: Recorder,
         *,
         closed: Callable[[int], None],
         failed: Callable[[], None],
@@ -32,6 +34,7 @@ class Listening:
     ) -> None:
         """`closed` is told of every transport that ended by itself, before anybody else; `failed` when a thread of the engine gave up;
         `delivered` of whom media reaches, by the receivers' own reports."""
+        self._recorder = recorder
         self._board = board
         self._receiving = receiving
         self._closed = closed
@@ -71,6 +74,9 @@ class Listening:
                 self._layer(slot, layer)
             case ("violation", _, kind, count):
                 board.counts[f"violation_{kind}"] += count
+            case ("journal", room, state, file, size, records, lost):
+                board.counts[f"journal_{state}"] += 1
+                self._recorder.heard(room, state, file, size, records, lost)
             case ("stopped", _):
                 board.counts["engine_stopped"] += 1
                 self._failed()

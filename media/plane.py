@@ -15,6 +15,7 @@ an offer to be answered.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 from media._engine import Engine  # noqa: TID251 - this is the one place
@@ -23,11 +24,14 @@ from media.codecs import Kind
 from media.devices import Class, Device, Transport
 from media.director import may_publish, may_receive
 from media.fragment import read_fragment, write_fragment
+from media.journals import free_permille
 from media.listening import Listening
 from media.negotiation import Source, Use, answer_check, media_lines
 from media.publishing import Publishing
 from media.receiving import TICKET_MS as TICKET_MS
 from media.receiving import Receiving
+from media.recorder import JournalNews as JournalNews
+from media.recorder import Recorder, event_kind
 from media.requests import read_heights, read_people, read_sdp, read_sizes, read_tiles, read_tracks
 from media.switchboard import Switchboard
 from signaling.classroom.errors import Rejected
@@ -39,6 +43,8 @@ from signaling.ports import Clock, Signals
 MAX_DEVICES: Final = 3
 MAX_CHECKS: Final = 50
 CHECK_MS: Final = 30_000
+#: of a thousand parts of the disk; with less free no recording begins
+FREE_TO_RECORD: Final = 100
 
 
 class NativePlane:
@@ -54,11 +60,14 @@ class NativePlane:
         signals: Signals,
         clock: Clock,
         failed: Callable[[], None] = lambda: None,
+        journals: Path = Path("var/journal"),
+        journal_news: Callable[[JournalNews], None] = lambda news: None,
     ) -> None:
         """Bind the ports (0 = any; tcp_port None = no TCP) and listen to the engine on the running loop.
 
         `announced` are the addresses written into candidates, most preferred first. `failed` is called when the engine lost a thread
-        and cannot serve on. Raises OSError, which names the port, if one cannot be bound.
+        and cannot serve on. Recordings are written below `journals`; `journal_news` hears of their files. Raises OSError, which names the
+        port, if one cannot be bound.
         """
         self._engine = Engine(bind=bind, udp_ports=udp_ports, tcp_port=tcp_port)
         self._board = board = Switchboard(self._engine, announced=announced, signals=signals, clock=clock)
@@ -67,7 +76,12 @@ class NativePlane:
         self._checks: dict[int, asyncio.TimerHandle] = {}
         #: told that media reached a person, about every second while it does; must not block
         self.delivered: Callable[[SessionId, ParticipantId], None] = lambda session, participant: None
-        self._listening = Listening(board, self._receiving, closed=self._check_closed, failed=failed, delivered=self._delivered)
+        self._journals = journals
+        self._recorder = Recorder(board, journals, journal_news)
+        board.tracks_changed = self._recorder.follow
+        self._listening = Listening(
+            board, self._receiving, self._recorder, closed=self._check_closed, failed=failed, delivered=self._delivered
+        )
         board.loop.add_reader(self._engine.event_fd, self._listening.listen)
         self._check_room = board.new_id()
         board.do(self._engine.open_room, self._check_room, 0)
@@ -90,7 +104,9 @@ class NativePlane:
         if not may_publish(klass.room, participant):
             raise Rejected("not_allowed")
         offer, tracks, heights = read_sdp(request), read_tracks(request), read_heights(request)
-        return self._publishing.answer(klass, connection, self._device(klass, participant, connection), offer, tracks, heights)
+        reply = self._publishing.answer(klass, connection, self._device(klass, participant, connection), offer, tracks, heights)
+        self._recorder.follow(klass)
+        return reply
 
     async def subscribe(
         self, session: SessionId, participant: ParticipantId, connection: str, request: Mapping[str, Any]
@@ -125,6 +141,8 @@ class NativePlane:
         if klass.devices:
             self._board.carry_out(klass, klass.director.follow(room, touched if isinstance(touched, str) else None))
             self._board.refresh(session)
+        self._recorder.follow(klass)
+        self._recorder.note(klass, event_kind(event))
 
     def drop(self, session: SessionId, connection: str) -> None:
         """Close all transports of a connection and forget its pending offer."""
@@ -132,7 +150,16 @@ class NativePlane:
 
     def close(self, session: SessionId) -> None:
         """The class is over: every transport in it ends."""
+        klass = self._board.classes.get(session)
+        if klass is not None:
+            self._recorder.close(klass)
         self._board.close_class(session)
+
+    # Beside the port: recording.
+
+    def refusal(self) -> str | None:
+        """Why no recording can begin now (signaling.ports.Recorder)."""
+        return "disk_full" if 0 <= free_permille(self._journals) < FREE_TO_RECORD else None
 
     # Beside the port: WHIP and WHEP, whose clients say everything in one offer.
 
@@ -150,6 +177,7 @@ class NativePlane:
             tracks[mid] = sources[kind]
         device = self._device(klass, participant, connection)
         answer = self._publishing.answer(klass, connection, device, offer, tracks, {}, lowest_first=False)
+        self._recorder.follow(klass)
         return str(answer["sdp"]), tuple(tracks.values())
 
     def play(self, session: SessionId, participant: ParticipantId, connection: str, offer: str, picture: Use) -> str:
@@ -208,6 +236,7 @@ class NativePlane:
             "classes": len(board.classes),
             "devices": sum(len(klass.devices) for klass in board.classes.values()),
             "checks": len(self._checks),
+            "recordings": len(self._recorder),
             "commands_waiting": len(board.ring),
             "commands_lost": board.ring.lost,
         }

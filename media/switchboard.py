@@ -9,7 +9,7 @@ Shards. A class has a home, where its publishers live and its first 50 viewers; 
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 from media.devices import AUDIO_SLOTS, Class, Transport
@@ -58,6 +58,8 @@ class Switchboard:
         self.closed = False
         self._announced = tuple(announced)
         self._rooms: dict[int, SessionId] = {}
+        #: told of a class whose tracks may have changed
+        self.tracks_changed: Callable[[Class], None] = lambda klass: None
         self._refreshing: set[SessionId] = set()
         self._next = 0
 
@@ -232,6 +234,9 @@ class Switchboard:
 
     def refresh(self, session: SessionId) -> None:
         """Bring a portion of the viewers up to date, and the rest in the loop's next turns."""
+        klass = self.classes.get(session)
+        if klass is not None:
+            self.tracks_changed(klass)
         if session not in self._refreshing:
             self._refreshing.add(session)
             self._refresh_some(session)

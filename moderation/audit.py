@@ -17,6 +17,7 @@ from signaling.classroom.ids import Millis, ParticipantId
 from signaling.classroom.overrides import AttendanceOverridden
 from signaling.classroom.participants import NameFlagged, ParticipantAdmitted, ParticipantDeclined, ParticipantJoined, RoleChanged
 from signaling.classroom.presence import CheckOpened, ChecksScheduled
+from signaling.classroom.recording import LeftOutChanged, RecordingStarted, RecordingStopped
 from signaling.classroom.sanctions import BanLifted, ParticipantRemoved, PermissionsChanged
 from signaling.classroom.session import BreakStarted, ClassEnded, ClassResumed, ClassStarted, LobbyOpened, SessionCreated, SettingsChanged
 from signaling.classroom.stage import MainChanged, StageJoined, StageLeft
@@ -46,6 +47,9 @@ ALWAYS: Final[frozenset[type[Event]]] = frozenset(
         CheckOpened,
         ChecksScheduled,
         AttendanceOverridden,
+        RecordingStarted,
+        RecordingStopped,
+        LeftOutChanged,
     }
 )
 #: told when done to somebody else

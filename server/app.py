@@ -1,7 +1,7 @@
 """A node put together: what is opened in which order, and closed in the opposite one.
 
-keys -> store -> media plane -> hub -> gateway -> records -> upkeep; routes are added last. The hub drains before the gateway lets go of the
-sockets, both before the plane and the store close, so that whatever was accepted is stored.
+keys -> store -> recordings -> media plane -> hub -> gateway -> records -> upkeep; routes are added last. The hub drains before the gateway
+lets go of the sockets, both before the plane and the store close, so that whatever was accepted is stored.
 """
 
 import asyncio
@@ -14,12 +14,15 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from media.plane import NativePlane, send_many
+from media.plane import JournalNews, NativePlane, send_many
 from moderation.screening import WordScreen
+from recording import deletion
+from recording.catalog import Catalog
 from server import api, callers, demo, keyring, keys, site, telemetry
 from server.adapters.sqlite import Database
 from server.adapters.sqlite_attendance import SqliteAttendance
 from server.adapters.sqlite_journal import SqliteDirectory, SqliteJournal
+from server.adapters.sqlite_recordings import SqliteRecordings
 from server.adapters.sqlite_seats import SqliteSeats
 from server.attendance import MISSED_PINGS, PING_S, Keeper, Reader
 from server.config import Config
@@ -27,13 +30,15 @@ from server.doors import Bouncer, Doors, LateSignals
 from server.guard import Guard
 from server.limits import Buckets
 from server.pulse import Pulse
+from server.recordings import journal_root
 from server.records.handoff import open_handoff
 from server.records.ledger import open_ledger
 from server.rollups import RollUps
 from server.routes import attendance, audit, classes, ledger, node, operator, people, records, seats, whip
 from server.seats import hash_cookie
 from server.whip import Streams
-from signaling.classroom.ids import Millis
+from signaling.classroom.ids import Millis, SessionId
+from signaling.classroom.recording import StopRecording
 from signaling.gateway import Gateway
 from signaling.hub import Hub
 from signaling.loop import Probe
@@ -73,7 +78,7 @@ def create_app(config: Config, *, replace: Mapping[web.AppKey[Any], Any] | None 
         app[key] = value
     app.on_response_prepare.extend((site.on_prepare, whip.on_prepare))
     app.on_shutdown.append(_dismiss)
-    app.cleanup_ctx.extend((_keys, _store, _media, _signaling, _records, _upkeep, _demo))
+    app.cleanup_ctx.extend((_keys, _store, _recordings, _media, _signaling, _records, _upkeep, _demo))
     app[keys.ROUTES] = ROUTES
     api.add(app, ROUTES)
     app.router.add_get("/rt/", connect)
@@ -131,6 +136,20 @@ async def _store(app: web.Application) -> AsyncIterator[None]:
     await database.close()
 
 
+async def _recordings(app: web.Application) -> AsyncIterator[None]:
+    """Files a crash left torn are made whole before anything new is recorded."""
+    root, store = journal_root(app[keys.CONFIG]), SqliteRecordings(app[keys.DATABASE])
+
+    async def give_up(session: SessionId) -> None:
+        await app[keys.HUB].dispatch(session, None, StopRecording())
+
+    catalog = app[keys.CATALOG] = Catalog(store, root, give_up)
+    await catalog.start()
+    await deletion.finish(store, root, now=app[keys.CLOCK]())
+    yield
+    await catalog.stop()
+
+
 async def _media(app: web.Application) -> AsyncIterator[None]:
     config = app[keys.CONFIG]
     signals = app[keys.SIGNALS] = LateSignals()
@@ -145,10 +164,16 @@ async def _media(app: web.Application) -> AsyncIterator[None]:
             signals=signals,
             clock=app[keys.CLOCK],
             failed=failed.set,
+            journals=journal_root(config),
+            journal_news=lambda news: _heard(app, news),
         )
     yield
     if plane is not None:
         plane.stop()
+
+
+def _heard(app: web.Application, news: JournalNews) -> None:
+    app[keys.CATALOG].heard(news)
 
 
 async def _signaling(app: web.Application) -> AsyncIterator[None]:
@@ -161,6 +186,7 @@ async def _signaling(app: web.Application) -> AsyncIterator[None]:
         clock=app[keys.CLOCK],
         counters=app[keys.COUNTERS],
         signs=app[keys.ATTENDANCE],
+        recorder=app[keys.PLANE],
     )
     gateway = app[keys.GATEWAY] = Gateway(
         hub=hub,
@@ -177,6 +203,7 @@ async def _signaling(app: web.Application) -> AsyncIterator[None]:
     app[keys.PLANE].delivered = keeper.delivered
     bouncer = app[keys.BOUNCER] = Bouncer(app[keys.SEATS], gateway)
     hub.watch(bouncer.watch)
+    hub.watch(app[keys.CATALOG].watch)
     app[keys.STREAMS] = Streams(hub=hub, plane=app[keys.PLANE], seats=app[keys.SEATS], signals=app[keys.SIGNALS])
     await gateway.start()
     yield

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from server import auth, keyring, swarm
+from server import auth, keyring, recordings, swarm
 from server import config as configuration
 from server.config import Config, ConfigError
 from server.records import commands as records_commands
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ConfigError as error:
         sys.stderr.writelines(f"jiangtai: {problem}\n" for problem in error.problems)
         return 2
-    except (Failed, OSError, keyring.KeyProblem, swarm.NotBuilt, BadDestinations) as error:
+    except (Failed, recordings.Failed, OSError, keyring.KeyProblem, swarm.NotBuilt, BadDestinations) as error:
         sys.stderr.write(f"jiangtai: {error}\n")
         return 1
 
@@ -226,6 +226,7 @@ def _parser() -> argparse.ArgumentParser:
     add(audit, "verify", _audit_verify, "recompute the hash chain of a class", common).add_argument("session")
     records_commands.add_commands(commands, add, common, _print)
     ledger_commands.add_commands(commands, add, common, _print)
+    recordings.add_commands(commands, add, common)
     key = commands.add_parser("key", help="signing and API keys").add_subparsers(required=True)
     add(key, "rotate", _key_rotate, "give the node a fresh signing key", common)
     add(key, "api", _key_api, "make an API key", common).add_argument("name")

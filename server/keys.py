@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 
 from media.plane import NativePlane
+from recording.catalog import Catalog
 from server.adapters.sqlite import Database
 from server.adapters.sqlite_attendance import SqliteAttendance
 from server.adapters.sqlite_journal import SqliteDirectory, SqliteJournal
@@ -57,6 +58,7 @@ SIGNALS = web.AppKey("signals", LateSignals)
 MEDIA_FAILED = web.AppKey("media_failed", asyncio.Event)
 PLANE = web.AppKey("plane", NativePlane)
 HUB = web.AppKey("hub", Hub)
+CATALOG = web.AppKey("catalog", Catalog)
 GATEWAY = web.AppKey("gateway", Gateway)
 BOUNCER = web.AppKey("bouncer", Bouncer)
 STREAMS = web.AppKey("streams", Streams)

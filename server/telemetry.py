@@ -20,6 +20,7 @@ from signaling.metrics import BUCKETS, Counters, Histogram
 _GAUGES: Final = frozenset({"connections", "lagging", "behind", "runners"})
 _MEDIA_GAUGES: Final = frozenset(
     {"peers", "tracks", "slots", "rooms", "tcp_connections", "rtt_ms", "classes", "devices", "checks", "commands_waiting"}
+    | {"recordings", "journal_recordings", "journal_free_permille", "journal_sync_us_max"}
 )
 _RECORDS_GAUGES: Final = frozenset({"due", "oldest_unacked_seconds", "dead", "conflicts", "paused", "shedding"})
 #: a store that has not committed for this long is not healthy
@@ -79,6 +80,9 @@ class NodeCollector:
             "evicted": guard.evicted,
             "malformed": guard.malformed,
         }
+        catalog = app[keys.CATALOG]
+        rows = {"rows_missed": catalog.missed, "files_recovered": catalog.recovered}
+        yield from _of_mapping("jiangtai_recording_", "Recording: ", rows, frozenset())
         streams = app[keys.STREAMS]
         door |= {"streams": len(streams), "streams_refused": streams.refused}
         door |= {"calls_refused": app[keys.CALLS].refused + app[keys.SERVICE_CALLS].refused, "logins_refused": app[keys.FAILURES].refused}

@@ -18,7 +18,7 @@ from signaling.classroom.session import ClassEnded
 from signaling.classroom.settings import Phase, Profile
 from signaling.entries import Entry
 from signaling.metrics import Counters
-from signaling.ports import Clock, Directory, Fenced, Journal, LifeSigns, MediaPlane, Screen, Unavailable
+from signaling.ports import Clock, Directory, Fenced, Journal, LifeSigns, MediaPlane, Recorder, Screen, Unavailable
 from signaling.runner import Follower, Reply, Runner
 
 log = logging.getLogger("jiangtai.hub")
@@ -51,6 +51,7 @@ class Hub:
         screen: Screen,
         clock: Clock,
         counters: Counters | None = None,
+        recorder: Recorder | None = None,
         limit: int = MAX_CLASSES,
         idle_s: float = IDLE_S,
         signs: LifeSigns | None = None,
@@ -62,6 +63,7 @@ class Hub:
         self._journal = journal
         self._directory = directory
         self._screen = screen
+        self._recorder = recorder
         self._clock = clock
         self._limit = limit
         self._idle_s = idle_s
@@ -187,6 +189,7 @@ class Hub:
             follower=self,
             counters=self.counters,
             signs=self._signs,
+            recorder=self._recorder,
         )
         try:
             await runner.start(first)

@@ -118,6 +118,13 @@ class MediaPlane(Protocol):
         """The class is over."""
 
 
+class Recorder(Protocol):
+    """Who would record."""
+
+    def refusal(self) -> str | None:
+        """Error code to refuse a recording with now, or None."""
+
+
 class Signals(Protocol):
     """Unnumbered news for connected clients (PROTOCOL.md, "Signals"): never blocks, newest of a type wins, lost when nobody listens."""
 

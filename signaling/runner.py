@@ -19,18 +19,19 @@ from typing import Final, NamedTuple, Protocol
 from signaling.alarm import Alarm
 from signaling.classroom import presence
 from signaling.classroom import room as classroom
-from signaling.classroom.base import Command, Context, Origin
+from signaling.classroom.base import Command, Context, Event, Origin
 from signaling.classroom.chat import PostChat
 from signaling.classroom.errors import Rejected
 from signaling.classroom.ids import OperationId, ParticipantId, SessionId
 from signaling.classroom.participants import Disconnect
 from signaling.classroom.polls import CreatePoll
+from signaling.classroom.recording import RecordingStarted
 from signaling.classroom.room import Room
 from signaling.classroom.session import ClassEnded, SessionCreated
 from signaling.entries import RING, Entry, Loaded, entry_of, load
 from signaling.messages import encode_event, encode_room
 from signaling.metrics import Counters
-from signaling.ports import Clock, DuplicateOperation, Fenced, Journal, LifeSigns, MediaPlane, Record, Screen, Unavailable
+from signaling.ports import Clock, DuplicateOperation, Fenced, Journal, LifeSigns, MediaPlane, Record, Recorder, Screen, Unavailable
 
 log = logging.getLogger("jiangtai.runner")
 
@@ -90,6 +91,7 @@ class Runner:
         counters: Counters,
         signs: LifeSigns | None = None,
         chance: Callable[[int], bytes] = secrets.token_bytes,
+        recorder: Recorder | None = None,
     ) -> None:
         """`signs` tells when connections left open by a crash were last alive; `chance` gives so many random bytes."""
         self.session = session
@@ -100,6 +102,7 @@ class Runner:
         self._journal = journal
         self._media = media
         self._screen = screen
+        self._recorder = recorder
         self._clock = clock
         self._follower = follower
         self._counters = counters
@@ -220,6 +223,7 @@ class Runner:
             now = self._clock()
             context = Context(actor=work.actor, now=now, seq=room.seq + 1, chance=self._chance(_CHANCE_BYTES))
             events = classroom.decide(room, context, work.command)
+            self._check_disk(events)
         except Rejected as refusal:
             self._counters.rejected_commands += 1
             return Reply(error=refusal.code)
@@ -250,6 +254,12 @@ class Runner:
             return
         for text in texts:
             code = self._screen.check(text)
+            if code is not None:
+                raise Rejected(code)
+
+    def _check_disk(self, events: Sequence[Event]) -> None:
+        if self._recorder is not None and any(isinstance(event, RecordingStarted) for event in events):
+            code = self._recorder.refusal()
             if code is not None:
                 raise Rejected(code)
 

@@ -10,6 +10,7 @@ to explicit participants beside them. Rules:
 - Drafts of polls are seen by staff, an answer by its author, results by staff and inspectors before the reveal. Reactions go to nobody.
 - Who is asked for presence learns the own nonce alone, staff and inspectors how many were asked and who answered, staff when the next
   check is due; what was decided about attendance is told to nobody in class.
+- That the class is recorded is told to everybody, also to who waits; who is left out of it to staff, inspectors and that person.
 - Permissions of a person are told to staff, inspectors and that person; operation ids and name likenesses to nobody.
 
 When a person's lane or role changes (`relocated`) the client gets a new snapshot, and no resume reaches back before it (`can_resume`).
@@ -21,7 +22,20 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
-from signaling.classroom import chat, hands, overrides, participants, polls, presence, reactions, sanctions, session, stage, tracks
+from signaling.classroom import (
+    chat,
+    hands,
+    overrides,
+    participants,
+    polls,
+    presence,
+    reactions,
+    recording,
+    sanctions,
+    session,
+    stage,
+    tracks,
+)
 from signaling.classroom.base import Event, Origin
 from signaling.classroom.chat import MAX_MESSAGES, Channel, may_see
 from signaling.classroom.ids import ParticipantId
@@ -158,7 +172,7 @@ def _removed(room: Room, origin: Origin, event: sanctions.ParticipantRemoved) ->
     return _inside_or_overseers(room, event.participant, featured=event.who.role is not Role.TRAINEE)
 
 
-def _permissions(room: Room, origin: Origin, event: sanctions.PermissionsChanged) -> Audience:
+def _permissions(room: Room, origin: Origin, event: sanctions.PermissionsChanged | recording.LeftOutChanged) -> Audience:
     return Audience(_OVERSEERS, (event.participant,))
 
 
@@ -240,6 +254,9 @@ _AUDIENCES: Final[Mapping[type[Event], Callable[[Room, Origin, Any], Audience]]]
         presence.CheckAnswered: _present,
         presence.ChecksScheduled: _staff,
         overrides.AttendanceOverridden: _nobody,
+        recording.RecordingStarted: _phase,
+        recording.RecordingStopped: _phase,
+        recording.LeftOutChanged: _permissions,
     }
 )
 
@@ -314,6 +331,7 @@ def _inside(room: Room, me: Participant) -> RoomView:
         banned=[_person(room, room.participants[id]) for id in room.barred] if sees_waiting else [],
         check=_check(room, me),
         checks_at=room.checks_at if can(me.role, Capability.RUN_CHECKS) else None,
+        left_out=[id for id in room.left_out if oversees or id == me.id],
     )
 
 
@@ -362,6 +380,7 @@ def _session(room: Room, *, inside: bool) -> SessionView:
         started_at=room.started_at,
         break_until=room.break_until,
         ended_at=room.ended_at,
+        recorded_since=room.recording.since if room.recording is not None else None,
     )
 
 

@@ -49,6 +49,7 @@ CODES: Final[dict[str, Retry]] = {
     "overloaded": "later",
     "journal_unavailable": "later",
     "media_unavailable": "later",
+    "disk_full": "later",
     "bad_sdp": "now",
     "internal": "later",
 }
@@ -98,6 +99,7 @@ MEANINGS: Final[dict[str, str]] = {
     "overloaded": "the node is at its limit",
     "journal_unavailable": "nothing can be stored now; nothing happened",
     "media_unavailable": "the media plane cannot serve now",
+    "disk_full": "too little of the disk is free to record",
     "bad_sdp": "the session description does not fit",
     "internal": "a defect in the server; nothing happened",
 }

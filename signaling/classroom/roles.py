@@ -41,6 +41,7 @@ class Capability(StrEnum):
     ANSWER_CHECKS = "answer_checks"
     SEE_ATTENDANCE = "see_attendance"  # of everybody: running checks, the report
     OVERRIDE_ATTENDANCE = "override_attendance"
+    RECORD = "record"  # start and stop the recording, leave people out
 
 
 _TRAINEE = frozenset(

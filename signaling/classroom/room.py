@@ -14,7 +14,20 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from signaling.classroom import chat, hands, overrides, participants, polls, presence, reactions, sanctions, session, stage, tracks
+from signaling.classroom import (
+    chat,
+    hands,
+    overrides,
+    participants,
+    polls,
+    presence,
+    reactions,
+    recording,
+    sanctions,
+    session,
+    stage,
+    tracks,
+)
 from signaling.classroom.base import Command, Context, Event, Origin
 from signaling.classroom.errors import Rejected
 from signaling.classroom.ids import Millis, OperationId, ParticipantId, SessionId
@@ -86,6 +99,9 @@ RULES: Final[Mapping[type[Command], Rule]] = MappingProxyType(
         presence.ScheduleChecks: _rule(presence.decide_schedule, Can.RUN_CHECKS),
         presence.AnswerCheck: _rule(presence.decide_answer, Can.ANSWER_CHECKS),
         overrides.OverrideAttendance: _rule(overrides.decide_override, by="node"),
+        recording.StartRecording: _rule(recording.decide_start, Can.RECORD),
+        recording.StopRecording: _rule(recording.decide_stop, Can.RECORD),
+        recording.LeaveOut: _rule(recording.decide_leave_out, Can.RECORD),
     }
 )
 
@@ -132,6 +148,9 @@ EVOLVERS: Final[Mapping[type[Event], Callable[[Room, int, Origin, Any], None]]] 
         presence.CheckAnswered: presence.evolve_answered,
         presence.ChecksScheduled: presence.evolve_scheduled,
         overrides.AttendanceOverridden: overrides.evolve_overridden,
+        recording.RecordingStarted: recording.evolve_started,
+        recording.RecordingStopped: recording.evolve_stopped,
+        recording.LeftOutChanged: recording.evolve_left_out,
     }
 )
 
@@ -149,6 +168,7 @@ _NODE: Final = frozenset(
         Can.MANAGE_HANDS,
         Can.RUN_POLLS,
         Can.RUN_CHECKS,
+        Can.RECORD,
     }
 )
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from signaling.classroom import hands, polls, tracks
+from signaling.classroom import hands, polls, recording, tracks
 from signaling.classroom.base import Command, Context, Event, Origin
 from signaling.classroom.errors import Rejected
 from signaling.classroom.ids import Millis, SessionId
@@ -129,7 +129,8 @@ def decide_break(room: "Room", context: Context, command: TakeBreak) -> list[Eve
 
 
 def decide_end(room: "Room", context: Context, command: EndClass) -> list[Event]:
-    return [*tracks.everything_off(room, tracks.anybody), *hands.all_lowered(room), *polls.closed(room), ClassEnded()]
+    over = [*tracks.everything_off(room, tracks.anybody), *hands.all_lowered(room), *polls.closed(room)]
+    return [*over, *recording.stopped(room, "ended"), ClassEnded()]
 
 
 def decide_settings(room: "Room", context: Context, command: ChangeSettings) -> list[Event]:

@@ -11,6 +11,7 @@ from signaling.classroom.ids import Millis, ParticipantId, PollId, SessionId
 from signaling.classroom.policies import UNSTAMPED, AttendancePolicy
 from signaling.classroom.polls import Poll
 from signaling.classroom.presence import Check
+from signaling.classroom.recording import Recording
 from signaling.classroom.seats import Participant
 from signaling.classroom.settings import Phase, Profile, Settings
 
@@ -57,3 +58,6 @@ class Room(msgspec.Struct, kw_only=True):
     #: the newest presence check, and when the next automatic one is due
     check: Check | None = None
     checks_at: Millis | None = None
+    recording: Recording | None = None
+    #: people left out of recordings
+    left_out: list[ParticipantId] = msgspec.field(default_factory=list)

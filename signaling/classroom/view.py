@@ -29,6 +29,8 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     started_at: Millis | None
     break_until: Millis | None
     ended_at: Millis | None
+    #: the class is being recorded since then; null: not now
+    recorded_since: Millis | None = None
 
 
 class ParticipantView(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,3 +100,5 @@ class RoomView(msgspec.Struct, frozen=True, kw_only=True):
     check: CheckView | None = None
     #: staff only: when the next automatic check is due
     checks_at: Millis | None = None
+    #: people left out of recordings: all of them for staff and inspectors, else at most oneself
+    left_out: list[ParticipantId] = []

@@ -32,7 +32,7 @@ FENCES: Final[dict[str, tuple[str, ...]]] = {
     "confusable_homoglyphs": ("moderation/names.py",),
     "cryptography": ("server/",),
     "joserfc": ("server/",),
-    "media._engine": ("media/plane.py", "media/switchboard.py", "media/listening.py"),
+    "media._engine": ("media/plane.py", "media/switchboard.py", "media/listening.py", "media/journals.py"),
     "prometheus_client": ("server/telemetry.py",),
     "redis": ("server/adapters/",),
     "socketio": (),

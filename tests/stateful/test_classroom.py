@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from signaling import messages
-from signaling.classroom import chat, hands, participants, polls, presence, reactions, sanctions, session, stage, tracks
+from signaling.classroom import chat, hands, participants, polls, presence, reactions, recording, sanctions, session, stage, tracks
 from signaling.classroom import room as rooms
 from signaling.classroom.base import Command
 from signaling.classroom.errors import Rejected
@@ -56,6 +56,7 @@ about_a_person = st.one_of(
     ),
     *(st.builds(stage.BringOnStage, participant=trainees) for _ in range(3)),
     st.builds(stage.SetMain, participant=st.none() | people),
+    st.builds(recording.LeaveOut, participant=people, left_out=st.booleans()),
     st.builds(sanctions.Remove, participant=people, ban=st.booleans()),
     st.builds(sanctions.Unban, participant=people),
     st.builds(participants.Admit, participants=st.lists(people, max_size=3)),
@@ -64,6 +65,7 @@ about_a_person = st.one_of(
 about_the_class = st.one_of(
     st.sampled_from([session.OpenLobby(), session.StartClass(), session.ResumeClass(), hands.LowerAllHands(), sanctions.MuteAll()]),
     st.builds(session.TakeBreak, minutes=st.integers(1, 60)),
+    st.sampled_from([recording.StartRecording(), recording.StopRecording()]),
     *(st.builds(session.ChangeSettings, **{name: st.booleans()}) for name in ("waiting_room", "locked", "frozen", "hands", "auto_stage")),
     st.builds(session.ChangeSettings, microphones=maybe, cameras=maybe, screens=maybe, stage_size=st.none() | st.integers(1, 3)),
     st.builds(session.ChangeSettings, chat=st.sampled_from(ChatMode)),

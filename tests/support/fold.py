@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from signaling.classroom import chat, hands, participants, polls, presence, reactions, sanctions, session, stage, tracks
+from signaling.classroom import chat, hands, participants, polls, presence, reactions, recording, sanctions, session, stage, tracks
 from signaling.classroom.base import Event
 from signaling.classroom.polls import PollState
 from signaling.classroom.roles import STAFF, Role
@@ -119,6 +119,13 @@ def _apply(view: RoomView, at: int, by: str | None, event: Any) -> RoomView:
             return _answered(view, by, event.check)
         case presence.ChecksScheduled():
             return replace(view, checks_at=event.at)
+        case recording.RecordingStarted():
+            return _session(view, recorded_since=at)
+        case recording.RecordingStopped():
+            return _session(view, recorded_since=None)
+        case recording.LeftOutChanged():
+            others = [id for id in view.left_out if id != event.participant]
+            return replace(view, left_out=[*others, event.participant] if event.left_out else others)
         case participants.ParticipantLeft() | session.SessionCreated() | reactions.Reacted():
             return view
     raise AssertionError(f"the client has no rule for {event!r}")

@@ -4,7 +4,7 @@ from typing import Final
 
 import pytest
 
-from signaling.classroom import chat, hands, participants, polls, presence, reactions, sanctions, session, stage, tracks
+from signaling.classroom import chat, hands, participants, polls, presence, reactions, recording, sanctions, session, stage, tracks
 from signaling.classroom.base import Command
 from signaling.classroom.roles import Role
 from signaling.classroom.room import RULES
@@ -55,6 +55,9 @@ EXPECTED: Final[list[tuple[Command, str]]] = [
     (presence.StartCheck(), "TA*"),
     (presence.ScheduleChecks(on=True), "TA*"),
     (presence.AnswerCheck(check="running", nonce="own"), "N"),
+    (recording.StartRecording(), "TA*"),
+    (recording.StopRecording(), "TA*"),
+    (recording.LeaveOut(participant="bob", left_out=True), "TA*"),
 ]
 ACTORS: Final = {"T": "tom", "A": "eve", "N": "ann", "I": "ivy", "*": None}
 #: the phase a command needs, where it is not a live class

@@ -198,6 +198,7 @@ export function viewOf(wish: Wish): RoomView {
       started_at: wish.phase === "scheduled" || wish.phase === "lobby" ? null : NOW - 42 * MINUTE - 18_000,
       break_until: wish.phase === "break" ? NOW + 6 * MINUTE + 12_000 : null,
       ended_at: wish.phase === "ended" ? NOW : null,
+      recorded_since: null,
     },
     me,
     capabilities: CAPABILITIES[wish.role],
@@ -221,6 +222,7 @@ export function viewOf(wish: Wish): RoomView {
     banned: [],
     check: check(wish, people, me),
     checks_at: staff && wish.check !== "none" ? NOW + 11 * MINUTE : null,
+    left_out: [],
   };
 }
 

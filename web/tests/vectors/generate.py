@@ -14,7 +14,7 @@ import msgspec
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
-from signaling.classroom import audience, chat, hands, participants, polls, presence, room, sanctions, session, stage, tracks
+from signaling.classroom import audience, chat, hands, participants, polls, presence, recording, room, sanctions, session, stage, tracks
 from signaling.classroom.base import Command, Context, Event, Origin
 from signaling.classroom.errors import Rejected
 from signaling.classroom.roles import Role
@@ -78,6 +78,9 @@ def command(dice: random.Random, state: room.Room) -> Command:
         sanctions.Unban(participant=who),
         presence.StartCheck(window_s=30),
         presence.ScheduleChecks(on=on),
+        recording.StartRecording(),
+        recording.StopRecording(),
+        recording.LeaveOut(participant=who, left_out=on),
     ]
     asked = state.participants[who].asked if who in state.participants else None
     if asked is not None and dice.random() < 0.3:

@@ -3,6 +3,7 @@
 //! A command naming something unknown is counted (`commands_ignored`) and changes nothing.
 
 use crate::media::{Codec, Extensions, Kind};
+use crate::tape::Rank;
 
 /// One request to a shard.
 #[derive(Debug, Clone)]
@@ -33,6 +34,8 @@ pub enum Command {
     LimitSlot { slot: u64, most: Option<u8> },
     /// Ask a track's sender for a key frame of a layer.
     RequestKeyFrame { track: u64, layer: u8 },
+    /// Put a track's packets on the tape, or no longer.
+    Record { track: u64, record: Option<Box<RecordTrack>> },
     /// A track of another shard that slots here may play.
     AddMirror(Box<AddMirror>),
     /// From a shard with mirrors: it wants a track's packets, or no longer.
@@ -88,6 +91,16 @@ pub struct AddMirror {
     pub codecs: Vec<Codec>,
     pub layers: usize,
     pub allowed: bool,
+}
+
+/// How a track is recorded.
+#[derive(Debug, Clone)]
+pub struct RecordTrack {
+    /// Its number in the recording.
+    pub number: u16,
+    pub rank: Rank,
+    /// What the recording says of it.
+    pub description: Vec<u8>,
 }
 
 /// A slot: one continuous outgoing stream.

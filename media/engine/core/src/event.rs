@@ -19,6 +19,8 @@ pub enum Event {
     Quality { peer: u64, rtt_ms: u32, loss_in: u32, loss_out: u32, kbps_in: u32, kbps_out: u32, kbps_available: u32 },
     /// A peer sends what it may not; `count` packets since last told.
     Violation { peer: u64, kind: &'static str, count: u64 },
+    /// The state of a room's recording: see `JournalState`.
+    Journal { room: u64, state: JournalState, file: u32, bytes: u64, records: u64, lost: u64 },
     /// A thread gave up: a shard's (its peers get nothing more), or the TCP door's.
     Stopped { shard: Option<usize> },
 }
@@ -27,6 +29,39 @@ impl Event {
     /// Whether a full queue may lose it: the next one of its kind replaces it anyway.
     pub fn is_expendable(&self) -> bool {
         matches!(self, Event::Quality { .. } | Event::Speakers { .. } | Event::Violation { .. })
+    }
+}
+
+/// What is told of a recording. Figures are those of the file named, for `Closed` of all files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JournalState {
+    /// Its first file is open.
+    Opened,
+    /// A file is whole.
+    Sealed,
+    /// It ended.
+    Closed,
+    /// It did not begin: less than a tenth of the disk is free.
+    DiskLow,
+    /// It did not begin: the file could not be made.
+    Failed,
+    /// The disk takes nothing: packets are being lost.
+    Stalled,
+    /// It takes them again.
+    Resumed,
+}
+
+impl JournalState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            JournalState::Opened => "opened",
+            JournalState::Sealed => "sealed",
+            JournalState::Closed => "closed",
+            JournalState::DiskLow => "disk_low",
+            JournalState::Failed => "failed",
+            JournalState::Stalled => "stalled",
+            JournalState::Resumed => "resumed",
+        }
     }
 }
 

@@ -114,6 +114,11 @@ impl Layer {
         }
     }
 
+    /// How long ago the newest key frame began; None if none came.
+    pub fn key_frame_age(&self, now: Instant) -> Option<Duration> {
+        self.start.map(|start| now.saturating_duration_since(start.at))
+    }
+
     /// The packets a newcomer can begin with instead of waiting for a new key frame: from the newest one, if it is recent and
     /// everything since is at hand.
     pub fn cached(&self, now: Instant) -> Option<std::ops::RangeInclusive<u64>> {

@@ -37,6 +37,7 @@ pub mod shard;
 pub mod slot;
 pub mod srtp;
 pub mod stun;
+pub mod tape;
 #[cfg(test)]
 #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 mod testing;

@@ -54,7 +54,7 @@ metrics! {
     // traffic
     packets_in, bytes_in, packets_out, bytes_out, rtcp_in, rtcp_out, stun_in, stun_out, dtls_in, dtls_out,
     forwarded, nack_in, nack_out, rtx_in, rtx_out, pli_in, pli_out, twcc_out, twcc_in, sender_reports_out,
-    batches_in, batches_out, relayed, cached_starts, probe_bytes, redundant_out, repeated_out,
+    batches_in, batches_out, relayed, cached_starts, probe_bytes, redundant_out, repeated_out, taped,
     runs_1, runs_2_3, runs_4_7, runs_8_15, runs_16_up, gather_us,
     // life
     peers, tracks, slots, rooms, joins, dtls_failures, ice_restarts, path_changes, panics,
@@ -67,6 +67,6 @@ metrics! {
     dropped_unknown_ssrc, dropped_too_many_ssrc, dropped_unknown_pt, dropped_unknown_rid, dropped_not_allowed, dropped_duplicate, dropped_too_old,
     dropped_rtx_malformed,
     // reasons for not sending one
-    dropped_slot_codec, dropped_slot_waiting, dropped_slot_old, dropped_resend_cap, dropped_resend_unknown, dropped_relay_full, dropped_outbox_full, dropped_send_full,
+    dropped_slot_codec, dropped_slot_waiting, dropped_slot_old, dropped_resend_cap, dropped_resend_unknown, dropped_relay_full, dropped_outbox_full, dropped_send_full, dropped_tape_full,
     dropped_tcp_full, dropped_tcp_framing, dropped_tcp_pending, send_errors, receive_errors,
 }

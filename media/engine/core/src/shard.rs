@@ -4,7 +4,7 @@
 //! handling one peer (a panic) ends that peer and nobody else (`guard`).
 //!
 //! Call `receive`, `relayed`, `command` and `timeout` in any order, then `play`, then take what is in `outbox`, `events`,
-//! `upward` and `batches`; call `timeout` no later than `next_timeout`. Media that came in waits for `play`: who has more
+//! `upward`, `batches` and `tape`; call `timeout` no later than `next_timeout`. Media that came in waits for `play`: who has more
 //! coming gives it in one portion.
 
 mod bandwidth;
@@ -15,6 +15,7 @@ mod ingress;
 mod layers;
 mod play;
 mod relay;
+mod taping;
 mod upkeep;
 
 use std::cmp::Reverse;
@@ -41,6 +42,7 @@ use crate::room::Room;
 use crate::slot::Slot;
 use crate::srtp::{self, Role};
 use crate::stun;
+use crate::tape::Tape;
 use crate::track::Track;
 use guard::Behalf;
 
@@ -93,6 +95,8 @@ pub struct Shard {
     pub upward: Vec<(usize, Command)>,
     /// Packets for other shards.
     pub batches: Vec<(usize, Batch)>,
+    /// Packets for the recording.
+    pub tape: Tape,
 }
 
 impl Shard {
@@ -128,6 +132,7 @@ impl Shard {
             events: Vec::new(),
             upward: Vec::new(),
             batches: Vec::new(),
+            tape: Tape::default(),
         }
     }
 

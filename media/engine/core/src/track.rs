@@ -8,6 +8,7 @@ use crate::mapping::Source;
 use crate::media::{Codec, CodecName, Kind};
 use crate::peer::Peer;
 use crate::slot::Slot;
+use crate::tape::Recorded;
 
 /// A track with no packet for this long has stopped.
 pub const SILENCE: Duration = Duration::from_secs(2);
@@ -45,6 +46,8 @@ pub struct Track {
     pub wanted: bool,
     /// Packets of some layer wait to be played.
     pub pending: bool,
+    /// It is being recorded (at home only).
+    pub recorded: Option<Box<Recorded>>,
 }
 
 impl Track {
@@ -67,6 +70,7 @@ impl Track {
             place: None,
             wanted: false,
             pending: false,
+            recorded: None,
         }
     }
 
@@ -85,6 +89,11 @@ impl Track {
             (_, true) => Some((*c, true)),
             _ => None,
         })
+    }
+
+    /// Whether anybody needs its packets: a listener, another shard, the recording.
+    pub fn is_watched(&self) -> bool {
+        !self.listeners.is_empty() || !self.relays.is_empty() || self.recorded.is_some()
     }
 
     /// Whether its sender answers NACKs with retransmissions.

@@ -12,10 +12,11 @@ mod scene;
 use std::time::Duration;
 
 use jiangtai_core::bytes::Reader;
-use jiangtai_core::command::Command;
+use jiangtai_core::command::{Command, RecordTrack};
 use jiangtai_core::media::{Codec, CodecName, Kind};
 use jiangtai_core::outbox::Path;
 use jiangtai_core::srtp::MAX_OVERHEAD;
+use jiangtai_core::tape::Rank;
 use scene::{opus, vp8, Scene, OPUS, RED, ROOM, VP8, VP8_RTX};
 
 const H264: u8 = 102;
@@ -114,6 +115,10 @@ fn command(input: &mut Reader<'_>, scene: &mut Scene) -> Option<()> {
         8 => Command::OwnTracks { peer, tracks: vec![track] },
         9 | 10 => Command::Assign { slot, track: on.then_some(track) },
         _ if c & 1 == 0 => Command::LimitSlot { slot, most: (c < 0xf0).then_some(c >> 1 & 3) },
+        _ if c & 2 == 0 => {
+            let record = RecordTrack { number: u16::from(c), rank: Rank::parse(c >> 2 & 3).unwrap(), description: vec![c] };
+            Command::Record { track, record: (a & 1 == 0).then(|| Box::new(record)) }
+        }
         _ => Command::RequestKeyFrame { track, layer: c >> 1 & 3 },
     };
     scene.command(command);

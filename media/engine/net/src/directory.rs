@@ -85,7 +85,9 @@ impl Directory {
                 }
                 shard
             }
-            Command::SetTrack { track, .. } | Command::RequestKeyFrame { track, .. } => places.tracks.get(track).map_or(0, |t| t.0),
+            Command::SetTrack { track, .. } | Command::RequestKeyFrame { track, .. } | Command::Record { track, .. } => {
+                places.tracks.get(track).map_or(0, |t| t.0)
+            }
             Command::Assign { slot, .. } | Command::LimitSlot { slot, .. } => places.slots.get(slot).map_or(0, |s| s.0),
             // Only shards say these to each other, or the engine itself.
             Command::AddMirror(_) | Command::Relay { .. } | Command::RelaySound { .. } => 0,

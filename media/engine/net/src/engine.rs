@@ -20,6 +20,7 @@ use jiangtai_core::shard::Shard;
 
 use crate::directory::Directory;
 use crate::queue::EventQueue;
+use crate::recorder::{Recorder, Request};
 use crate::sys::{widen_buffers, EventFd};
 use crate::tcp::{Door, Handover};
 use crate::worker::Worker;
@@ -118,6 +119,7 @@ pub struct Engine {
     directory: Arc<Directory>,
     events: Arc<EventQueue>,
     metrics: Vec<Arc<Metrics>>,
+    recorder: Recorder,
     stop: Arc<AtomicBool>,
     door_wake: Arc<EventFd>,
     pub udp_ports: Vec<u16>,
@@ -146,6 +148,7 @@ impl Engine {
             mailboxes: Vec::new(),
             threads: Mutex::new(Vec::new()),
             directory: Arc::new(Directory::default()),
+            recorder: Recorder::new(sockets.len(), events.clone(), clock),
             events,
             metrics: Vec::new(),
             stop: Arc::new(AtomicBool::new(false)),
@@ -187,6 +190,7 @@ impl Engine {
             wake: self.mailboxes[n].wake.clone(),
             events: self.events.clone(),
             metrics: metrics.clone(),
+            deck: self.recorder.decks[n].clone(),
             mailboxes: self.mailboxes.clone(),
             tuning: Tuning::from_environment(),
         };
@@ -252,6 +256,15 @@ impl Engine {
         })
     }
 
+    /// Asks the recorder: to begin or end a room's recording, or to note something in it. Events tell what came of it.
+    pub fn record(&self, request: Request) -> Result<(), Refused> {
+        match self.stop.load(Relaxed) {
+            true => Err(Refused::Closed),
+            false if self.recorder.ask(request) => Ok(()),
+            false => Err(Refused::Full),
+        }
+    }
+
     /// All events since the last call.
     pub fn drain(&self) -> Vec<Event> {
         let events = self.events.drain();
@@ -275,6 +288,7 @@ impl Engine {
                 sum.1 += value;
             }
         }
+        sums.extend(self.recorder.metrics.read());
         sums
     }
 
@@ -297,6 +311,7 @@ impl Engine {
         for thread in threads {
             let _ = thread.join();
         }
+        self.recorder.stop();
     }
 }
 

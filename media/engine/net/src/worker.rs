@@ -9,7 +9,7 @@ use std::os::fd::AsRawFd;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::mpsc::Receiver;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiangtai_core::event::Event;
 use jiangtai_core::fault::{self, Place};
@@ -17,6 +17,7 @@ use jiangtai_core::metrics::Metrics;
 use jiangtai_core::outbox::Path;
 use jiangtai_core::shard::Shard;
 
+use crate::deck::Deck;
 use crate::engine::{Input, Mailbox, Tuning};
 use crate::load::Load;
 use crate::outgoing::Outgoing;
@@ -32,6 +33,8 @@ const FIRST_CONNECTION: u32 = 2;
 const BATCHES: usize = 8;
 /// Connections one shard serves.
 const CONNECTIONS: usize = 16_384;
+/// How soon a tape that could not be handed over is tried again.
+const RETRY: Duration = Duration::from_millis(1);
 /// Turns in a row that may panic before the thread gives up.
 const PANICS: u32 = 8;
 
@@ -43,6 +46,8 @@ pub struct Worker {
     pub wake: Arc<EventFd>,
     pub events: Arc<EventQueue>,
     pub metrics: Arc<Metrics>,
+    /// The way to the recorder.
+    pub deck: Arc<Deck>,
     /// The ways to all shards, in order.
     pub mailboxes: Vec<Mailbox>,
     pub tuning: Tuning,
@@ -92,7 +97,9 @@ impl Running {
         let mut ready = Vec::new();
         let mut panics = 0;
         while !self.stopping {
-            let due = self.worker.shard.next_timeout().into_iter().chain(self.held_until).min();
+            // A deck that was being emptied is tried again soon.
+            let taped = (!self.worker.shard.tape.is_empty()).then(|| Instant::now() + RETRY);
+            let due = self.worker.shard.next_timeout().into_iter().chain(self.held_until).chain(taped).min();
             let timeout = due.map(|at| at.saturating_duration_since(Instant::now()));
             self.epoll.wait(&mut ready, timeout)?;
             if ready.contains(&UDP) && !self.load.pause().is_zero() {
@@ -129,6 +136,7 @@ impl Running {
         self.worker.metrics.dropped_outbox_full.add(self.worker.shard.outbox.take_refused());
         self.flush(now);
         self.hand_over();
+        self.worker.deck.offer(&mut self.worker.shard.tape);
         self.tell(now);
         self.load.worked(now, Instant::now(), media);
     }

@@ -3,12 +3,16 @@
 //! Shard threads never take the GIL; what waits here (starting, closing, sending) releases it.
 
 mod arguments;
+mod journals;
 
 use std::os::fd::RawFd;
+use std::path::PathBuf;
 
-use jiangtai_core::command::{AddSlot, AddTrack, Command, IceCredentials, OpenPeer};
+use jiangtai_core::command::{AddSlot, AddTrack, Command, IceCredentials, OpenPeer, RecordTrack};
 use jiangtai_core::event::Event;
+use jiangtai_core::tape::Rank;
 use jiangtai_net::engine::{Engine as Native, Refused, Settings, StartError};
+use jiangtai_net::recorder::Request;
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyBlockingIOError, PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -213,6 +217,32 @@ impl Engine {
         self.post(Command::RequestKeyFrame { track: id("track", track)?, layer })
     }
 
+    /// Begins the next journal file of a class below `root`.
+    fn open_journal(&self, room: u64, root: PathBuf, name: &str, recording: &str) -> PyResult<()> {
+        let label = journals::label(name, recording)?;
+        self.record(Request::Open { room: id("room", room)?, root, label: Box::new(label) })
+    }
+
+    fn close_journal(&self, room: u64) -> PyResult<()> {
+        self.record(Request::Close { room: id("room", room)? })
+    }
+
+    fn note_in_journal(&self, room: u64, content: &[u8]) -> PyResult<()> {
+        let content = journals::content("content", content)?;
+        self.record(Request::Note { room: id("room", room)?, content })
+    }
+
+    fn record_track(&self, track: u64, number: u16, rank: u8, description: &[u8]) -> PyResult<()> {
+        let rank = Rank::parse(rank).ok_or_else(|| PyValueError::new_err("rank: 0 to 3"))?;
+        let description = journals::content("description", description)?;
+        let record = Some(Box::new(RecordTrack { number, rank, description }));
+        self.post(Command::Record { track: id("track", track)?, record })
+    }
+
+    fn stop_recording_track(&self, track: u64) -> PyResult<()> {
+        self.post(Command::Record { track: id("track", track)?, record: None })
+    }
+
     fn drain<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let events = self.native.drain();
         let tuples = events.into_iter().map(|event| event_tuple(py, event)).collect::<PyResult<Vec<_>>>()?;
@@ -233,6 +263,10 @@ impl Engine {
 }
 
 impl Engine {
+    fn record(&self, request: Request) -> PyResult<()> {
+        self.native.record(request).map_err(refused)
+    }
+
     fn post(&self, command: Command) -> PyResult<()> {
         self.native.post(command, None).map_err(refused)
     }
@@ -259,6 +293,9 @@ fn event_tuple<'py>(py: Python<'py>, event: Event) -> PyResult<Bound<'py, PyTupl
             ("quality", peer, rtt_ms, loss_in, loss_out, kbps_in, kbps_out, kbps_available).into_pyobject(py)
         }
         Event::Violation { peer, kind, count } => ("violation", peer, kind, count).into_pyobject(py),
+        Event::Journal { room, state, file, bytes, records, lost } => {
+            ("journal", room, state.as_str(), file, bytes, records, lost).into_pyobject(py)
+        }
         Event::Stopped { shard } => ("stopped", shard.map_or(-1, |shard| shard as i64)).into_pyobject(py),
     }
 }
@@ -276,5 +313,6 @@ fn send_many(py: Python<'_>, fds: &Bound<'_, PyAny>, frame: &[u8]) -> PyResult<V
 #[pymodule]
 fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Engine>()?;
+    journals::add(module)?;
     module.add_function(wrap_pyfunction!(send_many, module)?)
 }

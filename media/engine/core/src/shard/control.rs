@@ -16,6 +16,7 @@ use crate::media::Kind;
 use crate::peer::{Carries, Peer, Traffic};
 use crate::room::Room;
 use crate::slot::Slot;
+use crate::tape::Taped;
 use crate::track::{Origin, Track};
 use crate::twcc::Recorder;
 
@@ -53,6 +54,7 @@ impl Shard {
             Command::RequestKeyFrame { track, layer } => {
                 self.track_ids.get(&track).copied().map(|key| self.want_key_frame(now, key, usize::from(layer)))
             }
+            Command::Record { track, record } => self.record_track(now, track, record.map(|record| *record)),
             Command::AddMirror(add) => self.add_mirror(*add),
             Command::Relay { track, shard, wanted } => self.relay_track(track, shard, wanted),
             Command::RelaySound { room, shard } => self.relay_sound(room, shard),
@@ -218,6 +220,9 @@ impl Shard {
             self.silence(key);
         }
         if permitted || revoked {
+            self.tape_mark(now, key, if revoked { Taped::Mute } else { Taped::Unmute }, 0, &[]);
+        }
+        if permitted || revoked {
             self.tell_mirrors(key, || Command::SetTrack { track: id, allowed, priority });
         }
         Some(())
@@ -237,6 +242,7 @@ impl Shard {
 
     pub(super) fn remove_track(&mut self, now: Instant, key: Key<Track>) {
         self.silence(key);
+        self.tape_end(now, key, b"gone");
         if let Some(id) = self.tracks.get(key).map(|track| track.id) {
             self.tell_mirrors(key, || Command::RemoveTrack { track: id });
         }

@@ -52,6 +52,7 @@ impl Shard {
         if let Some(layer) = layer.filter(|layer| layer.ssrc == Some(info.ssrc)) {
             layer.sender_clock = Some(SenderClock { ntp: info.ntp, timestamp: info.rtp_timestamp });
             layer.reception.sender_report(info.ntp, now);
+            self.tape_report(now, carries.track(), carries.layer(), (info.ntp, info.rtp_timestamp, info.ssrc));
         }
     }
 

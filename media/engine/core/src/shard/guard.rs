@@ -82,9 +82,10 @@ impl Shard {
             Command::RestartIce { peer: id, .. } | Command::ClosePeer { peer: id } | Command::OwnTracks { peer: id, .. } => peer(id),
             Command::AddTrack(add) => peer(&add.peer),
             Command::AddSlot(add) => peer(&add.peer),
-            Command::SetTrack { track: id, .. } | Command::RemoveTrack { track: id } | Command::RequestKeyFrame { track: id, .. } => {
-                track(id)
-            }
+            Command::SetTrack { track: id, .. }
+            | Command::RemoveTrack { track: id }
+            | Command::RequestKeyFrame { track: id, .. }
+            | Command::Record { track: id, .. } => track(id),
             Command::Assign { slot: id, .. } | Command::LimitSlot { slot: id, .. } => slot(id),
             Command::OpenRoom { room, .. } | Command::CloseRoom { room } | Command::RelaySound { room, .. } => Behalf::Nobody(*room),
             Command::AddMirror(add) => Behalf::Nobody(add.track),

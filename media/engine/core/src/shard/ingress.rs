@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::taping::Sample;
 use super::Shard;
 use crate::arena::Key;
 use crate::event::Event;
@@ -47,7 +48,7 @@ impl Shard {
             Ok(len) => {
                 peer.traffic.bytes_in += len as u64;
                 match Packet::parse(&datagram[..len]) {
-                    Ok(packet) => self.receive_rtp(now, key, &packet),
+                    Ok(packet) => self.receive_rtp(now, key, &packet, &datagram[..packet.header_len()]),
                     Err(_) => self.metrics.dropped_rtp_malformed.inc(),
                 }
             }
@@ -70,7 +71,7 @@ impl Shard {
         }
     }
 
-    fn receive_rtp(&mut self, now: Instant, key: Key<Peer>, packet: &Packet<'_>) {
+    fn receive_rtp(&mut self, now: Instant, key: Key<Peer>, packet: &Packet<'_>, header: &[u8]) {
         let Some(peer) = self.peers.get_mut(key) else { return };
         if let Some(number) = peer.extensions.twcc.and_then(|id| packet.extension(id)).and_then(|v| v.try_into().ok()) {
             peer.arrivals.record(u16::from_be_bytes(number), self.clock.micros(now));
@@ -108,7 +109,11 @@ impl Shard {
         let level = peer_level(self.peers.get(key), track.kind, packet);
         let (timestamp, marker, key_frame) = (packet.timestamp(), packet.marker(), starts_key_frame(codec.name, payload));
         let stored = Stored { timestamp, marker, codec: codec.name, level, key_frame, payload };
-        self.take(now, carries, packet.ssrc(), codec, sequence, stored, resent);
+        let Some(sequence) = self.take(now, carries, packet.ssrc(), codec, sequence, stored, resent) else { return };
+        let Some(track) = self.tracks.get(carries.track()).filter(|track| track.recorded.is_some()) else { return };
+        let ssrc = track.layers.get(carries.layer()).and_then(|layer| layer.ssrc).unwrap_or(packet.ssrc());
+        let (track, layer) = (carries.track(), carries.layer());
+        self.tape_packet(now, &Sample { track, layer, sequence, header, payload, key_frame, resent, pt: codec.pt, ssrc });
     }
 
     /// What a packet carries: by known source, else by MID and RID (RFC 8843 section 9.2, RFC 8852), else nothing.
@@ -149,27 +154,43 @@ impl Shard {
         Some(carries)
     }
 
+    /// Takes in a packet; its extended sequence number if it is new.
     #[allow(clippy::too_many_arguments)]
-    fn take(&mut self, now: Instant, carries: Carries, ssrc: u32, codec: Codec, sequence: u16, packet: Stored<'_>, resent: bool) {
+    fn take(
+        &mut self,
+        now: Instant,
+        carries: Carries,
+        ssrc: u32,
+        codec: Codec,
+        sequence: u16,
+        packet: Stored<'_>,
+        resent: bool,
+    ) -> Option<u64> {
         let (key, at) = (carries.track(), carries.layer());
-        let Some(track) = self.tracks.get_mut(key) else { return };
+        let track = self.tracks.get_mut(key)?;
         let (repairable, origin) = (track.repairable(), track.peer());
-        let Some(layer) = track.layers.get_mut(at) else { return };
+        let layer = track.layers.get_mut(at)?;
         if !resent && layer.ssrc != Some(ssrc) {
             layer.restart(ssrc);
         }
         let ahead = layer.extended.peek(sequence).saturating_sub(layer.extended.highest().unwrap_or(u64::MAX));
         if ahead > JUMP {
             if resent {
-                return;
+                return None;
             }
             layer.restart(ssrc);
         }
         let extended = if resent { layer.extended.peek(sequence) } else { layer.extended.update(sequence) };
         match layer.history.insert(extended, packet) {
             Insert::New => {}
-            Insert::Duplicate => return self.metrics.dropped_duplicate.inc(),
-            Insert::TooOld => return self.metrics.dropped_too_old.inc(),
+            Insert::Duplicate => {
+                self.metrics.dropped_duplicate.inc();
+                return None;
+            }
+            Insert::TooOld => {
+                self.metrics.dropped_too_old.inc();
+                return None;
+            }
         }
         layer.reception.received(extended, packet.timestamp, codec.name.clock_rate(), !resent, now);
         layer.rate.add(packet.payload.len() + HEADERS, now);
@@ -193,18 +214,21 @@ impl Shard {
             wake = Some(wake.map_or(now + SILENCE, |at| at.min(now + SILENCE)));
             // Told once, not with each change of codec: whoever alternates payload types must not fill the queue.
             self.events.push(Event::Track { track: track.id, sending: true, codec: codec.name.as_str() });
+            self.tape_silence(now, key, false);
         }
+        let track = self.tracks.get(key)?;
         if track.kind == Kind::Audio && track.voice {
             self.heard(now, key, packet.level, packet.payload.len());
         }
         self.await_play(key, at, extended);
-        let Some(peer) = origin else { return };
+        let peer = origin?;
         if let Some(at) = wake {
             self.schedule(peer, at);
         }
         if begins {
             self.arm_reports(now, peer);
         }
+        Some(extended)
     }
 
     /// Lets a stored packet be played by the next `play`.

@@ -101,7 +101,7 @@ impl Shard {
         let mut missing = std::mem::take(&mut self.missing);
         for at in 0..peer.tracks.len() {
             let Some(track) = peer.tracks.get(at).and_then(|track| self.tracks.get_mut(*track)) else { continue };
-            let (repairable, watched) = (track.repairable(), !track.listeners.is_empty() || !track.relays.is_empty());
+            let (repairable, watched) = (track.repairable(), track.is_watched());
             for layer in &mut track.layers {
                 let Some(ssrc) = layer.ssrc else { continue };
                 missing.clear();
@@ -269,12 +269,14 @@ impl Shard {
     }
 
     fn tell_silence(&mut self, now: Instant, key: Key<Peer>) {
-        let Some(peer) = self.peers.get(key) else { return };
-        for track in &peer.tracks {
-            let Some(track) = self.tracks.get_mut(*track) else { continue };
+        let tracks = self.peers.get(key).map_or(0, |peer| peer.tracks.len());
+        for at in 0..tracks {
+            let Some(key) = self.peers.get(key).and_then(|peer| peer.tracks.get(at).copied()) else { return };
+            let Some(track) = self.tracks.get_mut(key) else { continue };
             let silent = track.last_packet().is_some_and(|at| at + SILENCE <= now);
             if let Some(codec) = track.sending.take_if(|_| silent) {
                 self.events.push(Event::Track { track: track.id, sending: false, codec: codec.as_str() });
+                self.tape_silence(now, key, true);
             }
         }
     }

@@ -7,6 +7,7 @@ mod faults;
 mod hostile;
 mod layers;
 mod media;
+mod recording;
 mod relay;
 mod scene;
 mod transport;

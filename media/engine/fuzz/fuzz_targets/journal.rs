@@ -1,0 +1,70 @@
+//! Journal files: whatever the bytes, reading ends, records lie where they are said to be, and what recovery keeps is whole.
+//!
+//! The first byte chooses: the rest is a file as it is; or it is put behind a good head as records are (a list of lengths); or
+//! it damages such a file.
+#![no_main]
+use jiangtai_journal::compose::Composer;
+use jiangtai_journal::format::{Head, Kind, Record, HEAD};
+use jiangtai_journal::read::{Found, Reader};
+use jiangtai_journal::{export, verify};
+
+fn head() -> Head {
+    Head { class: "c".into(), recording: "r".into(), number: 1, boot: [5; 16], monotonic_us: 0, wall_us: 0, previous: [0; 32] }
+}
+
+/// Every record read, as (place, kind, length).
+fn read(bytes: &[u8]) -> Vec<(usize, Kind, usize)> {
+    let Some((_, reader)) = Reader::open(bytes) else { return Vec::new() };
+    let (mut next, mut records) = (HEAD, Vec::new());
+    for found in reader {
+        let (at, len) = match found {
+            Found::Record { at, record } => {
+                records.push((at, record.kind, record.payload.len()));
+                (at, record.len())
+            }
+            Found::Damage { at, len } => (at, len),
+        };
+        assert_eq!(at, next);
+        assert!(len > 0);
+        next = at + len;
+    }
+    assert_eq!(next, bytes.len());
+    records
+}
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let Some((choice, rest)) = data.split_first() else { return };
+    let mut bytes = Vec::new();
+    let mut composer = Composer::begin(&head(), &mut bytes);
+    match choice % 3 {
+        0 => bytes = rest.to_vec(),
+        1 => bytes.extend_from_slice(rest),
+        _ => {
+            for (n, payload) in rest.chunks(37).enumerate() {
+                let kind = Kind::parse(1 + (n % 12) as u8).unwrap();
+                composer.put(&Record { kind, flags: choice & 7, track: n as u16, arrival_us: n as u64, roc: 1, payload }, &mut bytes);
+            }
+            let whole = read(&bytes);
+            assert!(whole.len() >= rest.len().div_ceil(37));
+            let sealed = {
+                let mut sealed = bytes.clone();
+                composer.seal(&mut sealed);
+                sealed
+            };
+            assert!(verify::file(&sealed).unwrap().is_whole());
+            // Damage it at a place the input chooses: the other records are as before.
+            let at = HEAD + usize::from(u16::from_be_bytes([*choice, rest.first().copied().unwrap_or(0)])) % (bytes.len() - HEAD + 1);
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte ^= rest.last().copied().unwrap_or(0) | 1;
+                assert!(read(&bytes).iter().all(|record| whole.contains(record)));
+            }
+            bytes.truncate(at);
+            assert!(read(&bytes).iter().all(|record| whole.contains(record)));
+        }
+    }
+    read(&bytes);
+    let _ = verify::file(&bytes);
+    let mut out = Vec::new();
+    let _ = export::pcapng(&[&bytes], &mut out);
+    let _ = export::rtpdump(&[&bytes], 1, &mut out);
+});

@@ -1,0 +1,116 @@
+"""Journal files on disk: made whole after a crash, measured, proved, exported. The only one beside the plane to import `media._engine`.
+
+Every function here reads files and may take a while: call it outside the event loop.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from media import _engine  # noqa: TID251 - files only, no engine is started here
+
+ENDING: Final = ".rj"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recovered:
+    """A file that was not whole: sealed now with so many records, or put aside because its head was not whole."""
+
+    session: str
+    number: int
+    sealed: bool
+    records: int
+    cut: int
+    damaged: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class JournalFile:
+    """What a file says of itself; times in microseconds since 1970. Not sealed: it is being written, or waits for recovery."""
+
+    path: Path
+    session: str
+    recording: str
+    number: int
+    began_us: int
+    ended_us: int
+    bytes: int
+    sealed: bool
+    records: int
+    lost: int
+    digest: str
+    previous: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What reading a whole file proved; tracks: number -> (packets, bytes, key frames, packets the server lost)."""
+
+    whole: bool
+    records: int
+    damaged: int
+    tracks: Mapping[int, tuple[int, int, int, int]]
+
+
+def path_of(root: Path, session: str, number: int) -> Path:
+    """Where a file lies."""
+    return root / session / f"{number:06}{ENDING}"
+
+
+def recover(root: Path) -> list[Recovered]:
+    """Make every file below `root` whole; those that were are not told. Raises OSError."""
+    found = _engine.recover_journals(root)
+    return [
+        Recovered(session=session, number=number, sealed=outcome == "sealed", records=records, cut=cut, damaged=damaged)
+        for session, number, outcome, records, cut, damaged in found
+    ]
+
+
+def files(root: Path, session: str) -> list[JournalFile]:
+    """A class's files in order; those without a whole head are left out. Raises OSError."""
+    found = []
+    for number in _engine.journal_files(root, session):
+        path = path_of(root, session, number)
+        told = _engine.journal_ends(path)
+        if told is None:
+            continue
+        wall, monotonic = told["wall_us"], told["monotonic_us"]
+        last = told.get("last_us", monotonic)
+        found.append(
+            JournalFile(
+                path=path,
+                session=told["class"],
+                recording=told["recording"],
+                number=told["number"],
+                began_us=wall,
+                ended_us=wall + max(last - monotonic, 0),
+                bytes=told["bytes"],
+                sealed=told["sealed"],
+                records=told.get("records", 0),
+                lost=told.get("lost", 0),
+                digest=told.get("digest", ""),
+                previous=told["previous"],
+            )
+        )
+    return found
+
+
+def verify(path: Path) -> Verdict | None:
+    """Read a whole file; None if it is no journal. Raises OSError."""
+    told = _engine.verify_journal(path)
+    if told is None:
+        return None
+    return Verdict(whole=told["whole"], records=told["records"], damaged=told["damaged"], tracks=told["tracks"])
+
+
+def export(paths: Sequence[Path], out: Path, kind: Literal["pcapng", "rtpdump"], track: int = 0) -> int:
+    """Write files, in order, as one capture; rtpdump holds one track. Returns the packets written. Raises OSError."""
+    return _engine.export_journals(list(paths), out, kind, track)
+
+
+def free_permille(path: Path) -> int:
+    """How much of a thousand parts of the disk is free; -1 if it cannot be told. The nearest folder that exists counts."""
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return _engine.disk_free_permille(path)

@@ -1,0 +1,50 @@
+"""Deleting a recording: first the tombstone, then the files, then the line that says so. Repeated where a crash broke it off."""
+
+import json
+import os
+from pathlib import Path
+
+from media import journals
+from recording.catalog import Recordings, Row
+from signaling.classroom.ids import Millis
+
+
+class NotEnded(Exception):
+    """It is being recorded now."""
+
+
+async def delete(store: Recordings, root: Path, row: Row, *, now: Millis, by: str) -> int:
+    """Delete a recording for good; returns how many files went. Raises NotEnded, OSError, Unavailable."""
+    if row.state == "recording":
+        raise NotEnded
+    await store.mark(row.session, row.id, "deleted", now, by, "{}")
+    gone = _purge(root, row)
+    await store.mark(row.session, row.id, "purged", now, by, json.dumps({"files": gone}))
+    return len(gone)
+
+
+async def finish(store: Recordings, root: Path, *, now: Millis) -> int:
+    """Purge what has a tombstone and still has files; returns how many recordings that were."""
+    rows = [row for row in await store.rows() if row.state == "deleted"]
+    for row in rows:
+        await store.mark(row.session, row.id, "purged", now, "node", json.dumps({"files": _purge(root, row)}))
+    return len(rows)
+
+
+def _purge(root: Path, row: Row) -> dict[str, str]:
+    """Remove its files and those beside them that no head can be read of; their digests by name."""
+    gone: dict[str, str] = {}
+    for file in journals.files(root, row.session):
+        if file.recording == row.id:
+            file.path.unlink(missing_ok=True)
+            gone[file.path.name] = file.digest
+    folder = root / row.session
+    for number in range(row.first_file or 1, (row.last_file or 0) + 1):
+        journals.path_of(root, row.session, number).with_suffix(".torn").unlink(missing_ok=True)
+    if folder.exists():
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    return gone

@@ -1,0 +1,130 @@
+"""`jiangtai recording ...`: what was recorded on this machine, proved, exported, deleted. Reads `var` itself, beside a running node."""
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from media import journals
+from recording import deletion
+from recording.catalog import Recordings, Row
+from server.adapters.sqlite import Database
+from server.adapters.sqlite_recordings import SqliteRecordings
+from server.config import Config
+
+T = TypeVar("T")
+_STORE: Final = "jiangtai.sqlite"
+
+
+class Failed(Exception):
+    """The command cannot be done; the message is for a person."""
+
+
+def journal_root(config: Config) -> Path:
+    """Where the journals of a node lie."""
+    return config.var_dir / "journal"
+
+
+def add_commands(commands: Any, add: Callable[..., argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    """Put the group `recording` behind the command line's other groups."""
+    group = commands.add_parser("recording", help="what was recorded").add_subparsers(required=True)
+    add(group, "list", _list, "list recordings", common).add_argument("session", nargs="?", help="of this class only")
+    verify = add(group, "verify", _verify, "read every file of a class's recordings and prove it whole", common)
+    verify.add_argument("session")
+    verify.add_argument("recording", nargs="?")
+    export = add(group, "export", _export, "write a recording as a capture for Wireshark or rtptools", common)
+    export.add_argument("session")
+    export.add_argument("recording")
+    export.add_argument("--out", type=Path, required=True)
+    export.add_argument("--format", default="pcapng", choices=["pcapng", "rtpdump"])
+    export.add_argument("--track", type=int, default=0, help="rtpdump: the track's number (verify tells them)")
+    delete = add(group, "delete", _delete, "delete a recording for good", common)
+    delete.add_argument("session")
+    delete.add_argument("recording")
+    delete.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _list(config: Config, options: argparse.Namespace) -> None:
+    for row in _with_store(config, lambda store: store.rows(options.session)):
+        _print(_line(row))
+
+
+def _line(row: Row) -> str:
+    began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.started_at / 1000))
+    seconds = "" if row.ended_at is None else f"{(row.ended_at - row.started_at) // 1000} s"
+    size = f"{row.bytes / 1_000_000:.1f} MB"
+    return f"{row.session}  {row.id:<6}  {row.state:<9}  {began}  {seconds:>8}  {row.files:>3} files  {size:>10}  lost {row.lost}"
+
+
+def _verify(config: Config, options: argparse.Namespace) -> int:
+    broken, previous = 0, None
+    for file in _files(config, options):
+        verdict = journals.verify(file.path)
+        linked = previous is None or previous.number + 1 != file.number or previous.digest == file.previous
+        previous = file
+        if verdict is None:
+            told, broken = "BROKEN: no journal", broken + 1
+        elif not linked:
+            told, broken = "BROKEN: not the successor of the file before", broken + 1
+        elif file.sealed and not verdict.whole:
+            told, broken = f"BROKEN: {verdict.damaged} bytes damaged, or the digest is another", broken + 1
+        else:
+            told = "whole" if file.sealed else "being written"
+        _print(f"{file.path.name}  {file.recording}  {verdict.records if verdict else 0} records  {told}")
+        for track, (packets, size, key_frames, lost) in sorted(verdict.tracks.items() if verdict else ()):
+            _print(f"    track {track}: {packets} packets, {size} bytes, {key_frames} key frames, {lost} lost")
+    return 1 if broken else 0
+
+
+def _export(config: Config, options: argparse.Namespace) -> None:
+    written = journals.export([file.path for file in _files(config, options)], options.out, options.format, options.track)
+    _print(f"{written} packets in {options.out}")
+
+
+def _delete(config: Config, options: argparse.Namespace) -> None:
+    async def work(store: Recordings) -> int:
+        rows = [row for row in await store.rows(options.session) if row.id == options.recording]
+        if not rows:
+            raise Failed("no such recording")
+        return await deletion.delete(store, journal_root(config), rows[0], now=int(time.time() * 1000), by="cli")
+
+    if not options.yes and input(f"delete {options.session} {options.recording} for good? [y/N] ").lower() != "y":
+        return _print("nothing was deleted")
+    try:
+        return _print(f"deleted: {_with_store(config, work)} files")
+    except deletion.NotEnded:
+        raise Failed("it is being recorded: stop it first") from None
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+def _files(config: Config, options: argparse.Namespace) -> Sequence[journals.JournalFile]:
+    try:
+        found = journals.files(journal_root(config), options.session)
+    except ValueError as error:
+        raise Failed(str(error)) from None
+    wanted = [file for file in found if options.recording in (None, file.recording)]
+    if not wanted:
+        raise Failed("no files of that recording")
+    return wanted
+
+
+def _with_store(config: Config, work: Callable[[Recordings], Awaitable[T]]) -> T:
+    file = config.var_dir / _STORE
+    if not file.exists():
+        raise Failed(f"no store at {file}")
+
+    async def run() -> T:
+        database = Database(file)
+        await database.start()
+        try:
+            return await work(SqliteRecordings(database))
+        finally:
+            await database.close()
+
+    return asyncio.run(run())
