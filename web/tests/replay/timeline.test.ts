@@ -5,8 +5,17 @@ import { Timeline } from "../../src/state/replay/timeline";
 import { WatchedLog } from "../../src/state/replay/watched";
 
 const EMPTY: TimelineState = { scene: { type: "scene", phase: "live" }, people: {}, polls: {}, chat: [] };
-const said = (at: number): Change => ({ at, what: { type: "message", id: `m${at}`, by: "a", name: "A", role: "trainee", text: `at ${at}` } });
-const CHUNKS: Change[][] = [[said(1_000), said(2_000)], [said(31_000)], [], [], [said(120_000), { at: 125_000, what: { type: "gone", id: "x" } }]];
+const said = (at: number): Change => ({
+  at,
+  what: { type: "message", id: `m${at}`, by: "a", name: "A", role: "trainee", text: `at ${at}` },
+});
+const CHUNKS: Change[][] = [
+  [said(1_000), said(2_000)],
+  [said(31_000)],
+  [],
+  [],
+  [said(120_000), { at: 125_000, what: { type: "gone", id: "x" } }],
+];
 const AT_120: TimelineState = { ...EMPTY, chat: CHUNKS.slice(0, 4).flat() as TimelineState["chat"] };
 const NAMES = { chunks: ["t0", "t1", "t2", "t3", "t4"], snapshots: ["s0", "s1"] };
 
@@ -68,7 +77,8 @@ describe("the timeline", () => {
 
 describe("chapters", () => {
   it("are read, and what is none is passed over", () => {
-    const text = "WEBVTT\n\nstart-0\n00:00:00.000 --> 00:00:12.500\n课 &lt;1&gt; &amp;\n\nNOTE x\n\npoll-1\n00:00:12.500 --> 01:00:00.000\n-\n";
+    const text =
+      "WEBVTT\n\nstart-0\n00:00:00.000 --> 00:00:12.500\n课 &lt;1&gt; &amp;\n\nNOTE x\n\npoll-1\n00:00:12.500 --> 01:00:00.000\n-\n";
     expect(parseChapters(text)).toEqual([
       { from_ms: 0, to_ms: 12_500, kind: "start", label: "课 <1> &" },
       { from_ms: 12_500, to_ms: 3_600_000, kind: "poll", label: "" },

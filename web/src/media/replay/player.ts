@@ -4,7 +4,7 @@
  * A picture that fails or waits never stops the master; a master that waits holds all pictures. Without sound (nobody was heard, or its file
  * fails) a clock of its own leads.
  */
-import { FRESH, type Following, follow, jumped } from "./sync";
+import { type Following, FRESH, follow, jumped } from "./sync";
 
 export interface Playing {
   position: number;
@@ -34,12 +34,13 @@ interface Follower {
 export const TICK_MS = 100;
 /** A picture that waits longer than this is hidden. */
 const STALE_MS = 300;
-export const RATES = [0.5, 0.75, 1, 1.25, 1.5, 1.75, 2] as const;
+export const RATES: readonly number[] = [0.5, 0.75, 1, 1.25, 1.5, 1.75, 2];
 
 export class ReplayPlayer {
   #audio: HTMLAudioElement | null = null;
   #followers = new Set<Follower>();
   #timer: ReturnType<typeof setInterval> | null = null;
+  #closed = false;
   #anchor = { at: 0, position: 0 };
   #state: Playing;
 
@@ -68,7 +69,7 @@ export class ReplayPlayer {
       audio.addEventListener(event, () => this.#set({ waiting: false }));
     }
     audio.addEventListener("ended", () => this.#end());
-    audio.addEventListener("error", () => this.#lead());
+    audio.addEventListener("error", () => audio.hasAttribute("src") && this.#lead());
     this.#audio = audio;
   }
 
@@ -84,9 +85,7 @@ export class ReplayPlayer {
   /** Milliseconds on the recording's clock. */
   position(): number {
     const { playing, rate } = this.#state;
-    const at = this.#audio
-      ? this.#audio.currentTime * 1000
-      : this.#anchor.position + (playing ? (this.now() - this.#anchor.at) * rate : 0);
+    const at = this.#audio ? this.#audio.currentTime * 1000 : this.#anchor.position + (playing ? (this.now() - this.#anchor.at) * rate : 0);
     return Math.max(0, Math.min(this.duration, at));
   }
 
@@ -147,12 +146,28 @@ export class ReplayPlayer {
   /** Look at everything; called every TICK_MS. */
   tick(): void {
     const position = this.position();
-    if (!this.#audio && this.#state.playing && position >= this.duration) return this.#end();
+    if (!this.#audio && this.#state.playing && position >= this.duration) {
+      this.#end();
+      return;
+    }
     if (position !== this.#state.position) this.#set({ position });
     for (const each of this.#followers) this.#keep(each, position);
   }
 
+  /** The sound is at another address now; it goes on where it is. */
+  renew(mix: string): void {
+    const position = this.position();
+    if (this.#audio) this.#audio.src = mix;
+    else this.#listen(mix);
+    const { playing, rate, volume, muted } = this.#state;
+    this.#set({ silent: false });
+    if (!this.#audio) return;
+    Object.assign(this.#audio, { currentTime: position / 1000, playbackRate: rate, volume, muted });
+    if (playing) void this.#audio.play().catch(() => undefined);
+  }
+
   close(): void {
+    this.#closed = true;
     if (this.#timer) clearInterval(this.#timer);
     document.removeEventListener("visibilitychange", this.#realign);
     this.#audio?.pause();
@@ -218,6 +233,6 @@ export class ReplayPlayer {
     const next = { ...this.#state, ...change };
     const same = (Object.keys(next) as (keyof Playing)[]).every((key) => next[key] === this.#state[key]);
     this.#state = next;
-    if (!same) this.tell(next);
+    if (!same && !this.#closed) this.tell(next);
   }
 }

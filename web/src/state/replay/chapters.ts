@@ -17,7 +17,16 @@ export function parseChapters(text: string): Chapter[] {
     .flatMap((block) => {
       const found = CUE.exec(block.trim());
       if (!found) return [];
-      const [h1, m1, s1, f1, h2, m2, s2, f2] = found.slice(2, 10).map(Number) as [number, number, number, number, number, number, number, number];
+      const [h1, m1, s1, f1, h2, m2, s2, f2] = found.slice(2, 10).map(Number) as [
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+      ];
       const label = (found[10] ?? "").replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
       return [
         {

@@ -124,7 +124,8 @@ export class Timeline {
     for (let index = start.chunk; index <= here; index++) {
       const chunk = this.#chunks[index];
       if (!chunk) return null;
-      for (const change of chunk.slice(index === start.chunk ? start.count : 0, index === here ? count : undefined)) state = apply(state, change);
+      for (const change of chunk.slice(index === start.chunk ? start.count : 0, index === here ? count : undefined))
+        state = apply(state, change);
     }
     return state;
   }
