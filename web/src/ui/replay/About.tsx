@@ -4,6 +4,9 @@ import { Icon } from "../parts/Icon";
 import { clock, dayAndTime } from "../parts/time";
 import { nameOf, useReplay, useReplayState } from "./context";
 
+/** A class's title as the name of its film. */
+export const fileName = (title: string): string => `${title.replaceAll(/[^\p{L}\p{N} ._-]+/gu, " ").trim() || "class"}.mp4`;
+
 /** Under the player: what this recording is, who is seen in it, whose hands are up at this moment. */
 export function About() {
   const { t, i18n } = useTranslation();
@@ -13,7 +16,6 @@ export function About() {
   const hands = Object.values(people ?? {})
     .filter((person) => person.hand !== undefined)
     .sort((a, b) => (a.hand ?? 0) - (b.hand ?? 0));
-  const title = content.title.replaceAll(/[^\p{L}\p{N} ._-]+/gu, " ").trim() || "class";
   return (
     <div className="rp-below">
       <section className="card rp-card" aria-labelledby="rp-about">
@@ -21,7 +23,7 @@ export function About() {
           <h2 id="rp-about">{t("replay.about")}</h2>
           <div className="grow" />
           {content.download ? (
-            <a className="btn sm" href={address(content.download.file)} download={`${title}.mp4`}>
+            <a className="btn sm" href={address(content.download.file)} download={fileName(content.title)}>
               <Icon name="download" className="i16" />
               {t("replay.download")}
               <span className="muted num">{(content.download.bytes / 1e6).toFixed(1)} MB</span>

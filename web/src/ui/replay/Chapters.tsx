@@ -14,7 +14,7 @@ export function Chapters() {
   const chapters = useReplayState((state) => state.chapters);
   const now = useReplayState((state) => state.chapters.findLast((each) => each.from_ms <= state.playing.position));
   return (
-    <div className="rp-pane" data-scrolls>
+    <div className="rp-pane" data-scrolls tabIndex={0} role="region" aria-label={t("replay.tab.chapters")}>
       {chapters.length === 0 ? (
         <div className="empty">
           <div className="ico rp-ico">

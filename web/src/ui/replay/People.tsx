@@ -15,7 +15,7 @@ export function People() {
   const listed = Object.values(people ?? {}).sort(order);
   const present = listed.filter((person) => person.present).length;
   return (
-    <div className="rp-pane" data-scrolls>
+    <div className="rp-pane" data-scrolls tabIndex={0} role="region" aria-label={t("replay.tab.people")}>
       <p className="xs muted num rp-count">{t("replay.present", { count: present })}</p>
       <ul className="rp-people">
         {listed.slice(0, MOST).map((person) => (

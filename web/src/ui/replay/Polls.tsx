@@ -11,7 +11,7 @@ export function Polls() {
   const at = useReplayState((state) => state.pollsAt);
   const listed = Object.values(polls ?? {}).reverse();
   return (
-    <div className="rp-pane" data-scrolls>
+    <div className="rp-pane" data-scrolls tabIndex={0} role="region" aria-label={t("replay.tab.polls")}>
       {listed.length === 0 ? (
         <div className="empty">
           <div className="ico rp-ico">

@@ -6,7 +6,7 @@ import { Icon } from "../parts/Icon";
 import { LanguageButton, ThemeButton } from "../parts/Look";
 import { toast } from "../parts/Toasts";
 import { dayAndTime } from "../parts/time";
-import { About } from "./About";
+import { About, fileName } from "./About";
 import { Controls } from "./Controls";
 import { useReplay, useReplayState } from "./context";
 import { KeysDialog } from "./KeysDialog";
@@ -96,6 +96,16 @@ export function Theatre() {
         <div className="grow" />
         <ThemeButton />
         <LanguageButton />
+        {content.download ? (
+          <a
+            className="btn sm rp-down"
+            href={replay.address(content.download.file)}
+            download={fileName(content.title)}
+            aria-label={t("replay.download")}
+          >
+            <Icon name="download" className="i16" />
+          </a>
+        ) : null}
         <button type="button" className="btn sm rp-share" onClick={copy} aria-label={t("replay.copyLink")}>
           <Icon name="link" className="i16" />
           <span className="hide-s">{t("replay.copyLink")}</span>
