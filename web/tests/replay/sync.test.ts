@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { FRESH, follow, jumped, LANDING_MS, NUDGE } from "../../src/media/replay/sync";
+import { CATCH_UP, FRESH, follow, jumped, LANDING_MS, NUDGE } from "../../src/media/replay/sync";
 
 describe("a picture in step with the master", () => {
   it("is left alone while near", () => {
@@ -25,6 +25,22 @@ describe("a picture in step with the master", () => {
     expect(far.seek).toBeGreaterThanOrEqual(0);
     expect(follow(far.next, 5_000, 1, 1_000 + LANDING_MS - 1).seek).toBeNull();
     expect(follow(far.next, 5_000, 1, 1_000 + LANDING_MS).seek).not.toBeNull();
+  });
+
+  it("catches up faster after a seek that landed off, and ever slower the nearer it comes", () => {
+    let drift = -200;
+    let state = jumped(FRESH, 1, 0, true).next;
+    const rates: number[] = [];
+    for (let now = LANDING_MS; Math.abs(drift) > 15 && rates.length < 50; now += 100) {
+      const step = follow(state, drift, 1, now);
+      state = step.next;
+      rates.push(step.rate);
+      drift += (step.rate - 1) * 100;
+    }
+    expect(rates[0]).toBeCloseTo(1 + CATCH_UP);
+    expect(rates.at(-1)).toBeCloseTo(1 + NUDGE, 1);
+    expect(rates.length).toBeLessThan(20);
+    expect(follow(state, drift, 1, 60_000).rate).toBe(1);
   });
 
   it("learns how far ahead a seek has to aim", () => {
