@@ -34,6 +34,9 @@ EXPECTED: dict[Right, set[str]] = {
     Right.MANAGE_CLASSES: {"service", "operator"},
     Right.ISSUE_TOKENS: {"service"},
     Right.SEE_PEOPLE: {"trainer", "assistant", "inspector", "service"},
+    Right.SEE_RECORDINGS: {"trainer", "assistant", "trainee", "inspector", "operator"},
+    Right.REPORT_WATCHED: {"trainer", "assistant", "trainee", "inspector"},
+    Right.SEE_WATCHED: {"trainer", "assistant", "service"},
     Right.SEE_AUDIT: {"service", "operator"},
     Right.SEE_NODE: {"operator"},
     Right.SEE_RECORDS: {"service", "operator"},
@@ -52,6 +55,7 @@ BODIES: dict[str, Any] = {
     "/classes": {"title": "T"},
     "/records/dead": {"destination": "lrs"},
     "/classes/{session}/records": {"told": True},
+    "/classes/{session}/recordings/{recording}/watched": {"op": "o", "stretches": [{"from_ms": 0, "to_ms": 1}]},
     "/classes/{session}/tokens": {"sub": "u", "role": "trainee", "name": "N"},
     "/classes/{session}/attendance/{participant}/override": {"status": "present", "reason": "was here"},
 }
@@ -95,6 +99,8 @@ async def test_e02_every_route_for_every_caller(home: House, route: Route) -> No
             assert public or status not in (401,), (caller, status)
             inside = ("/people", "/override")  # for those who are in class alone
             assert status != 403 or route.path.endswith(inside), (caller, status)
+            about_people = route.path.endswith("/people") or "/recordings" in route.path  # for the admitted alone
+            assert status != 403 or about_people, (caller, status)
         else:
             assert status in (401, 403, 404), (caller, status)
 

@@ -1,6 +1,11 @@
 /** The HTTP calls of PROTOCOL.md section 1. Every failure is a Refused; `offline` when the node could not be reached. */
 import { Refused } from "./refused";
+<<<<<<< HEAD
 import type { AttendanceStatus, Phase, Problem, Profile, Role } from "./types";
+=======
+import type { RecordingInfo, ReplayInfo, Stretch } from "./replay";
+import type { Phase, Problem, Profile, Role } from "./types";
+>>>>>>> replay
 
 export interface SeatInfo {
   seat: string;
@@ -97,12 +102,13 @@ export function attendancePath(session: string, what: string, query: Record<stri
 export const PREFIX = "/api/v1";
 const TIMEOUT_MS = 12_000;
 
-async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+async function call<T>(method: string, path: string, body?: unknown, keepalive = false): Promise<T> {
   let response: Response;
   try {
     response = await fetch(PREFIX + path, {
       method,
       credentials: "same-origin",
+      keepalive,
       signal: AbortSignal.timeout(TIMEOUT_MS),
       headers: { accept: "application/json", ...(body === undefined ? {} : { "content-type": "application/json" }) },
       body: body === undefined ? undefined : JSON.stringify(body),
@@ -117,6 +123,8 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
   return data;
 }
 
+const recording = (session: string, id: string) => `/classes/${encodeURIComponent(session)}/recordings/${encodeURIComponent(id)}`;
+
 export const api = {
   takeSeat: (token: string) => call<SeatInfo>("POST", "/seats", { token }),
   seat: (seat: string) => call<SeatInfo>("GET", `/seats/${encodeURIComponent(seat)}`),
@@ -124,6 +132,11 @@ export const api = {
   invitation: (invite: string, name: string) => call<{ token: string }>("POST", "/invitations", { invite, name }),
   networkCheck: (sdp: string) => call<{ sdp: string }>("POST", "/network-check", { sdp }),
   demo: () => call<DemoInfo>("GET", "/demo"),
+  recordings: (session: string) =>
+    call<{ title: string; recordings: RecordingInfo[] }>("GET", `/classes/${encodeURIComponent(session)}/recordings`),
+  recording: (session: string, id: string) => call<ReplayInfo>("GET", recording(session, id)),
+  watched: (session: string, id: string, op: string, stretches: Stretch[]) =>
+    call<void>("POST", `${recording(session, id)}/watched`, { op, stretches }, true),
   operatorLogin: (login: string) => call<void>("POST", "/operator", { login }),
   report: (session: string, seat: string | null, policy: string | null) =>
     call<Report>("GET", attendancePath(session, "", { seat, policy })),

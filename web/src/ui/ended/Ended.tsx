@@ -1,10 +1,39 @@
+import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
+<<<<<<< HEAD
 import { may } from "../../state/select";
 import { useSeat } from "../class/checks/useOwn";
+=======
+import { api } from "../../protocol/api";
+>>>>>>> replay
 import { useClass } from "../class/context";
 import { MessagePage } from "../parts/MessagePage";
 import { clock, timeOfDay } from "../parts/time";
 import { reportPath } from "../route";
+
+const AGAIN_MS = 15_000;
+const LOOKS = 40;
+
+/** Where the class can be watched again, once a recording of it is ready; null until then. */
+function useReplayLink(session: string | undefined): string | null {
+  const [link, setLink] = useState<string | null>(null);
+  useEffect(() => {
+    if (!session || link) return;
+    let left = LOOKS;
+    const look = async () => {
+      const found = await api.recordings(session).catch(() => null);
+      const ready = found?.recordings.filter((each) => each.state === "ready") ?? [];
+      if (ready.length > 0) setLink(`/replay/${session}${ready.length === 1 ? `/${ready[0]?.recording}` : ""}`);
+      // Nothing was recorded: there will be nothing.
+      left = found && found.recordings.length === 0 ? 0 : left - 1;
+      if (left <= 0) clearInterval(timer);
+    };
+    const timer = setInterval(() => void look(), AGAIN_MS);
+    void look();
+    return () => clearInterval(timer);
+  }, [session, link]);
+  return link;
+}
 
 /** The class is over: how long it was, and thanks. */
 export function Ended() {
@@ -14,6 +43,7 @@ export function Ended() {
   const staff = useClass((state) => (state.view ? may(state.view, "see_attendance") : false));
   const started = session?.started_at ?? null;
   const ended = session?.ended_at ?? null;
+  const replay = useReplayLink(session?.id);
   return (
     <MessagePage icon="ok" title={t("ended.title")} text={t("ended.thanks")} heading={session?.title}>
       {started !== null && ended !== null ? (
@@ -30,9 +60,15 @@ export function Ended() {
       ) : null}
       <p className="xs muted">{t("ended.closeHint")}</p>
       <div className="acts">
+<<<<<<< HEAD
         {session ? (
           <a className="btn primary" href={reportPath(session.id, seat)}>
             {staff ? t("report.open") : t("own.open")}
+=======
+        {replay ? (
+          <a className="btn primary" href={replay}>
+            {t("replay.ready")}
+>>>>>>> replay
           </a>
         ) : null}
         <a className="btn" href="/">

@@ -1,7 +1,12 @@
 import { enAttendance } from "./attendance";
 import { enClass } from "./class";
 import { enEntry } from "./entry";
+import { enReplay } from "./replay";
 import { enRest } from "./rest";
 
 /** English catalogue; tests hold it to the keys of the Chinese one. */
+<<<<<<< HEAD
 export const en = { ...enEntry, ...enClass, ...enRest, ...enAttendance };
+=======
+export const en = { ...enEntry, ...enClass, ...enRest, ...enReplay };
+>>>>>>> replay

@@ -1,7 +1,12 @@
 import { zhAttendance } from "./attendance";
 import { zhClass } from "./class";
 import { zhEntry } from "./entry";
+import { zhReplay } from "./replay";
 import { zhRest } from "./rest";
 
 /** 简体中文 catalogue; the shape every other catalogue must have. */
+<<<<<<< HEAD
 export const zh = { ...zhEntry, ...zhClass, ...zhRest, ...zhAttendance };
+=======
+export const zh = { ...zhEntry, ...zhClass, ...zhRest, ...zhReplay };
+>>>>>>> replay
