@@ -60,7 +60,7 @@ impl Units {
 }
 
 /// The next NAL unit of a STAP-A packet (section 5.7.1).
-fn next_unit<'a>(reader: &mut Reader<'a>) -> Option<&'a [u8]> {
+pub fn next_unit<'a>(reader: &mut Reader<'a>) -> Option<&'a [u8]> {
     let len = reader.u16()?;
     reader.take(usize::from(len))
 }

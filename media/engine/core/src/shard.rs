@@ -24,6 +24,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustc_hash::FxHashMap;
+
 use crate::arena::{Arena, Key};
 use crate::bwe::{Demand, START_BPS};
 use crate::clock::Clock;
@@ -66,8 +68,9 @@ pub struct Shard {
     peer_ids: HashMap<u64, Key<Peer>>,
     track_ids: HashMap<u64, Key<Track>>,
     slot_ids: HashMap<u64, Key<Slot>>,
-    paths: HashMap<Path, Key<Peer>>,
-    ufrags: HashMap<String, Key<Peer>>,
+    /// Both only grow with what was authenticated or made by us, so a quick hash will do.
+    paths: FxHashMap<Path, Key<Peer>>,
+    ufrags: FxHashMap<String, Key<Peer>>,
     timers: BinaryHeap<Reverse<(Instant, Key<Peer>)>>,
     rooms_due: Option<Instant>,
     /// Peers that failed while another one was being served.
@@ -112,8 +115,8 @@ impl Shard {
             peer_ids: HashMap::new(),
             track_ids: HashMap::new(),
             slot_ids: HashMap::new(),
-            paths: HashMap::new(),
-            ufrags: HashMap::new(),
+            paths: FxHashMap::default(),
+            ufrags: FxHashMap::default(),
             timers: BinaryHeap::new(),
             rooms_due: None,
             doomed: Vec::new(),
@@ -234,7 +237,11 @@ impl Shard {
             // Indications keep NAT bindings open and need no answer; responses cannot be for us.
             return;
         }
-        let Some(key) = message.local_ufrag().and_then(|ufrag| self.ufrags.get(ufrag)).copied() else {
+        // Nearly all checks keep a pair alive: its peer is found without looking for its name.
+        let keeps = |key: &Key<Peer>| self.peers.get(*key).zip(message.username()).is_some_and(|(peer, name)| peer.ice.key(name).is_some());
+        let of_pair = self.paths.get(&from).copied().filter(keeps);
+        let of_name = || message.local_ufrag().and_then(|ufrag| self.ufrags.get(ufrag)).copied();
+        let Some(key) = of_pair.or_else(of_name) else {
             return self.metrics.dropped_stun_unknown_user.inc();
         };
         self.guarded(Place::Stun, Behalf::Peer(key), |shard| shard.check(now, from, key, &message));
@@ -290,7 +297,7 @@ impl Shard {
                     other.path = other.ice.selected();
                 }
             }
-        } else {
+        } else if self.paths.get(&from) != Some(&key) {
             self.paths.insert(from, key);
         }
     }

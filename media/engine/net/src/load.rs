@@ -8,16 +8,16 @@ const RELAXED: f32 = 0.25;
 const FEW: usize = 50;
 const MANY: usize = 500;
 const LOAD_SPAN: Duration = Duration::from_millis(100);
-/// Turns without media in that time that are worth joining, and how long they are then apart.
-const MURMUR: u32 = 20;
-const PAUSE: Duration = Duration::from_millis(2);
+/// So many messages in that time without any media are taken in portions, this far apart.
+const MURMUR: usize = 20;
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// How busy the thread is, and how long datagrams may wait for company because of it.
 #[derive(Debug)]
 pub struct Load {
     since: Instant,
     busy: Duration,
-    turns: u32,
+    messages: usize,
     share: f32,
     /// There was no media lately, but much else: checks of many idle peers.
     murmur: bool,
@@ -27,19 +27,23 @@ pub struct Load {
 
 impl Load {
     pub fn new(most: Duration) -> Load {
-        Load { since: Instant::now(), busy: Duration::ZERO, turns: 0, share: 0.0, murmur: false, media: false, most }
+        Load { since: Instant::now(), busy: Duration::ZERO, messages: 0, share: 0.0, murmur: false, media: false, most }
+    }
+
+    /// Messages were received.
+    pub fn received(&mut self, messages: usize) {
+        self.messages = self.messages.saturating_add(messages);
     }
 
     /// A turn, with media or without, took from `begun` to `now`.
     pub fn worked(&mut self, begun: Instant, now: Instant, media: bool) {
         self.busy += now.saturating_duration_since(begun);
-        self.turns = self.turns.saturating_add(1);
         self.media |= media;
         let span = now.saturating_duration_since(self.since);
         if span >= LOAD_SPAN {
             self.share = self.busy.as_secs_f32() / span.as_secs_f32();
-            self.murmur = !self.media && self.turns > MURMUR;
-            *self = Load { since: now, busy: Duration::ZERO, turns: 0, media: false, ..*self };
+            self.murmur = !self.media && self.messages > MURMUR;
+            *self = Load { since: now, busy: Duration::ZERO, messages: 0, media: false, ..*self };
         }
     }
 
@@ -79,15 +83,18 @@ mod tests {
     }
 
     #[test]
-    fn many_turns_without_media_are_joined_until_media_comes() {
+    fn many_messages_without_media_are_taken_in_portions_until_media_comes() {
         let mut load = Load::new(Duration::from_millis(5));
-        let begun = load.since;
-        let step = LOAD_SPAN / 50;
-        (1..=50).for_each(|n| load.worked(begun + step * n, begun + step * n, false));
-        assert_eq!(load.pause(), PAUSE);
-        (51..=100).for_each(|n| load.worked(begun + step * n, begun + step * n, n == 70));
-        assert_eq!(load.pause(), Duration::ZERO);
-        load.worked(begun + LOAD_SPAN * 4, begun + LOAD_SPAN * 4, false);
-        assert_eq!(load.pause(), Duration::ZERO, "a turn now and then");
+        let mut now = load.since;
+        let mut pause_after = |messages, media| {
+            load.received(messages);
+            now += LOAD_SPAN;
+            load.worked(now, now, media);
+            load.pause()
+        };
+        assert_eq!(pause_after(MURMUR + 1, false), PAUSE);
+        assert_eq!(pause_after(1000, true), Duration::ZERO);
+        assert_eq!(pause_after(1000, false), PAUSE);
+        assert_eq!(pause_after(MURMUR, false), Duration::ZERO, "one now and then");
     }
 }

@@ -151,6 +151,7 @@ impl Running {
                 return;
             }
             self.worker.metrics.batches_in.inc();
+            self.load.received(count);
             let Worker { shard, metrics, .. } = &mut self.worker;
             self.inbound.each(|datagram| match datagram {
                 Some((from, bytes)) => shard.receive(now, Path::udp(from), bytes),

@@ -1,0 +1,163 @@
+//! One track on its way: packets -> reorder -> units -> clock -> timeline -> files.
+//!
+//! Units wait until the window of the clock they fell into is settled: 30 s, or less if too much waits.
+
+use std::collections::VecDeque;
+use std::io;
+
+use jiangtai_core::rtp::Packet;
+
+use crate::clock::Clock;
+use crate::depacketise::{Broken, Depacketiser};
+use crate::input::{Source, Start};
+use crate::lipsync::{Delay, LipSync};
+use crate::output::{Output, Written};
+use crate::reorder::{Counts, Reorder};
+use crate::sink::Sink;
+use crate::timeline::Timeline;
+use crate::unit::Unit;
+
+/// Bytes and units of one track that may wait; more settles the clock's window early.
+const MAX_WAITING_BYTES: usize = 16 << 20;
+const MAX_WAITING: usize = 20_000;
+
+/// What became of a track.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    pub start: Start,
+    pub files: Vec<Written>,
+    /// The name of its playlist; WebM has none.
+    pub playlist: Option<String>,
+    pub packets: Counts,
+    pub broken: Broken,
+    /// Samples in the files, and how many of them are silence that was put in.
+    pub samples: u64,
+    pub filled: u64,
+    /// Units that lay before others or before the recording.
+    pub dropped: u64,
+}
+
+#[derive(Debug)]
+pub struct Track {
+    start: Start,
+    ssrc: Option<u32>,
+    clock: Clock,
+    reorder: Reorder,
+    depacketiser: Depacketiser,
+    waiting: VecDeque<Unit>,
+    waiting_bytes: usize,
+    timeline: Timeline,
+    output: Output,
+}
+
+impl Track {
+    pub fn new(start: Start, stem: String, origin_us: u64) -> Self {
+        let timeline = Timeline::new(start.codec, origin_us);
+        let output = Output::new(stem, timeline.timescale(), start.codec.is_video());
+        Self {
+            start,
+            ssrc: None,
+            clock: Clock::new(start.clock_rate),
+            reorder: Reorder::default(),
+            depacketiser: Depacketiser::new(&start),
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            timeline,
+            output,
+        }
+    }
+
+    pub fn packet(&mut self, sequence: u64, arrival_us: u64, bytes: &[u8], sync: &LipSync, sink: &mut impl Sink) -> io::Result<()> {
+        let Ok(packet) = Packet::parse(bytes) else { return Ok(()) };
+        let wanted = self.start.payload_type.is_none_or(|wanted| wanted == packet.payload_type());
+        if !wanted && self.start.red != Some(packet.payload_type()) {
+            return Ok(());
+        }
+        let Self { start, clock, reorder, depacketiser, waiting, waiting_bytes, .. } = self;
+        let delay = |delay| correction(start, sync, delay, arrival_us);
+        let mut ordered = |packet: crate::reorder::Ordered<'_>| {
+            depacketiser.push(packet, &mut |unit| {
+                *waiting_bytes = waiting_bytes.saturating_add(unit.data.len());
+                waiting.push_back(unit);
+            });
+        };
+        if self.ssrc.replace(packet.ssrc()).is_some_and(|ssrc| ssrc != packet.ssrc()) {
+            reorder.restart(&mut ordered);
+            clock.restart(delay);
+        }
+        // Padding has a place in the order but no time of its own.
+        let mark = clock.observe(sequence, arrival_us, packet.timestamp(), delay);
+        reorder.push(sequence, arrival_us, mark, bytes, &mut ordered);
+        if self.waiting_bytes > MAX_WAITING_BYTES || self.waiting.len() > MAX_WAITING {
+            self.clock.settle(|delay| correction(&self.start, sync, delay, arrival_us));
+        }
+        self.drain(sink)
+    }
+
+    pub fn sender_report(&mut self, ntp: u64, rtp_timestamp: u32, arrival_us: u64, sync: &mut LipSync) {
+        self.clock.report(ntp, rtp_timestamp);
+        if self.start.source == Source::Microphone {
+            if let Some(delay) = self.clock.delay() {
+                sync.heard(self.start.participant, delay, arrival_us);
+            }
+        }
+    }
+
+    /// The playlist of what is written so far.
+    pub fn playlist(&self, origin_ms: i64) -> Option<String> {
+        self.output.playlist(origin_ms, false)
+    }
+
+    pub fn finish(mut self, now_us: u64, origin_ms: i64, sync: &LipSync, sink: &mut impl Sink) -> io::Result<Report> {
+        let Self { reorder, depacketiser, waiting, .. } = &mut self;
+        reorder.flush(&mut |packet| depacketiser.push(packet, &mut |unit| waiting.push_back(unit)));
+        self.depacketiser.end();
+        self.clock.settle(|delay| correction(&self.start, sync, delay, now_us));
+        self.drain(sink)?;
+        let (mut result, output) = (Ok(()), &mut self.output);
+        self.timeline.end(now_us, &mut |sample| {
+            if result.is_ok() {
+                result = output.push(&sample, sink);
+            }
+        });
+        result?;
+        let playlist = self.output.finish(origin_ms, sink)?;
+        Ok(Report {
+            start: self.start,
+            playlist,
+            packets: self.reorder.counts,
+            broken: self.depacketiser.broken(),
+            samples: self.output.samples,
+            filled: self.timeline.filled,
+            dropped: self.timeline.dropped,
+            files: self.output.files,
+        })
+    }
+
+    /// Writes the units whose time is known by now.
+    fn drain(&mut self, sink: &mut impl Sink) -> io::Result<()> {
+        let Self { clock, waiting, waiting_bytes, timeline, output, .. } = self;
+        let mut result = Ok(());
+        while let Some(server_us) = waiting.front().and_then(|unit| clock.map(unit.mark)) {
+            let Some(unit) = waiting.pop_front() else { break };
+            *waiting_bytes = waiting_bytes.saturating_sub(unit.data.len());
+            timeline.push(server_us, unit, &mut |sample| {
+                if result.is_ok() {
+                    result = output.push(&sample, sink);
+                }
+            });
+            if result.is_err() {
+                break;
+            }
+        }
+        result
+    }
+}
+
+/// Sound of the microphone is what the others follow.
+fn correction(start: &Start, sync: &LipSync, delay: Delay, now_us: u64) -> Option<i64> {
+    if start.source == Source::Microphone {
+        return None;
+    }
+    sync.correction(start.participant, delay, now_us)
+}
