@@ -104,6 +104,7 @@ e2e: setup ## classes in real browsers, and every page against its picture
 
 prove: setup ## the long proofs: crashes, storms, soaks; prints figures
 	$(PYTEST) -s -m prove tests
+	JIANGTAI_KILLS=50 $(CARGO) test $(ENGINE) --quiet -p jiangtai-net --test crash -- --nocapture
 
 screens: web ## every page at three widths in both languages against the baseline, with axe
 	cd web && npm run --silent screens

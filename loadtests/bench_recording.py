@@ -2,7 +2,8 @@
 
 The figures come from `media/engine/net/examples/recording.rs`: packets of twenty classes at the pace of a lesson go from a tape through the
 recorder's own threads to disk with its own syncs; CPU is the kernel's account of these threads. Then one stream flat out, and the file it
-made read back by verify and recovery. Each budget is one line; a miss makes the exit status 1.
+made read back by verify and recovery, by the CPU they take (how fast the disk is, is the disk's). Each budget is one line; a miss makes the
+exit status 1.
 """
 
 import argparse
@@ -55,9 +56,10 @@ def main() -> int:
     report.line("recording: CPU per packet, tape to disk", found["cpu_us_per_packet"], "us", None)
     report.line("recording: packets lost", found["lost"], "", 0)
     report.line("recording: longest sync", found["sync_ms_max"], "ms", SYNC_MS)
-    report.line("journal: written flat out with syncs", found["write_mb_s"], "MB/s", WRITE_MB_S, least=True)
-    report.line("journal: verified", found["verify_mb_s"], "MB/s", READ_MB_S, least=True)
-    report.line("journal: recovered", found["recover_mb_s"], "MB/s", None)
+    report.line("journal: written flat out with syncs", found["write_mb_s"], "MB/s", None)
+    report.line("journal: written, per second of CPU", found["write_mb_cpu_s"], "MB/s", WRITE_MB_S, least=True)
+    report.line("journal: verified, per second of CPU", found["verify_mb_cpu_s"], "MB/s", READ_MB_S, least=True)
+    report.line("journal: recovered, per second of CPU", found["recover_mb_cpu_s"], "MB/s", None)
     print(report.save("recording", classes=chosen.classes, seconds=chosen.seconds, packets=found["packets"]))
     return int(report.missed)
 

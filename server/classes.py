@@ -69,6 +69,12 @@ async def phase(app: web.Application, session: SessionId) -> Phase:
         raise
 
 
+def is_recorded(app: web.Application, session: SessionId) -> bool:
+    """Whether a class that is awake is being recorded."""
+    room = app[keys.HUB].room(session)
+    return room is not None and room.recording is not None
+
+
 async def list_classes(app: web.Application, *, ended: bool, after: SessionId | None, limit: int) -> list[ClassInfo]:
     """Classes by id."""
     return [_info(app, found) for found in await app[keys.DIRECTORY].list(ended=ended, after=after, limit=limit)]

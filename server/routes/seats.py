@@ -36,6 +36,8 @@ class SeatAnswer(msgspec.Struct, frozen=True, kw_only=True):
     phase: Phase
     name: str
     role: Role
+    #: the class is being recorded now
+    recorded: bool
 
 
 class Invitation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,7 +57,9 @@ async def redeem(call: Call) -> web.Response:
     """Use up a join token; the answer carries the cookie."""
     config = call.app[keys.CONFIG]
     cookie = callers.read_cookie(call.request) or new_cookie()
-    response = api.encode(_answer(*await take(call, verify(call, call.body.token), cookie)), 201)
+    claims = verify(call, call.body.token)
+    taken = await take(call, claims, cookie)
+    response = api.encode(_answer(*taken, classes.is_recorded(call.app, claims.room)), 201)
     callers.give_cookie(response, config, cookie, hours=config.limits.seat_hours)
     return response
 
@@ -96,7 +100,8 @@ async def show(call: Call) -> SeatAnswer:
     described = await classes.describe(call.app, seat.session)
     if described is None:
         raise Problem("not_found")
-    return _answer(seat, described, await classes.phase(call.app, seat.session))
+    phase = await classes.phase(call.app, seat.session)
+    return _answer(seat, described, phase, classes.is_recorded(call.app, seat.session))
 
 
 async def give_up(call: Call) -> None:
@@ -135,7 +140,7 @@ def _own(call: Call) -> Seat:
     return call.principal.seat
 
 
-def _answer(seat: Seat, described: classes.ClassInfo, phase: Phase) -> SeatAnswer:
+def _answer(seat: Seat, described: classes.ClassInfo, phase: Phase, recorded: bool) -> SeatAnswer:
     return SeatAnswer(
         seat=seat.id,
         session=seat.session,
@@ -145,6 +150,7 @@ def _answer(seat: Seat, described: classes.ClassInfo, phase: Phase) -> SeatAnswe
         phase=phase,
         name=seat.name,
         role=seat.role,
+        recorded=recorded,
     )
 
 

@@ -180,6 +180,7 @@ export function viewOf(wish: Wish): RoomView {
       started_at: wish.phase === "scheduled" || wish.phase === "lobby" ? null : NOW - 42 * MINUTE - 18_000,
       break_until: wish.phase === "break" ? NOW + 6 * MINUTE + 12_000 : null,
       ended_at: wish.phase === "ended" ? NOW : null,
+      recorded_since: null,
     },
     me,
     capabilities: CAPABILITIES[wish.role],
@@ -201,6 +202,7 @@ export function viewOf(wish: Wish): RoomView {
         }))
       : [],
     banned: [],
+    left_out: [],
   };
 }
 

@@ -11,6 +11,7 @@ export interface SeatInfo {
   name: string;
   role: Role;
   participant?: string;
+  recorded?: boolean;
 }
 
 export interface DemoInfo {

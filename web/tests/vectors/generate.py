@@ -14,7 +14,7 @@ import msgspec
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
-from signaling.classroom import audience, chat, hands, participants, polls, room, sanctions, session, stage, tracks
+from signaling.classroom import audience, chat, hands, participants, polls, recording, room, sanctions, session, stage, tracks
 from signaling.classroom.base import Command, Context, Event, Origin
 from signaling.classroom.errors import Rejected
 from signaling.classroom.roles import Role
@@ -76,6 +76,9 @@ def command(dice: random.Random, state: room.Room) -> Command:
         sanctions.SetPermissions(participant=who, chat=on, microphone=on),
         sanctions.Remove(participant=who, ban=not on),
         sanctions.Unban(participant=who),
+        recording.StartRecording(),
+        recording.StopRecording(),
+        recording.LeaveOut(participant=who, left_out=on),
     ]
     return dice.choice(choices)
 

@@ -125,9 +125,11 @@ impl Scribe {
             deck.take(spare);
         }
         requests.extend(self.inbox.try_iter().take(NOTES));
-        requests.into_iter().for_each(|request| self.heard(request));
+        let (notes, orders): (Vec<_>, Vec<_>) = requests.into_iter().partition(|request| matches!(request, Request::Note { .. }));
+        orders.into_iter().for_each(|request| self.heard(request));
         let now = Instant::now();
         self.collect();
+        notes.into_iter().for_each(|note| self.heard(note));
         self.write(now);
         self.heard_syncs();
         self.sync(now);

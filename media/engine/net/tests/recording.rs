@@ -127,8 +127,8 @@ fn a_folder_that_cannot_be_made_is_told() {
 struct Disk(Folder);
 
 impl Disk {
-    fn new(kilobytes: u32) -> Option<Disk> {
-        let folder = Folder::new("disk");
+    fn new(name: &str, kilobytes: u32) -> Option<Disk> {
+        let folder = Folder::new(name);
         std::fs::create_dir_all(&folder.0).unwrap();
         let size = format!("size={kilobytes}k");
         let mount = std::process::Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&folder.0).status();
@@ -144,7 +144,7 @@ impl Drop for Disk {
 
 #[test]
 fn a_full_disk_spoils_nothing_and_recording_goes_on_when_there_is_room() {
-    let Some(disk) = Disk::new(512) else { return eprintln!("not run: mounting needs root") };
+    let Some(disk) = Disk::new("full", 2048) else { return eprintln!("not run: mounting needs root") };
     let root = &disk.0 .0;
     let mut lesson = Lesson::new(&["127.0.0.1"]);
     open(&lesson.engine, root);
@@ -188,7 +188,7 @@ fn a_full_disk_spoils_nothing_and_recording_goes_on_when_there_is_room() {
 
 #[test]
 fn no_recording_begins_on_a_disk_that_is_nearly_full() {
-    let Some(disk) = Disk::new(512) else { return eprintln!("not run: mounting needs root") };
+    let Some(disk) = Disk::new("low", 512) else { return eprintln!("not run: mounting needs root") };
     let root = &disk.0 .0;
     std::fs::write(root.join("ballast"), vec![0; 480 << 10]).unwrap();
     let lesson = Lesson::new(&[]);

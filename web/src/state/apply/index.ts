@@ -80,6 +80,14 @@ function step(view: RoomView, entry: Entry): RoomView {
       return polls.closed(view, event);
     case "poll_revealed":
       return polls.revealed(view, event);
+    case "recording_started":
+      return session(view, { recorded_since: entry.at });
+    case "recording_stopped":
+      return session(view, { recorded_since: null });
+    case "left_out_changed": {
+      const others = view.left_out.filter((id) => id !== event.participant);
+      return { ...view, left_out: event.left_out ? [...others, event.participant] : others };
+    }
     default:
       return view;
   }

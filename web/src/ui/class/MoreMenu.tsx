@@ -24,6 +24,8 @@ export function MoreMenu({ trigger }: { trigger: ReactElement }) {
       mutes: may(view, "moderate_media"),
       polls: may(view, "run_polls"),
       publishes: may(view, "publish"),
+      records: may(view, "record") && view.session.phase !== "ended",
+      recorded: view.session.recorded_since !== null,
       phase: view.session.phase,
       staged: me(view)?.on_stage === true && !isStaff(view) && !view.session.settings.auto_stage,
     }),
@@ -59,6 +61,12 @@ export function MoreMenu({ trigger }: { trigger: ReactElement }) {
     label: t("more.endBreak"),
     icon: "cup",
     run: () => void classroom.send({ type: "resume_class" }),
+  });
+  add(is.records, {
+    id: "record",
+    label: is.recorded ? t("more.recordStop") : t("more.recordStart"),
+    icon: "rec",
+    run: () => desk.set({ dialog: "record" }),
   });
   add(is.runs, { id: "settings", label: t("more.settings"), icon: "gear", run: () => desk.set({ dialog: "settings" }) });
   line();

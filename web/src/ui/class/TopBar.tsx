@@ -26,6 +26,7 @@ export function TopBar() {
       title: view.session.title,
       phase: view.session.phase,
       started: view.session.started_at,
+      recorded: view.session.recorded_since !== null,
       locked: view.session.settings.locked,
       frozen: view.session.settings.frozen,
       inspected: inspectorPresent(view),
@@ -42,6 +43,12 @@ export function TopBar() {
       ) : (
         <span className={`chip ${facts.phase === "break" ? "signal" : ""}`}>{t(`phase.${facts.phase}`)}</span>
       )}
+      {facts.recorded ? (
+        <span className="chip recorded" role="status">
+          <Icon name="rec" className="i14" />
+          {t("class.recorded")}
+        </span>
+      ) : null}
       {facts.inspected ? (
         <span className="chip inspected">
           <Icon name="eye" className="i14" />

@@ -4,7 +4,7 @@ import type { Classroom, ClassState } from "../../state/classroom";
 import { Store, useStore } from "../../state/store";
 
 export type Panel = "chat" | "people" | "polls";
-export type Dialog = "settings" | "devices" | "prefs" | "shortcuts" | "leave" | "end" | "poll" | null;
+export type Dialog = "settings" | "devices" | "prefs" | "shortcuts" | "leave" | "end" | "poll" | "record" | null;
 
 /** What is open on this page; nobody else's business. */
 export interface Desk {

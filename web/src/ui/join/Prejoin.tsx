@@ -13,7 +13,7 @@ import "./join.css";
 
 export interface PrejoinProps {
   /** What is known of the class; null while only an invitation is held. */
-  info: { title: string; profile: Profile; phase: Phase; role: Role; name: string } | null;
+  info: { title: string; profile: Profile; phase: Phase; role: Role; name: string; recorded?: boolean } | null;
   problem: string | null;
   onEnter: (name: string, intent: Intent) => Promise<void>;
   /** With an invitation: takes a seat under this name, which the network check needs; false when refused. */
@@ -154,6 +154,12 @@ export function Prejoin({ info, problem, onEnter, onSit }: PrejoinProps) {
                 <div className="chips">
                   <span className="chip accent">{t(`profile.${info.profile}`)}</span>
                   <span className="chip">{t("join.roleChip", { role: t(`role.${info.role}`) })}</span>
+                  {info.recorded ? (
+                    <span className="chip signal" role="status">
+                      <Icon name="rec" className="i14" />
+                      {t("class.recorded")}
+                    </span>
+                  ) : null}
                 </div>
                 <h2>{info.title}</h2>
               </div>

@@ -50,6 +50,23 @@ function EndDialog() {
   );
 }
 
+function RecordDialog() {
+  const { t } = useTranslation();
+  const classroom = useClassroom();
+  const desk = useDesk();
+  const recorded = useView((view) => view.session.recorded_since !== null);
+  return (
+    <Confirm
+      title={recorded ? t("class.recordStopTitle") : t("class.recordStartTitle")}
+      text={recorded ? t("class.recordStopText") : t("class.recordStartText")}
+      action={recorded ? t("more.recordStop") : t("more.recordStart")}
+      open
+      onClose={() => desk.set({ dialog: null })}
+      onConfirm={() => void classroom.send({ type: recorded ? "stop_recording" : "start_recording" })}
+    />
+  );
+}
+
 function Sanction() {
   const { t } = useTranslation();
   const classroom = useClassroom();
@@ -88,6 +105,7 @@ export function Dialogs() {
     <>
       {dialog === "leave" ? <LeaveDialog /> : null}
       {dialog === "end" ? <EndDialog /> : null}
+      {dialog === "record" ? <RecordDialog /> : null}
       {dialog === "settings" ? <SettingsDialog /> : null}
       {dialog === "prefs" ? <PrefsDialog /> : null}
       {dialog === "shortcuts" ? <ShortcutsDialog /> : null}
