@@ -24,8 +24,8 @@ with warnings.catch_warnings():
 RATE: Final = 48_000
 _PER_MS: Final = RATE // 1000
 _WIDTH: Final = 2
-#: packets may come this late
-_OPEN_MS: Final = 3_000
+#: packets may come this late: the packager knows their place when a window of their clock is over (media/engine/package/src/clock.rs)
+_OPEN_MS: Final = 70_000
 #: a packet this near to the end of the one before is joined to it; nearer than the second while the voice pauses
 _SEAM: Final = 40 * _PER_MS
 _SEAM_IN_PAUSE: Final = 5 * _PER_MS

@@ -54,7 +54,7 @@ def main() -> int:
         more = package.advance()
         for track, at_ms, packet in more.sounds:
             mix.push(track, at_ms, packet)
-        mix.advance(more.settled_ms)
+        mix.advance(more.now_ms)
         if more.caught_up and ended:
             break
         if more.caught_up:

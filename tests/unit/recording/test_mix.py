@@ -79,9 +79,9 @@ def test_two_voices_at_once_are_both_heard_and_too_late_ones_are_counted(tmp_pat
     for n in range(50):
         mix.push(1, n * 20.0, words[n])
         mix.push(2, n * 20.0, words[n])
-    mix.advance(10_000)
+    mix.advance(80_000)
     mix.push(3, 1_000, words[0])
-    mix.finish(10_000)
+    mix.finish(80_000)
     both = max(rms for _, rms in loudness(tmp_path / "mix.mp4"))
     alone = Mix(tmp_path / "alone.mp4")
     for n in range(50):

@@ -87,8 +87,9 @@ impl Follower {
         self.now_us
     }
 
-    pub fn known(&self, track: TrackId) -> Option<&Known> {
-        self.known.get(&track)
+    /// Every track there was, in order.
+    pub fn tracks(&self) -> impl Iterator<Item = (TrackId, &Known)> {
+        self.known.iter().map(|(track, known)| (*track, known))
     }
 
     /// Takes the next portion; true if there was none.
@@ -111,6 +112,7 @@ impl Follower {
             return Ok(false);
         }
         self.open = Some(open);
+        packager.elapsed(self.now_us)?;
         Ok(true)
     }
 
@@ -125,7 +127,8 @@ impl Follower {
 
     /// Opens the next file of the recording, if there is one with a whole head.
     fn next_file(&mut self) -> io::Result<bool> {
-        for number in files::numbers(&self.folder)?.into_iter().filter(|number| *number > self.number) {
+        let before = self.number;
+        for number in files::numbers(&self.folder)?.into_iter().filter(|number| *number > before) {
             let mut file = File::open(files::path(&self.folder, number))?;
             let mut bytes = [0; HEAD];
             match file.read_exact(&mut bytes) {

@@ -127,7 +127,7 @@ impl Shard {
             }
         }
         if recorded.layer == Some(here) {
-            let flags = u8::from(sample.key_frame) * KEY_FRAME | u8::from(sample.resent) * RESENT;
+            let flags = (u8::from(sample.key_frame) * KEY_FRAME) | (u8::from(sample.resent) * RESENT);
             let roc = (sample.sequence >> 16) as u32;
             let label = Label { room, kind: Taped::Packet, flags, number: recorded.number, arrival_us: self.clock.micros(now), roc };
             let header = original_header(sample);
