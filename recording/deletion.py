@@ -5,7 +5,9 @@ import os
 from pathlib import Path
 
 from media import journals
+from recording import publication
 from recording.catalog import Recordings, Row
+from recording.publication import Published
 from signaling.classroom.ids import Millis
 
 
@@ -13,21 +15,22 @@ class NotEnded(Exception):
     """It is being recorded now."""
 
 
-async def delete(store: Recordings, root: Path, row: Row, *, now: Millis, by: str) -> int:
-    """Delete a recording for good; returns how many files went. Raises NotEnded, OSError, Unavailable."""
+async def delete(store: Recordings, root: Path, row: Row, *, now: Millis, by: str, published: Published) -> int:
+    """Delete a recording and what was published of it for good; returns how many files went. Raises NotEnded, OSError, Unavailable."""
     if row.state == "recording":
         raise NotEnded
     await store.mark(row.session, row.id, "deleted", now, by, "{}")
-    gone = _purge(root, row)
-    await store.mark(row.session, row.id, "purged", now, by, json.dumps({"files": gone}))
-    return len(gone)
+    gone, made = _purge(root, row), await publication.purge(published, row.session, row.id)
+    await store.mark(row.session, row.id, "purged", now, by, json.dumps({"files": gone, "published": made}))
+    return len(gone) + made
 
 
-async def finish(store: Recordings, root: Path, *, now: Millis) -> int:
+async def finish(store: Recordings, root: Path, *, now: Millis, published: Published) -> int:
     """Purge what has a tombstone and still has files; returns how many recordings that were."""
     rows = [row for row in await store.rows() if row.state == "deleted"]
     for row in rows:
-        await store.mark(row.session, row.id, "purged", now, "node", json.dumps({"files": _purge(root, row)}))
+        gone, made = _purge(root, row), await publication.purge(published, row.session, row.id)
+        await store.mark(row.session, row.id, "purged", now, "node", json.dumps({"files": gone, "published": made}))
     return len(rows)
 
 

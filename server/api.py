@@ -57,7 +57,7 @@ class Route:
     """One call of the API. `answer` None means 204; `codes` are the refusals besides those every route may give.
 
     `takes` is the media type of a body that is text rather than JSON; `raw` are the media types ("" = no body) by status of good answers
-    that are not JSON either.
+    that are not JSON either. `files`: calls count as files, of which a page needs many, not as calls of the API.
     """
 
     method: str
@@ -72,6 +72,7 @@ class Route:
     codes: tuple[str, ...] = ()
     takes: str = ""
     raw: Mapping[int, str] = field(default_factory=dict)
+    files: bool = False
 
 
 def add(app: web.Application, routes: tuple[Route, ...]) -> None:
@@ -117,7 +118,7 @@ async def _identify(request: web.Request, route: Route, now: float) -> callers.P
             fail(request)
         raise
     if principal.caller is not Caller.ANYBODY:
-        buckets = request.app[keys.CALLS if principal.seat else keys.SERVICE_CALLS]
+        buckets = request.app[keys.FILE_CALLS if route.files else keys.CALLS if principal.seat else keys.SERVICE_CALLS]
         if not buckets.take(principal.key, time.monotonic()):
             raise Problem("rate_limited")
     return principal

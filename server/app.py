@@ -18,9 +18,11 @@ from media.plane import JournalNews, NativePlane, send_many
 from moderation.screening import WordScreen
 from recording import deletion
 from recording.catalog import Catalog
+from recording.publication import Published
 from server import api, callers, demo, keyring, keys, site, telemetry
 from server.adapters.sqlite import Database
 from server.adapters.sqlite_journal import SqliteDirectory, SqliteJournal
+from server.adapters.sqlite_publications import SqlitePublications, SqliteWatches
 from server.adapters.sqlite_recordings import SqliteRecordings
 from server.adapters.sqlite_seats import SqliteSeats
 from server.config import Config
@@ -28,8 +30,9 @@ from server.doors import Bouncer, Doors, LateSignals
 from server.guard import Guard
 from server.limits import Buckets
 from server.pulse import Pulse
-from server.recordings import journal_root
-from server.routes import audit, classes, node, operator, people, seats, whip
+from server.recordings import journal_root, published_root
+from server.replays import Replays
+from server.routes import audit, classes, node, operator, people, replay, seats, watched, whip
 from server.seats import hash_cookie
 from server.whip import Streams
 from signaling.classroom.ids import Millis, SessionId
@@ -41,7 +44,17 @@ from signaling.metrics import Counters, Histogram
 
 log = logging.getLogger("jiangtai.node")
 #: every call of the API
-ROUTES: Final = (*seats.ROUTES, *people.ROUTES, *classes.ROUTES, *audit.ROUTES, *operator.ROUTES, *whip.ROUTES, *node.ROUTES)
+ROUTES: Final = (
+    *seats.ROUTES,
+    *people.ROUTES,
+    *classes.ROUTES,
+    *replay.ROUTES,
+    *watched.ROUTES,
+    *audit.ROUTES,
+    *operator.ROUTES,
+    *whip.ROUTES,
+    *node.ROUTES,
+)
 _PRUNE_S = 60.0
 _TICK_S = 0.05
 
@@ -53,6 +66,7 @@ def create_app(config: Config, *, replace: Mapping[web.AppKey[Any], Any] | None 
     app[keys.GUARD] = Guard(open_per_address=config.limits.open_per_address)
     app[keys.CALLS] = _calls(config.limits.requests_per_minute)
     app[keys.SERVICE_CALLS] = _calls(config.limits.service_requests_per_minute)
+    app[keys.FILE_CALLS] = _calls(config.limits.file_requests_per_minute)
     app[keys.FAILURES] = Buckets(rate=config.limits.failures_per_second, burst=config.limits.failures_per_second * 2)
     app[keys.COUNTERS] = Counters()
     app[keys.REQUESTS] = Counter()
@@ -118,14 +132,17 @@ async def _store(app: web.Application) -> AsyncIterator[None]:
 
 async def _recordings(app: web.Application) -> AsyncIterator[None]:
     """Files a crash left torn are made whole before anything new is recorded."""
-    root, store = journal_root(app[keys.CONFIG]), SqliteRecordings(app[keys.DATABASE])
+    root, database = journal_root(app[keys.CONFIG]), app[keys.DATABASE]
+    store = app[keys.RECORDINGS] = SqliteRecordings(database)
+    published = app[keys.PUBLISHED] = Published(SqlitePublications(database), published_root(app[keys.CONFIG]))
+    app[keys.WATCHES] = SqliteWatches(database)
 
     async def give_up(session: SessionId) -> None:
         await app[keys.HUB].dispatch(session, None, StopRecording())
 
     catalog = app[keys.CATALOG] = Catalog(store, root, give_up)
     await catalog.start()
-    await deletion.finish(store, root, now=app[keys.CLOCK]())
+    await deletion.finish(store, root, now=app[keys.CLOCK](), published=published)
     yield
     await catalog.stop()
 
@@ -178,6 +195,7 @@ async def _signaling(app: web.Application) -> AsyncIterator[None]:
     bouncer = app[keys.BOUNCER] = Bouncer(app[keys.SEATS], gateway)
     hub.watch(bouncer.watch)
     hub.watch(app[keys.CATALOG].watch)
+    app[keys.REPLAYS] = Replays(hub=hub, journal=app[keys.JOURNAL], published=app[keys.PUBLISHED], counters=app[keys.COUNTERS])
     app[keys.STREAMS] = Streams(hub=hub, plane=app[keys.PLANE], seats=app[keys.SEATS], signals=app[keys.SIGNALS])
     await gateway.start()
     yield

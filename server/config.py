@@ -75,6 +75,8 @@ class Limits:
     """Largest request body."""
     requests_per_minute: int = 240
     """API calls a seat may make."""
+    file_requests_per_minute: int = 6000
+    """Files of replays a seat or an operator may ask for."""
     service_requests_per_minute: int = 6000
     """API calls a service or an operator may make."""
     seat_hours: int = 18

@@ -8,7 +8,9 @@ import msgspec
 from aiohttp import web
 
 from media.plane import NativePlane
-from recording.catalog import Catalog
+from recording.catalog import Catalog, Recordings
+from recording.publication import Published
+from recording.watched import Watches
 from server.adapters.sqlite import Database
 from server.adapters.sqlite_journal import SqliteDirectory, SqliteJournal
 from server.adapters.sqlite_seats import SqliteSeats
@@ -18,6 +20,7 @@ from server.guard import Guard
 from server.keyring import KeyRing
 from server.limits import Buckets
 from server.pulse import Pulse
+from server.replays import Replays
 from server.whip import Streams
 from signaling.gateway import Gateway
 from signaling.hub import Hub
@@ -49,6 +52,10 @@ MEDIA_FAILED = web.AppKey("media_failed", asyncio.Event)
 PLANE = web.AppKey("plane", NativePlane)
 HUB = web.AppKey("hub", Hub)
 CATALOG = web.AppKey("catalog", Catalog)
+RECORDINGS: web.AppKey[Recordings] = web.AppKey("recordings", Recordings)
+PUBLISHED = web.AppKey("published", Published)
+WATCHES: web.AppKey[Watches] = web.AppKey("watches", Watches)
+REPLAYS = web.AppKey("replays", Replays)
 GATEWAY = web.AppKey("gateway", Gateway)
 BOUNCER = web.AppKey("bouncer", Bouncer)
 STREAMS = web.AppKey("streams", Streams)
@@ -58,6 +65,8 @@ GUARD = web.AppKey("guard", Guard)
 #: API calls by seat, by service or operator, and refused logins by address
 CALLS = web.AppKey("calls", Buckets)
 SERVICE_CALLS = web.AppKey("service_calls", Buckets)
+#: files of replays by caller
+FILE_CALLS = web.AppKey("file_calls", Buckets)
 FAILURES = web.AppKey("failures", Buckets)
 #: answers by (method, route, status)
 REQUESTS: web.AppKey[Counter[tuple[str, str, int]]] = web.AppKey("requests", Counter)

@@ -18,6 +18,8 @@ _OWN: Final[dict[str, tuple[int, Retry, str]]] = {
     "banned": (403, "never", "This person is barred from the class."),
     "not_found": (404, "never", "There is nothing here."),
     "method_not_allowed": (405, "never", "This method is not served here."),
+    "bad_signature": (403, "now", "The address of this file is not valid, or not any more."),
+    "recording_deleted": (410, "never", "This recording was deleted."),
     "class_ended": (409, "never", "The class is over."),
     "exists": (409, "never", "A different class has this id."),
     "precondition_failed": (412, "now", "The session has changed since."),

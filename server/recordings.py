@@ -11,7 +11,9 @@ from typing import Any, Final, TypeVar
 from media import journals
 from recording import deletion
 from recording.catalog import Recordings, Row
+from recording.publication import Published
 from server.adapters.sqlite import Database
+from server.adapters.sqlite_publications import SqlitePublications
 from server.adapters.sqlite_recordings import SqliteRecordings
 from server.config import Config
 
@@ -26,6 +28,11 @@ class Failed(Exception):
 def journal_root(config: Config) -> Path:
     """Where the journals of a node lie."""
     return config.var_dir / "journal"
+
+
+def published_root(config: Config) -> Path:
+    """Where the published recordings of a node lie."""
+    return config.var_dir / "published"
 
 
 def add_commands(commands: Any, add: Callable[..., argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
@@ -48,7 +55,7 @@ def add_commands(commands: Any, add: Callable[..., argparse.ArgumentParser], com
 
 
 def _list(config: Config, options: argparse.Namespace) -> None:
-    for row in _with_store(config, lambda store: store.rows(options.session)):
+    for row in _with_store(config, lambda store, _: store.rows(options.session)):
         _print(_line(row))
 
 
@@ -85,11 +92,12 @@ def _export(config: Config, options: argparse.Namespace) -> None:
 
 
 def _delete(config: Config, options: argparse.Namespace) -> None:
-    async def work(store: Recordings) -> int:
+    async def work(store: Recordings, database: Database) -> int:
+        published = Published(SqlitePublications(database), published_root(config))
         rows = [row for row in await store.rows(options.session) if row.id == options.recording]
         if not rows:
             raise Failed("no such recording")
-        return await deletion.delete(store, journal_root(config), rows[0], now=int(time.time() * 1000), by="cli")
+        return await deletion.delete(store, journal_root(config), rows[0], now=int(time.time() * 1000), by="cli", published=published)
 
     if not options.yes and input(f"delete {options.session} {options.recording} for good? [y/N] ").lower() != "y":
         return _print("nothing was deleted")
@@ -114,7 +122,7 @@ def _files(config: Config, options: argparse.Namespace) -> Sequence[journals.Jou
     return wanted
 
 
-def _with_store(config: Config, work: Callable[[Recordings], Awaitable[T]]) -> T:
+def _with_store(config: Config, work: Callable[[Recordings, Database], Awaitable[T]]) -> T:
     file = config.var_dir / _STORE
     if not file.exists():
         raise Failed(f"no store at {file}")
@@ -123,7 +131,7 @@ def _with_store(config: Config, work: Callable[[Recordings], Awaitable[T]]) -> T
         database = Database(file)
         await database.start()
         try:
-            return await work(SqliteRecordings(database))
+            return await work(SqliteRecordings(database), database)
         finally:
             await database.close()
 

@@ -30,6 +30,9 @@ class Right(StrEnum):
     MANAGE_CLASSES = "manage_classes"
     ISSUE_TOKENS = "issue_tokens"
     SEE_PEOPLE = "see_people"
+    SEE_RECORDINGS = "see_recordings"
+    REPORT_WATCHED = "report_watched"
+    SEE_WATCHED = "see_watched"
     SEE_AUDIT = "see_audit"
     SEE_NODE = "see_node"
     STREAM = "stream"
@@ -51,6 +54,10 @@ RIGHTS: Final[Mapping[Right, frozenset[Caller]]] = MappingProxyType(
         Right.MANAGE_CLASSES: frozenset({Caller.SERVICE, Caller.OPERATOR}),
         Right.ISSUE_TOKENS: frozenset({Caller.SERVICE}),
         Right.SEE_PEOPLE: _seated_with(Capability.SEE_EVERYBODY) | {Caller.SERVICE},
+        # Of trainees those admitted; of the timeline nothing for the operator (server/routes/replay.py).
+        Right.SEE_RECORDINGS: SEATED | {Caller.OPERATOR},
+        Right.REPORT_WATCHED: SEATED,
+        Right.SEE_WATCHED: _seated_with(Capability.RUN_CLASS) | {Caller.SERVICE},
         Right.SEE_AUDIT: frozenset({Caller.SERVICE, Caller.OPERATOR}),
         Right.SEE_NODE: frozenset({Caller.OPERATOR}),
         # With a join token as bearer, which the route itself looks at (server/routes/whip.py).

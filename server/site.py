@@ -1,7 +1,8 @@
 """The web client as files, and the headers every response carries.
 
-A page address (`/`, `/join`, `/class/…`, `/ended/…`, `/operator`) answers with the one page of the client. Files come from a table built at
-start, so a path in a request is only ever a key, never a way into the file system. Names under `assets/` carry a hash and never change.
+A page address (`/`, `/join`, `/class/…`, `/ended/…`, `/replay/…`, `/operator`) answers with the one page of the client. Files come from a
+table built at start, so a path in a request is only ever a key, never a way into the file system. Names under `assets/` carry a hash and
+never change.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from server.config import Config
 log = logging.getLogger("jiangtai.http")
 
 STATIC: Final = Path(__file__).parent / "static"
-_PAGES: Final = ("/", "/join", "/class/{rest:.*}", "/ended/{rest:.*}", "/operator")
+_PAGES: Final = ("/", "/join", "/class/{rest:.*}", "/ended/{rest:.*}", "/replay/{rest:.*}", "/operator")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"})
 _FOREVER: Final = "public, max-age=31536000, immutable"
 _ASK_AGAIN: Final = "no-cache"

@@ -38,7 +38,14 @@ const DEMO = {
   },
 };
 let polls = 0;
-const ANSWERS = { "/api/v1/demo": () => DEMO, "/api/v1/operator/overview": () => overview(polls++) };
+const ANSWERS = {
+  "/api/v1/demo": () => DEMO,
+  "/api/v1/classes/demo/recordings": () => ({
+    title: DEMO.title,
+    recordings: [{ recording: "r1", state: "ready", started_at: 0, duration_ms: 1 }],
+  }),
+  "/api/v1/operator/overview": () => overview(polls++),
+};
 
 export function serve(folder) {
   const server = createServer((request, response) => {

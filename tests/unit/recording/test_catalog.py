@@ -8,7 +8,9 @@ import pytest
 from media.plane import JournalNews
 from recording import deletion
 from recording.catalog import Catalog, Row
+from recording.publication import Published
 from server.adapters.sqlite import Database
+from server.adapters.sqlite_publications import SqlitePublications
 from server.adapters.sqlite_recordings import SqliteRecordings
 from signaling.classroom.recording import StartRecording, StopRecording
 from signaling.classroom.session import EndClass
@@ -92,14 +94,15 @@ async def test_a_recording_the_engine_cannot_begin_is_given_up(house: House) -> 
 
 async def test_what_is_being_recorded_is_not_deleted_and_what_is_deleted_stays_a_row(house: House, tmp_path: Path) -> None:
     root = tmp_path / "journal"
+    published = Published(SqlitePublications(house.store._database), tmp_path / "published")
     house.do("tom", StartRecording())
     [row] = await house.rows()
     with pytest.raises(deletion.NotEnded):
-        await deletion.delete(house.store, root, row, now=5, by="cli")
+        await deletion.delete(house.store, root, row, now=5, by="cli", published=published)
     house.do("tom", StopRecording())
     [row] = await house.rows()
     await house.store.mark(row.session, row.id, "deleted", 5, "cli", "{}")
-    assert await deletion.finish(house.store, root, now=6) == 1, "a crash came between tombstone and purge"
+    assert await deletion.finish(house.store, root, now=6, published=published) == 1, "a crash came between tombstone and purge"
     [row] = await house.rows()
     assert (row.state, row.deleted_at, row.purged_at) == ("purged", 5, 6)
-    assert await deletion.finish(house.store, root, now=7) == 0
+    assert await deletion.finish(house.store, root, now=7, published=published) == 0

@@ -1,5 +1,6 @@
 /** The HTTP calls of PROTOCOL.md section 1. Every failure is a Refused; `offline` when the node could not be reached. */
 import { Refused } from "./refused";
+import type { RecordingInfo, ReplayInfo, Stretch } from "./replay";
 import type { Phase, Problem, Profile, Role } from "./types";
 
 export interface SeatInfo {
@@ -22,12 +23,13 @@ export interface DemoInfo {
 
 const TIMEOUT_MS = 12_000;
 
-async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+async function call<T>(method: string, path: string, body?: unknown, keepalive = false): Promise<T> {
   let response: Response;
   try {
     response = await fetch(`/api/v1${path}`, {
       method,
       credentials: "same-origin",
+      keepalive,
       signal: AbortSignal.timeout(TIMEOUT_MS),
       headers: { accept: "application/json", ...(body === undefined ? {} : { "content-type": "application/json" }) },
       body: body === undefined ? undefined : JSON.stringify(body),
@@ -42,6 +44,8 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
   return data;
 }
 
+const recording = (session: string, id: string) => `/classes/${encodeURIComponent(session)}/recordings/${encodeURIComponent(id)}`;
+
 export const api = {
   takeSeat: (token: string) => call<SeatInfo>("POST", "/seats", { token }),
   seat: (seat: string) => call<SeatInfo>("GET", `/seats/${encodeURIComponent(seat)}`),
@@ -49,6 +53,11 @@ export const api = {
   invitation: (invite: string, name: string) => call<{ token: string }>("POST", "/invitations", { invite, name }),
   networkCheck: (sdp: string) => call<{ sdp: string }>("POST", "/network-check", { sdp }),
   demo: () => call<DemoInfo>("GET", "/demo"),
+  recordings: (session: string) =>
+    call<{ title: string; recordings: RecordingInfo[] }>("GET", `/classes/${encodeURIComponent(session)}/recordings`),
+  recording: (session: string, id: string) => call<ReplayInfo>("GET", recording(session, id)),
+  watched: (session: string, id: string, op: string, stretches: Stretch[]) =>
+    call<void>("POST", `${recording(session, id)}/watched`, { op, stretches }, true),
   operatorLogin: (login: string) => call<void>("POST", "/operator", { login }),
   operatorOverview: () => call<Record<string, unknown>>("GET", "/operator/overview"),
 };

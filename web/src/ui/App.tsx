@@ -7,6 +7,7 @@ import { MessagePage } from "./parts/MessagePage";
 import { Toasts } from "./parts/Toasts";
 import { useRoute } from "./route";
 
+const ReplayPage = lazy(() => import("./replay/ReplayPage"));
 const OperatorPage = lazy(() => import("./operator/OperatorPage"));
 
 /** The last resort: a defect shows a page that can be reloaded instead of nothing. */
@@ -53,6 +54,8 @@ function Page() {
       return <Join />;
     case "class":
       return <SeatPage key={route.seat} seat={route.seat} />;
+    case "replay":
+      return <ReplayPage key={location.pathname} session={route.session} recording={route.recording} />;
     case "operator":
       return <OperatorPage />;
     default:

@@ -1,12 +1,20 @@
 /** Which page the address names; addresses are few enough for a table. */
 import { Store, useStore } from "../state/store";
 
-export type Route = { page: "home" } | { page: "join" } | { page: "class"; seat: string } | { page: "operator" } | { page: "lost" };
+export type Route =
+  | { page: "home" }
+  | { page: "join" }
+  | { page: "class"; seat: string }
+  | { page: "replay"; session: string; recording: string | null }
+  | { page: "operator" }
+  | { page: "lost" };
 
 export function parse(path: string): Route {
   if (path === "/" || path === "/index.html") return { page: "home" };
   if (path === "/join") return { page: "join" };
   if (path === "/operator") return { page: "operator" };
+  const replay = /^\/replay\/([A-Za-z0-9_-]{1,64})(?:\/([A-Za-z0-9_-]{1,64}))?$/.exec(path);
+  if (replay?.[1]) return { page: "replay", session: replay[1], recording: replay[2] ?? null };
   const seat = /^\/class\/([A-Za-z0-9_-]{1,64})$/.exec(path)?.[1];
   return seat ? { page: "class", seat } : { page: "lost" };
 }

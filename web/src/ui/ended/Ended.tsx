@@ -1,7 +1,33 @@
+import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
+import { api } from "../../protocol/api";
 import { useClass } from "../class/context";
 import { MessagePage } from "../parts/MessagePage";
 import { clock, timeOfDay } from "../parts/time";
+
+const AGAIN_MS = 15_000;
+const LOOKS = 40;
+
+/** Where the class can be watched again, once a recording of it is ready; null until then. */
+function useReplayLink(session: string | undefined): string | null {
+  const [link, setLink] = useState<string | null>(null);
+  useEffect(() => {
+    if (!session || link) return;
+    let left = LOOKS;
+    const look = async () => {
+      const found = await api.recordings(session).catch(() => null);
+      const ready = found?.recordings.filter((each) => each.state === "ready") ?? [];
+      if (ready.length > 0) setLink(`/replay/${session}${ready.length === 1 ? `/${ready[0]?.recording}` : ""}`);
+      // Nothing was recorded: there will be nothing.
+      left = found && found.recordings.length === 0 ? 0 : left - 1;
+      if (left <= 0) clearInterval(timer);
+    };
+    const timer = setInterval(() => void look(), AGAIN_MS);
+    void look();
+    return () => clearInterval(timer);
+  }, [session, link]);
+  return link;
+}
 
 /** The class is over: how long it was, and thanks. */
 export function Ended() {
@@ -9,6 +35,7 @@ export function Ended() {
   const session = useClass((state) => state.view?.session ?? null);
   const started = session?.started_at ?? null;
   const ended = session?.ended_at ?? null;
+  const replay = useReplayLink(session?.id);
   return (
     <MessagePage icon="ok" title={t("ended.title")} text={t("ended.thanks")} heading={session?.title}>
       {started !== null && ended !== null ? (
@@ -25,6 +52,11 @@ export function Ended() {
       ) : null}
       <p className="xs muted">{t("ended.closeHint")}</p>
       <div className="acts">
+        {replay ? (
+          <a className="btn primary" href={replay}>
+            {t("replay.ready")}
+          </a>
+        ) : null}
         <a className="btn" href="/">
           {t("ended.home")}
         </a>

@@ -1,6 +1,7 @@
 import { enClass } from "./class";
 import { enEntry } from "./entry";
+import { enReplay } from "./replay";
 import { enRest } from "./rest";
 
 /** English catalogue; tests hold it to the keys of the Chinese one. */
-export const en = { ...enEntry, ...enClass, ...enRest };
+export const en = { ...enEntry, ...enClass, ...enRest, ...enReplay };

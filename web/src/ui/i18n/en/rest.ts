@@ -99,6 +99,8 @@ export const enRest = {
     media_unavailable: "Audio and video are not available right now",
     bad_sdp: "Audio and video could not be set up",
     bad_origin: "Please open the page at its proper address",
+    bad_signature: "The address of this file has expired, please reload the page",
+    recording_deleted: "This recording was deleted",
     left: "You left the class",
   },
 };

@@ -1,6 +1,7 @@
 import { zhClass } from "./class";
 import { zhEntry } from "./entry";
+import { zhReplay } from "./replay";
 import { zhRest } from "./rest";
 
 /** 简体中文 catalogue; the shape every other catalogue must have. */
-export const zh = { ...zhEntry, ...zhClass, ...zhRest };
+export const zh = { ...zhEntry, ...zhClass, ...zhRest, ...zhReplay };

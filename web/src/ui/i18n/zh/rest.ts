@@ -99,6 +99,8 @@ export const zhRest = {
     media_unavailable: "音视频服务暂时不可用",
     bad_sdp: "音视频协商失败",
     bad_origin: "请从正确的网址打开",
+    bad_signature: "这个文件的地址已过期，请刷新页面",
+    recording_deleted: "这段录制已删除",
     left: "你已离开课堂",
   },
 };

@@ -1,0 +1,127 @@
+"""What serving replays needs beside the routes: who was admitted to a class, what a version consists of, signed paths.
+
+A signed path names a version and an expiry for all viewers alike, so that caches between share the files; beside it the node looks at who
+asks on every request, so that whoever is sent out of a class loses its files at once and a path passed on is worth nothing.
+"""
+
+import asyncio
+import hashlib
+import hmac
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeVar
+
+from recording import manifest
+from recording.publication import MANIFEST, Published, Version
+from server.keyring import KeyRing
+from signaling import entries
+from signaling.classroom.errors import Rejected
+from signaling.classroom.ids import ParticipantId, SessionId
+from signaling.classroom.room import Room
+from signaling.classroom.seats import Seat
+from signaling.hub import Hub
+from signaling.metrics import Counters
+from signaling.ports import Journal
+
+#: seconds a signed path is good for, at least; ends lie on whole steps, so that pages opened near each other share one path
+LIFE_S: Final = 6 * 3600
+STEP_S: Final = 3600
+_KEPT: Final = 64
+#: what may be served, by the end of its name
+TYPES: Final = {
+    ".mp4": "video/mp4",
+    ".m4a": "audio/mp4",
+    ".webm": "video/webm",
+    ".weba": "audio/webm",
+    ".json": "application/json",
+    ".vtt": "text/vtt",
+    ".jpg": "image/jpeg",
+    ".png": "image/png",
+    ".webp": "image/webp",
+}
+V = TypeVar("V")
+
+
+class Opened(NamedTuple):
+    """A version's manifest and its files: path and media type by name."""
+
+    manifest: manifest.Manifest
+    files: dict[str, tuple[Path, str]]
+
+
+class Replays:
+    """Answers what does not change often from memory: the admitted of ended classes and manifests, the newest of each."""
+
+    def __init__(self, *, hub: Hub, journal: Journal, published: Published, counters: Counters) -> None:
+        self._hub = hub
+        self._journal = journal
+        self._published = published
+        self._counters = counters
+        self._ended: OrderedDict[SessionId, frozenset[ParticipantId]] = OrderedDict()
+        self._opened: OrderedDict[tuple[str, int], Opened] = OrderedDict()
+
+    async def admitted(self, session: SessionId, participant: ParticipantId) -> bool:
+        """Whether a person is admitted to a class, or was when it ended. Raises Rejected, Unavailable."""
+        known = self._ended.get(session)
+        if known is not None:
+            return participant in known
+        room = self._hub.room(session)
+        if room is None:
+            try:
+                room = (await self._hub.runner(session)).room
+            except Rejected as error:
+                if error.code != "class_ended":
+                    raise
+                loaded = await entries.load(self._journal, session, self._counters)
+                known = _admitted(loaded.room) if loaded is not None else frozenset()
+                _keep(self._ended, session, known)
+                return participant in known
+        person = room.participants.get(participant)
+        return person is not None and person.seat is Seat.ADMITTED
+
+    async def open(self, version: Version) -> Opened:
+        """A version's manifest and files. Raises OSError, ValueError."""
+        key = (version.folder, version.version)
+        found = self._opened.get(key)
+        if found is None:
+            found = await asyncio.to_thread(_open, version.path(self._published.root))
+            _keep(self._opened, key, found)
+        return found
+
+
+def sign(ring: KeyRing, version: Version, now: float) -> tuple[str, int]:
+    """(grant for a path of this version, its end in seconds since the epoch)."""
+    expires = -(-int(now + LIFE_S) // STEP_S) * STEP_S
+    return f"{expires}-{_mac(ring, version, expires)}", expires
+
+
+def is_good(ring: KeyRing, version: Version, grant: str, now: float) -> bool:
+    """Whether a grant is this node's, for this version, and not over."""
+    end, _, mac = grant.partition("-")
+    if len(end) > 12 or not (end.isascii() and end.isdigit()) or int(end) <= now:
+        return False
+    return hmac.compare_digest(mac.encode("utf-8", "surrogateescape"), _mac(ring, version, int(end)).encode())
+
+
+def _mac(ring: KeyRing, version: Version, expires: int) -> str:
+    secret = str(ring.own.key.as_dict(private=True)["d"]).encode()
+    key = hmac.digest(secret, b"jiangtai replay paths 1", hashlib.sha256)
+    told = f"{version.session}/{version.recording}/{version.folder}/v{version.version}/{expires}"
+    return hmac.new(key, told.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def _open(folder: Path) -> Opened:
+    made = manifest.read((folder / MANIFEST).read_bytes())
+    named = {name: (folder / name, TYPES.get(Path(name).suffix, "")) for name in manifest.files(made)}
+    good = {name: found for name, found in named.items() if found[1] and found[0].is_file() and not found[0].is_symlink()}
+    return Opened(made, good)
+
+
+def _admitted(room: Room) -> frozenset[ParticipantId]:
+    return frozenset(id for id, person in room.participants.items() if person.seat is Seat.ADMITTED)
+
+
+def _keep(kept: "OrderedDict[Any, V]", key: object, value: V) -> None:
+    kept[key] = value
+    if len(kept) > _KEPT:
+        kept.popitem(last=False)

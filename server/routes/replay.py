@@ -1,0 +1,206 @@
+"""Recordings of a class to watch: which there are, what one consists of, its files.
+
+Who may: trainers, assistants and inspectors of the class, trainees who are admitted to it (or were at its end), and the operator, who as
+everywhere is shown no chat: chunks and snapshots are refused. A deleted recording is gone at once, however good a signature is.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from aiohttp import web
+
+from recording import manifest, publication
+from recording.catalog import Row
+from recording.publication import State, Version
+from server import callers, keys, replays
+from server.api import PREFIX, Call, Route
+from server.problems import Problem
+from server.rights import Caller, Right
+from server.seats import Seat, hash_cookie
+from signaling.classroom.ids import Millis
+from signaling.classroom.roles import Role
+
+_KEEP: Final = "private, max-age=31536000, immutable"
+
+
+class RecordingAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One recording in a list; duration is None while it goes on."""
+
+    recording: str
+    state: State
+    started_at: Millis
+    duration_ms: int | None
+
+
+class RecordingsAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The recordings of a class, oldest first."""
+
+    title: str
+    recordings: list[RecordingAnswer]
+
+
+class ReplayAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A recording to watch. Unless it is ready, `content` and `base` are None.
+
+    Files of `content` are at `base` + name, for every file until `expires_at` (seconds since the epoch); then ask again.
+    """
+
+    title: str
+    recording: str
+    state: State
+    started_at: Millis
+    duration_ms: int | None
+    content: manifest.Manifest | None = None
+    base: str | None = None
+    expires_at: int | None = None
+
+
+async def recordings(call: Call) -> RecordingsAnswer:
+    """All of a class."""
+    session = call.request.match_info["session"]
+    title = await _class(call, session)
+    await viewer(call, session)
+    versions: dict[str, list[Version]] = {}
+    for version in await call.app[keys.PUBLISHED].store.versions(session):
+        versions.setdefault(version.recording, []).append(version)
+    rows = await call.app[keys.RECORDINGS].rows(session)
+    return RecordingsAnswer(title=title, recordings=[_answer(row, versions.get(row.id, [])) for row in rows])
+
+
+async def recording(call: Call) -> ReplayAnswer:
+    """One, with the paths of its files if it is ready."""
+    session, id = call.request.match_info["session"], call.request.match_info["recording"]
+    title = await _class(call, session)
+    await viewer(call, session)
+    store = call.app[keys.PUBLISHED].store
+    served = await store.served(session, id)
+    if served is None:
+        row = await living(call, session, id)
+        told = _answer(row, await store.versions(session, id))
+        return ReplayAnswer(title=title, recording=id, state=told.state, started_at=told.started_at, duration_ms=told.duration_ms)
+    opened = await _open(call, served)
+    grant, expires_at = replays.sign(call.app[keys.RING], served, call.now)
+    return ReplayAnswer(
+        title=opened.manifest.title,
+        recording=id,
+        state="ready",
+        started_at=opened.manifest.started_at,
+        duration_ms=opened.manifest.duration_ms,
+        content=opened.manifest,
+        base=f"{PREFIX}/classes/{session}/recordings/{id}/files/{grant}/{served.version}/",
+        expires_at=expires_at,
+    )
+
+
+async def file(call: Call) -> web.StreamResponse:
+    """A file of a version, whole or a range of it."""
+    about = call.request.match_info
+    session, id, name = about["session"], about["recording"], about["file"]
+    seat = await viewer(call, session)
+    version = await _version(call, session, id, about["version"])
+    if not replays.is_good(call.app[keys.RING], version, about["grant"], call.now):
+        raise Problem("bad_signature")
+    opened = await _open(call, version)
+    found = opened.files.get(name)
+    if found is None:
+        raise Problem("not_found")
+    if seat is None and name in (*opened.manifest.timeline.chunks, *opened.manifest.timeline.snapshots):
+        raise Problem("not_allowed")
+    path, kind = found
+    return web.FileResponse(path, headers={"Cache-Control": _KEEP, "Content-Type": kind})
+
+
+async def viewer(call: Call, session: str) -> Seat | None:
+    """The seat this request watches by, None for the operator. Raises Problem (not_found, not_allowed), Rejected, Unavailable."""
+    seat = call.principal.seat
+    if call.principal.caller is Caller.OPERATOR:
+        cookie = callers.read_cookie(call.request)
+        owned = await call.app[keys.SEATS].owned(hash_cookie(cookie), call.now_ms) if cookie else []
+        seat = next((each for each in owned if each.session == session), None)
+    if seat is None:
+        return None
+    if seat.session != session:
+        raise Problem("not_found")
+    if seat.role is Role.TRAINEE and not await call.app[keys.REPLAYS].admitted(session, seat.participant):
+        if call.principal.caller is Caller.OPERATOR:
+            return None
+        raise Problem("not_allowed")
+    return seat
+
+
+async def living(call: Call, session: str, id: str) -> Row:
+    """A recording's row. Raises Problem: not_found, recording_deleted."""
+    row = next((row for row in await call.app[keys.RECORDINGS].rows(session) if row.id == id), None)
+    if row is None:
+        raise Problem("not_found")
+    if row.deleted_at is not None:
+        raise Problem("recording_deleted")
+    return row
+
+
+async def _class(call: Call, session: str) -> str:
+    found = await call.app[keys.DIRECTORY].get(session)
+    if found is None:
+        raise Problem("not_found")
+    return str(found["title"])
+
+
+async def _version(call: Call, session: str, id: str, number: str) -> Version:
+    """The version a path names: the one served, or one before it that a page still plays."""
+    store = call.app[keys.PUBLISHED].store
+    served = await store.served(session, id)
+    if served is None:
+        await living(call, session, id)
+        raise Problem("not_found")
+    if number == str(served.version):
+        return served
+    found = [version for version in await store.versions(session, id) if str(version.version) == number and version.published_at]
+    if not found:
+        raise Problem("not_found")
+    return found[0]
+
+
+async def _open(call: Call, version: Version) -> replays.Opened:
+    try:
+        return await call.app[keys.REPLAYS].open(version)
+    except FileNotFoundError:
+        raise Problem("not_found") from None
+
+
+def _answer(row: Row, versions: Sequence[Version]) -> RecordingAnswer:
+    duration = None if row.ended_at is None else max(0, row.ended_at - row.started_at)
+    return RecordingAnswer(recording=row.id, state=publication.state(row, versions), started_at=row.started_at, duration_ms=duration)
+
+
+_REFUSED: Final = ("not_found", "draining", "overloaded")
+ROUTES = (
+    Route(
+        method="GET",
+        path="/classes/{session}/recordings",
+        handler=recordings,
+        right=Right.SEE_RECORDINGS,
+        summary="Recordings of a class",
+        answer=RecordingsAnswer,
+        codes=_REFUSED,
+    ),
+    Route(
+        method="GET",
+        path="/classes/{session}/recordings/{recording}",
+        handler=recording,
+        right=Right.SEE_RECORDINGS,
+        summary="A recording and the signed path of its files",
+        answer=ReplayAnswer,
+        codes=(*_REFUSED, "recording_deleted"),
+    ),
+    Route(
+        method="GET",
+        path="/classes/{session}/recordings/{recording}/files/{grant}/{version}/{file}",
+        handler=file,
+        right=Right.SEE_RECORDINGS,
+        summary="A file of a recording; ranges are served",
+        codes=(*_REFUSED, "recording_deleted", "bad_signature"),
+        raw={200: "application/octet-stream", 206: "application/octet-stream", 304: "", 416: ""},
+        files=True,
+    ),
+)

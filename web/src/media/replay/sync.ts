@@ -1,0 +1,55 @@
+/**
+ * Keeps a muted picture in step with the master clock. Pure: drift, speed and time go in, what to do comes out.
+ *
+ * near (< 40 ms): nothing · off (40-400 ms): 6 % faster or slower until within 15 ms · far: seek, then wait for it to land.
+ */
+export const NEAR_MS = 40;
+export const SETTLED_MS = 15;
+export const FAR_MS = 400;
+export const NUDGE = 0.06;
+/** How long a seek may take before it is judged. */
+export const LANDING_MS = 700;
+const FIRST_LEAD_MS = 60;
+const MOST_LEAD_MS = 350;
+
+export interface Following {
+  nudging: boolean;
+  /** no judgement before then */
+  landing: number;
+  /** how far ahead of the master to seek, learnt from where seeks landed */
+  lead: number;
+  /** the last step was a seek whose landing is to be learnt from */
+  learning: boolean;
+}
+
+export const FRESH: Following = { nudging: false, landing: 0, lead: FIRST_LEAD_MS, learning: false };
+
+export interface Step {
+  rate: number;
+  /** ms to add to the master's position and seek there; null: no seek */
+  seek: number | null;
+  next: Following;
+}
+
+/** `drift` is the picture's position minus the master's (ms), `rate` the master's speed, `now` any clock in ms. */
+export function follow(state: Following, drift: number, rate: number, now: number, playing = true): Step {
+  if (now < state.landing) return { rate, seek: null, next: state };
+  const off = Math.abs(drift);
+  const learnt = state.learning && playing && off <= 1000 ? bound(state.lead - drift / rate / 2, MOST_LEAD_MS) : state.lead;
+  const settled: Following = { nudging: false, landing: 0, lead: learnt, learning: false };
+  if (!playing) return off > NEAR_MS ? sought(settled, 0, rate, now, false) : { rate, seek: null, next: settled };
+  if (off > FAR_MS) return sought(settled, learnt * rate, rate, now, true);
+  const nudging = state.nudging ? off > SETTLED_MS : off > NEAR_MS;
+  return { rate: nudging ? rate * (drift > 0 ? 1 - NUDGE : 1 + NUDGE) : rate, seek: null, next: { ...settled, nudging } };
+}
+
+/** The state after a jump of the master: seek at once. */
+export function jumped(state: Following, rate: number, now: number, playing: boolean): Step {
+  return sought({ ...state, nudging: false }, playing ? state.lead * rate : 0, rate, now, playing);
+}
+
+function sought(state: Following, lead: number, rate: number, now: number, playing: boolean): Step {
+  return { rate, seek: lead, next: { ...state, landing: now + LANDING_MS, learning: playing } };
+}
+
+const bound = (value: number, most: number) => Math.max(0, Math.min(most, value));

@@ -1,0 +1,163 @@
+/** An open recording: player, timeline and reports put together behind one store, for pages to show and to press on. */
+import { type Playing, ReplayPlayer } from "../../media/replay/player";
+import { api } from "../../protocol/api";
+import { randomId } from "../../protocol/ids";
+import { Refused } from "../../protocol/refused";
+import type { Content, Message, ReplayInfo, TimelineState } from "../../protocol/replay";
+import { Store } from "../store";
+import { type Chapter, parseChapters } from "./chapters";
+import { Reporter } from "./reporter";
+import { type Tile, tilesAt } from "./tiles";
+import { Timeline } from "./timeline";
+
+export interface ReplayState {
+  playing: Playing;
+  view: TimelineState | null;
+  messages: Message[];
+  pollsAt: Map<string, number>;
+  chapters: Chapter[];
+  tiles: Tile[];
+  pinned: string | null;
+  audioOnly: boolean;
+  /** whether the whole timeline is here */
+  complete: boolean;
+}
+
+export interface Replay {
+  content: Content;
+  store: Store<ReplayState>;
+  /** Let a <video> play a tile's file in step; returns how to stop. */
+  attach(video: HTMLVideoElement, tile: Tile, onStale: (stale: boolean) => void): () => void;
+  /** Where a file of this recording is now. */
+  address(file: string): string;
+  toggle(): void;
+  seek(ms: number): void;
+  step(ms: number): void;
+  setRate(rate: number): void;
+  setVolume(volume: number, muted: boolean): void;
+  pin(track: string | null): void;
+  setAudioOnly(on: boolean): void;
+  setSide(count: number): void;
+  close(): void;
+}
+
+const NOTHING: Playing = { position: 0, playing: false, waiting: false, ended: false, rate: 1, volume: 1, muted: false, silent: false };
+
+/** Opens a ready recording. */
+export function openReplay(session: string, info: ReplayInfo, content: Content): Replay {
+  let base = info.base ?? "";
+  let side = 3;
+  const broken = new Set<string>();
+  const store = new Store<ReplayState>({
+    playing: NOTHING,
+    view: null,
+    messages: [],
+    pollsAt: new Map(),
+    chapters: [],
+    tiles: [],
+    pinned: null,
+    audioOnly: false,
+    complete: false,
+  });
+  const address = (file: string) => base + file;
+  const reporter = new Reporter((op, stretches) => api.watched(session, info.recording, op, stretches), randomId);
+
+  const get = async (file: string): Promise<Response> => {
+    const response = await fetch(address(file), { credentials: "same-origin" });
+    if (response.status === 403) await renew();
+    if (!response.ok) throw new Refused({ code: "not_found", retry: "later" });
+    return response;
+  };
+  const timeline = new Timeline(
+    content.timeline,
+    async (name) => (await get(name)).json(),
+    () => {
+      store.set({ messages: timeline.messages(), pollsAt: timeline.pollsAt(), complete: timeline.complete() });
+      look();
+    },
+  );
+
+  function look(): void {
+    const { playing, tiles: before, pinned, audioOnly, view: seen } = store.get();
+    const view = timeline.at(playing.position) ?? seen;
+    const tiles = audioOnly ? [] : tilesAt(content, playing.position, view, { pinned, side, broken });
+    const same = tiles.length === before.length && tiles.every((tile, i) => tile.key === before[i]?.key && tile.place === before[i]?.place);
+    if (view !== seen || !same) store.set({ view, tiles: same ? before : tiles });
+  }
+
+  const player = new ReplayPlayer(content.duration_ms, content.mix ? address(content.mix.file) : null, (playing) => {
+    store.set({ playing });
+    reporter.see(playing.position, playing.rate, playing.playing && !playing.waiting);
+    look();
+  });
+
+  async function renew(): Promise<void> {
+    const fresh = await api.recording(session, info.recording).catch(() => null);
+    if (!fresh?.base || fresh.base === base) return;
+    base = fresh.base;
+    if (content.mix) player.renew(address(content.mix.file));
+    soon(fresh.expires_at);
+  }
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  function soon(expires: number | null): void {
+    clearTimeout(timer);
+    if (expires) timer = setTimeout(() => void renew(), Math.max(60_000, expires * 1000 - Date.now() - 300_000));
+  }
+
+  soon(info.expires_at);
+  timeline.want(0);
+  look();
+  if (content.chapters) {
+    void get(content.chapters)
+      .then((response) => response.text())
+      .then((text) => store.set({ chapters: parseChapters(text) }))
+      .catch(() => undefined);
+  }
+  const seek = (ms: number) => {
+    player.seek(ms);
+    timeline.want(ms);
+  };
+  return {
+    content,
+    store,
+    address,
+    attach(video, tile, onStale) {
+      video.src = address(tile.span.file);
+      const fail = () => {
+        broken.add(tile.span.file);
+        look();
+      };
+      video.addEventListener("error", fail);
+      const stop = player.attach(video, tile.span, onStale);
+      return () => {
+        video.removeEventListener("error", fail);
+        stop();
+        video.removeAttribute("src");
+        video.load();
+      };
+    },
+    toggle: () => void (store.get().playing.playing ? player.pause() : player.play()),
+    seek,
+    step: (ms) => seek(player.position() + ms),
+    setRate: (rate) => player.setRate(rate),
+    setVolume: (volume, muted) => player.setVolume(volume, muted),
+    pin(track) {
+      store.set({ pinned: track });
+      look();
+    },
+    setAudioOnly(on) {
+      store.set({ audioOnly: on });
+      look();
+    },
+    setSide(count) {
+      side = count;
+      look();
+    },
+    close() {
+      clearTimeout(timer);
+      timeline.stop();
+      reporter.close();
+      player.close();
+    },
+  };
+}

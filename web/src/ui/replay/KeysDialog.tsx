@@ -1,0 +1,34 @@
+import { useTranslation } from "react-i18next";
+import { Modal } from "../parts/Modal";
+
+const SHEET = [
+  ["Space / K", "play"],
+  ["J / L", "jump"],
+  ["← / →", "arrows"],
+  ["↑ / ↓", "volume"],
+  ["< / >", "speed"],
+  ["1–9", "tenths"],
+  ["M", "mute"],
+  ["A", "audio"],
+  ["F", "full"],
+  ["/", "search"],
+  ["?", "sheet"],
+] as const;
+
+export function KeysDialog({ open, onClose }: { open: boolean; onClose: () => void }) {
+  const { t } = useTranslation();
+  return (
+    <Modal title={t("replay.keys")} open={open} onClose={onClose}>
+      <div className="dialog-body flush">
+        {SHEET.map(([key, name]) => (
+          <div key={key} className="line">
+            <span className="t">
+              <b>{t(`replay.key.${name}`)}</b>
+            </span>
+            <kbd>{key}</kbd>
+          </div>
+        ))}
+      </div>
+    </Modal>
+  );
+}
