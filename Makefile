@@ -102,9 +102,10 @@ e2e: setup ## classes in real browsers, and every page against its picture
 	cd web && npm run --silent browsers
 	cd web && npm run --silent screens
 
-prove: setup ## the long proofs: crashes, storms, soaks; prints figures
+prove: setup $(DONE)/swarm $(DONE)/clips ## the long proofs: crashes, storms, soaks; prints figures
 	$(PYTEST) -s -m prove tests
 	JIANGTAI_KILLS=50 $(CARGO) test $(ENGINE) --quiet -p jiangtai-net --test crash -- --nocapture
+	$(BIN)/python -m loadtests.bench_media churn --churn-seconds 1800
 
 screens: web ## every page at three widths in both languages against the baseline, with axe
 	cd web && npm run --silent screens

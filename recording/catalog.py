@@ -115,8 +115,10 @@ class Catalog:
         self._task = asyncio.create_task(self._write(), name="recordings")
 
     async def stop(self) -> None:
-        """Write down what waits (idempotent)."""
+        """Write down what waits, and what the engine sealed when it closed (idempotent)."""
         if self._task is not None:
+            for session in list(self._open):
+                self._do(lambda session=session: self._measure(session))  # type: ignore[misc]
             await self._waiting.join()
             self._task.cancel()
             self._task = None

@@ -34,6 +34,7 @@ async def test_a_token_opens_a_seat_and_the_seat_a_place_in_class(home: House) -
         "phase": "scheduled",
         "name": "何老师",
         "role": "trainer",
+        "recorded": False,
     }
     async with home.join(guest) as member:
         assert member.snapshot["me"] == guest.participant

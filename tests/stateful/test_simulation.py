@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import pytest
 
-from signaling.classroom import chat, hands, participants, polls, reactions, sanctions, session, stage, tracks
+from signaling.classroom import chat, hands, participants, polls, reactions, recording, sanctions, session, stage, tracks
 from signaling.classroom.base import Command, Event, Origin
 from signaling.classroom.errors import CODES, Rejected
 from signaling.classroom.roles import Role
@@ -125,6 +125,7 @@ class Player:
                 sanctions.Remove(participant=who, ban=self.random.random() < 0.5),
                 sanctions.Unban(participant=who),
                 sanctions.Unban(participant=who),
+                recording.LeaveOut(participant=who, left_out=self.random.random() < 0.6),
             ]
         )
 
@@ -140,6 +141,7 @@ class Player:
                 session.ResumeClass(),
                 hands.LowerAllHands(),
                 sanctions.MuteAll(),
+                self.random.choice([recording.StartRecording(), recording.StopRecording()]),
                 session.ChangeSettings(frozen=rarely, locked=rarely),
                 session.ChangeSettings(microphones=not rarely, cameras=not rarely, screens=not rarely),
                 session.ChangeSettings(hands=not rarely, reactions=not rarely),

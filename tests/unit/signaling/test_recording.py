@@ -1,11 +1,19 @@
 """Recording a class: who begins it, who knows of it, what ends it, who is left out."""
 
+import asyncio
+
 from signaling import messages
 from signaling.classroom import audience, recording
 from signaling.classroom import room as rooms
+from signaling.classroom.participants import Connect
 from signaling.classroom.recording import LeaveOut, LeftOutChanged, RecordingStarted, RecordingStopped, StartRecording, StopRecording
+from signaling.classroom.roles import Role
 from signaling.classroom.session import ChangeSettings, EndClass
+from signaling.classroom.settings import Profile
+from signaling.hub import Hub
 from tests.support.classroom import Lesson, kinds, live
+from tests.support.journal import MemoryDirectory, MemoryJournal
+from tests.support.node import NoScreen, QuietMedia
 
 
 def recorded() -> Lesson:
@@ -75,3 +83,30 @@ def test_only_people_of_the_class_are_left_out_and_not_without_bound() -> None:
     assert lesson.refusal("tom", LeaveOut(participant="nobody", left_out=True)) == "no_such_participant"
     lesson.room.left_out.extend(f"p{n}" for n in range(recording.MAX_LEFT_OUT))
     assert lesson.refusal("tom", LeaveOut(participant="ann", left_out=True)) == "too_many"
+
+
+class FullDisk:
+    """A recorder without room."""
+
+    def __init__(self) -> None:
+        self.code: str | None = "disk_full"
+
+    def refusal(self) -> str | None:
+        return self.code
+
+
+async def test_with_a_full_disk_it_does_not_begin_and_nothing_is_journaled() -> None:
+    journal, disk = MemoryJournal(), FullDisk()
+    hub = Hub(journal=journal, directory=MemoryDirectory(), media=QuietMedia(), screen=NoScreen(), clock=lambda: 1_000, recorder=disk)
+    await hub.create("c1", "Class", Profile.SMALL, None)
+    try:
+        await hub.dispatch("c1", "tom", Connect(connection="x", name="Tom", role=Role.TRAINER))
+        await hub.dispatch("c1", "ann", Connect(connection="y", name="Ann", role=Role.TRAINEE))
+        before = await journal.last_seq("c1")
+        assert (await hub.dispatch("c1", "tom", StartRecording())).error == "disk_full"
+        assert (await hub.dispatch("c1", "ann", StartRecording())).error == "not_allowed"
+        assert await journal.last_seq("c1") == before
+        disk.code = None
+        assert (await hub.dispatch("c1", "tom", StartRecording())).error is None
+    finally:
+        await asyncio.wait_for(hub.drain(), 5)

@@ -37,7 +37,7 @@ pub enum Kind {
     Rtp = 3,
     /// A sender's report: NTP u64, RTP timestamp u32, SSRC u32.
     SenderReport = 4,
-    /// Which encoding of the track follows: layer u8, epoch u32, SSRC u32, then its RID.
+    /// Which encoding of the track follows: layer u8, epoch u32, SSRC u32, then its RID. A new epoch begins its numbers anew.
     Layer = 5,
     /// The track may not be heard or seen now.
     Mute = 6,

@@ -9,9 +9,15 @@ const PATIENCE: usize = 1 << 30;
 /// What is found in a file, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found<'a> {
-    Record { at: usize, record: Record<'a> },
+    Record {
+        at: usize,
+        record: Record<'a>,
+    },
     /// Bytes that are no record; the next one follows them, or the end.
-    Damage { at: usize, len: usize },
+    Damage {
+        at: usize,
+        len: usize,
+    },
 }
 
 /// Walks through a file.

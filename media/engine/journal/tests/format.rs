@@ -36,7 +36,8 @@ fn file(packets: u64) -> (Vec<u8>, Vec<(u64, Vec<u8>)>) {
     for n in 0..packets {
         let payload: Vec<u8> = (0..numbers.next(90)).map(|_| numbers.next(256) as u8).collect();
         let flags = if n % 10 == 0 { KEY_FRAME } else { 0 };
-        let record = Record { kind: Kind::Rtp, flags, track: 1 + (n % 3) as u16, arrival_us: 1_000_000 + n * 1000, roc: 1, payload: &payload };
+        let record =
+            Record { kind: Kind::Rtp, flags, track: 1 + (n % 3) as u16, arrival_us: 1_000_000 + n * 1000, roc: 1, payload: &payload };
         composer.put(&record, &mut out);
         put.push((record.arrival_us, payload));
     }

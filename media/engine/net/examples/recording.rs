@@ -51,7 +51,7 @@ fn paced(root: &Path, classes: usize, seconds: u64) -> (f64, f64, u64, u64, f64)
         assert!(recorder.ask(open));
     }
     std::thread::sleep(Duration::from_millis(300));
-    let mut push = |tape: &mut Tape, class: usize, kind: Taped, content: &[u8]| {
+    let push = |tape: &mut Tape, class: usize, kind: Taped, content: &[u8]| {
         let room = class as u64 + 1;
         let label = TapeLabel { room, kind, flags: 0, number: 1, arrival_us: clock.micros(Instant::now()), roc: 1 };
         tape.push(Rank::Sound, &label, &[content])

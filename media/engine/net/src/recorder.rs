@@ -44,10 +44,19 @@ metrics! {
 
 /// What the recorder is asked.
 pub enum Request {
-    Open { room: u64, root: PathBuf, label: Box<Label> },
-    Close { room: u64 },
+    Open {
+        room: u64,
+        root: PathBuf,
+        label: Box<Label>,
+    },
+    Close {
+        room: u64,
+    },
     /// A moment of the class log.
-    Note { room: u64, content: Vec<u8> },
+    Note {
+        room: u64,
+        content: Vec<u8>,
+    },
     Stop,
 }
 

@@ -11,8 +11,9 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::time::Duration;
 
-use jiangtai_core::command::Command;
+use jiangtai_core::command::{Command, RecordTrack};
 use jiangtai_core::media::Kind;
+use jiangtai_core::tape::Rank;
 use scene::{frame, opus, vp8, Scene, OPUS, VP8};
 
 thread_local! {
@@ -46,6 +47,15 @@ static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn a_forwarded_packet_allocates_nothing_once_warm() {
+    allocations(false);
+}
+
+#[test]
+fn a_recorded_packet_allocates_nothing_either() {
+    allocations(true);
+}
+
+fn allocations(recorded: bool) {
     const VIEWERS: u64 = 20;
     let mut scene = Scene::new();
     scene.join(1);
@@ -56,6 +66,10 @@ fn a_forwarded_packet_allocates_nothing_once_warm() {
         scene.add_slot(100 + id, id, Kind::Video, 2000 + 10 * id as u32, vp8(), None);
         scene.add_slot(200 + id, id, Kind::Audio, 5000 + 10 * id as u32, opus(), Some(0));
         scene.command(Command::Assign { slot: 100 + id, track: Some(10) });
+    }
+    for track in [10, 11].into_iter().filter(|_| recorded) {
+        let record = RecordTrack { number: track as u16, rank: Rank::Sound, description: b"{}".to_vec() };
+        scene.command(Command::Record { track, record: Some(Box::new(record)) });
     }
     let from = scene.client(1).path;
     let turn = |scene: &mut Scene, count: u16| {
@@ -73,6 +87,7 @@ fn a_forwarded_packet_allocates_nothing_once_warm() {
             // Events are rare and have lists in them; reports are not part of forwarding.
             scene.shard.events.clear();
             scene.shard.outbox.clear();
+            scene.shard.tape.bytes().clear();
         }
         taken
     };
@@ -80,5 +95,6 @@ fn a_forwarded_packet_allocates_nothing_once_warm() {
     let before = scene.metric("forwarded");
     let taken = turn(&mut scene, 1000);
     assert_eq!(scene.metric("forwarded") - before, 2 * 1000 * VIEWERS);
+    assert_eq!(scene.metric("taped"), if recorded { 2 * 1200 } else { 0 });
     assert_eq!(taken, 0, "allocations for {} forwarded packets", 2 * 1000 * VIEWERS);
 }

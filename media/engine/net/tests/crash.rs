@@ -54,7 +54,8 @@ fn child() {
     let engine = engine();
     engine.post(Command::OpenRoom { room: 1, audio_slots: 3, home: 0 }, None).unwrap();
     let mut speaker = Leg::join(&engine, 1, "127.0.0.1");
-    let label = Label { class: "class".into(), recording: "r1".into(), boot: std::process::id().to_le_bytes().repeat(4).try_into().unwrap() };
+    let label =
+        Label { class: "class".into(), recording: "r1".into(), boot: std::process::id().to_le_bytes().repeat(4).try_into().unwrap() };
     engine.record(Request::Open { room: 1, root: root.into(), label: Box::new(label) }).unwrap();
     for (track, kind, name, rank) in
         [(SOUND, MediaKind::Audio, CodecName::Opus, Rank::Sound), (PICTURE, MediaKind::Video, CodecName::Vp8, Rank::Trainer)]

@@ -34,9 +34,12 @@ pub fn content(argument: &str, content: &[u8]) -> PyResult<Vec<u8>> {
     }
 }
 
-/// (class, file number, "sealed" or "aside", records kept, bytes cut, bytes damaged) of every file that was not whole.
+/// Class, file number, "sealed" or "aside", records kept, bytes cut, bytes damaged.
+type Recovered = (String, u32, &'static str, u64, u64, u64);
+
+/// Every file that was not whole.
 #[pyfunction]
-fn recover_journals(py: Python<'_>, root: PathBuf) -> PyResult<Vec<(String, u32, &'static str, u64, u64, u64)>> {
+fn recover_journals(py: Python<'_>, root: PathBuf) -> PyResult<Vec<Recovered>> {
     let recovered = py.detach(|| recover::all(&root))?;
     let told = recovered.into_iter().map(|file| match file.outcome {
         Outcome::Sealed { records, cut, damaged } => (file.class, file.number, "sealed", records, cut, damaged),

@@ -131,17 +131,8 @@ fn what_may_not_be_heard_is_not_taped_and_the_silence_is() {
     scene.command(Command::Record { track: 11, record: None });
     scene.audio(1, 1100, 20);
     let taped = taped(&mut scene);
-    let expected = [
-        Taped::Start,
-        Taped::Unmute,
-        Taped::Layer,
-        Taped::Packet,
-        Taped::Mute,
-        Taped::Unmute,
-        Taped::Layer,
-        Taped::Packet,
-        Taped::End,
-    ];
+    let expected =
+        [Taped::Start, Taped::Unmute, Taped::Layer, Taped::Packet, Taped::Mute, Taped::Unmute, Taped::Layer, Taped::Packet, Taped::End];
     assert_eq!(kinds(&taped), expected);
     assert_eq!(taped[1].0.flags, INFERRED);
     assert_eq!(taped.last().unwrap().1, b"stopped");
