@@ -43,6 +43,11 @@ const BROWSER = {
 const openers = {
   more: (page) => page.locator(".ctl .c[aria-haspopup]").last().click(),
   settings: (page) => page.locator('[data-key="settings"]').click(),
+  "replay-people": (page) => page.locator("#rp-tab-people").click(),
+  "replay-chapters": (page) => page.locator("#rp-tab-chapters").click(),
+  "replay-polls": (page) => page.locator("#rp-tab-polls").click(),
+  "replay-search": (page) => page.locator(".rp-find input").fill(page.url().includes("lang=en") ? "question" : "问题"),
+  "replay-keys": (page) => page.keyboard.press("?"),
   "poll-new": (page) => page.locator(".polls-new .btn").click(),
 };
 

@@ -27,6 +27,16 @@ export const SCENES = [
   { name: "settings", at: "role=trainer&people=30", open: ["more", "settings"], widths: [1440, 390], dark: true },
   { name: "more-menu", at: "role=trainer&people=30", open: ["more"], widths: [1440, 390] },
   { name: "poll-new", at: "role=trainer&people=30&panel=polls", open: ["poll-new"], widths: [1440, 390] },
+  { name: "replay", at: "page=replay", dark: true },
+  { name: "replay-cameras", at: "page=replay&look=cameras", widths: [1440, 390], open: ["replay-people"] },
+  { name: "replay-audio", at: "page=replay&look=audio", widths: [1440, 390], open: ["replay-chapters"] },
+  { name: "replay-polls", at: "page=replay", widths: [1440, 390], open: ["replay-polls"] },
+  { name: "replay-search", at: "page=replay&look=silent", widths: [1440, 390], open: ["replay-search"] },
+  { name: "replay-keys", at: "page=replay", widths: [1440], languages: ["zh-CN"], open: ["replay-keys"] },
+  { name: "replay-list", at: "page=replay-list", widths: [1440, 390] },
+  { name: "replay-processing", at: "page=replay-state", widths: [1440, 390] },
+  { name: "replay-failed", at: "page=replay-state&state=failed", widths: [390], languages: ["zh-CN"] },
+  { name: "replay-deleted", at: "page=replay-state&state=deleted", widths: [1440], languages: ["en"] },
   { name: "operator", at: "page=operator", dark: true, wait: 2500 },
 ];
 

@@ -15,8 +15,13 @@ import { Prejoin } from "../../src/ui/join/Prejoin";
 import { Refusal } from "../../src/ui/parts/Refusal";
 import { Toasts, toast } from "../../src/ui/parts/Toasts";
 import { setPrefs } from "../../src/ui/prefs";
+import { ReplayContext } from "../../src/ui/replay/context";
+import { Listed } from "../../src/ui/replay/ReplayList";
+import { State } from "../../src/ui/replay/ReplayPage";
+import { Theatre } from "../../src/ui/replay/Theatre";
 import { installDevices, portrait, slide } from "./devices";
 import { stateOf, viewOf, type Wish } from "./fixtures";
+import { RECORDINGS, replayOf, titleOf } from "./replay";
 
 const OperatorPage = lazy(() => import("../../src/ui/operator/OperatorPage"));
 const query = new URLSearchParams(location.search);
@@ -123,10 +128,22 @@ function classroom(): Classroom {
   };
 }
 
+const replay = replayOf(language, get("look", "screen"));
+
 function page(): ReactNode {
   switch (get("page", "class")) {
     case "home":
       return <Home />;
+    case "replay":
+      return (
+        <ReplayContext.Provider value={replay}>
+          <Theatre />
+        </ReplayContext.Provider>
+      );
+    case "replay-list":
+      return <Listed session="demo" title={titleOf(language)} recordings={RECORDINGS} />;
+    case "replay-state":
+      return <State state={get("state", "processing") as "processing"} title={titleOf(language)} />;
     case "join":
       return (
         <Prejoin

@@ -77,7 +77,7 @@ export class ReplayPlayer {
   #lead(): void {
     const { playing } = this.#state;
     this.#anchor = { at: this.now(), position: this.position() };
-    this.#audio?.removeAttribute("src");
+    this.#audio?.pause();
     this.#audio = null;
     this.#set({ silent: true, waiting: false, playing });
   }

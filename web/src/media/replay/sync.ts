@@ -1,7 +1,7 @@
 /**
  * Keeps a muted picture in step with the master clock. Pure: drift, speed and time go in, what to do comes out.
  *
- * near (< 40 ms): nothing · off (40-400 ms): 6 % faster or slower until within 15 ms · far: seek, then wait for it to land.
+ * near (< 40 ms): nothing · off (40-400 ms): 6 % faster or slower until within 15 ms · far: seek, wait for it to land, then until within 15 ms.
  */
 export const NEAR_MS = 40;
 export const SETTLED_MS = 15;
@@ -39,7 +39,7 @@ export function follow(state: Following, drift: number, rate: number, now: numbe
   const settled: Following = { nudging: false, landing: 0, lead: learnt, learning: false };
   if (!playing) return off > NEAR_MS ? sought(settled, 0, rate, now, false) : { rate, seek: null, next: settled };
   if (off > FAR_MS) return sought(settled, learnt * rate, rate, now, true);
-  const nudging = state.nudging ? off > SETTLED_MS : off > NEAR_MS;
+  const nudging = state.nudging || state.learning ? off > SETTLED_MS : off > NEAR_MS;
   return { rate: nudging ? rate * (drift > 0 ? 1 - NUDGE : 1 + NUDGE) : rate, seek: null, next: { ...settled, nudging } };
 }
 

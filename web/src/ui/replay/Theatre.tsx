@@ -27,6 +27,14 @@ export function Theatre() {
   const [tab, setTab] = useState<Tab>("chat");
   const missing = useReplayState((state) => state.view === null && state.complete === false && state.messages.length === 0);
   useEffect(() => replay.setSide(narrow ? 1 : 3), [replay, narrow]);
+  // Where the clock stands, for whoever measures a page from outside.
+  useEffect(
+    () =>
+      replay.store.subscribe(() => {
+        if (box.current) box.current.dataset.at = String(Math.round(replay.store.get().playing.position));
+      }),
+    [replay],
+  );
   useEffect(() => {
     const before = document.title;
     document.title = `${content.title} · ${t("replay.badge")}`;

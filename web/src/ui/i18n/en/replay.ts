@@ -29,7 +29,7 @@ export const enReplay = {
     screenOf: "Screen of {{name}}",
     pictureOf: "Camera of {{name}}",
     noPicture: "No picture at this moment",
-    silent: "No sound: its file cannot be opened. The pictures go on.",
+    silent: "No sound: the audio cannot be played here. The pictures go on.",
     waiting: "Buffering",
     side: "Timeline",
     tab: { chat: "Chat", polls: "Polls", chapters: "Chapters", people: "People" },

@@ -29,7 +29,7 @@ export const zhReplay = {
     screenOf: "{{name}} 的屏幕",
     pictureOf: "{{name}} 的画面",
     noPicture: "此刻没有画面",
-    silent: "没有声音：音频文件打不开，画面继续播放。",
+    silent: "没有声音：这台设备放不出音频，画面继续播放。",
     waiting: "正在缓冲",
     side: "时间线",
     tab: { chat: "聊天", polls: "投票", chapters: "章节", people: "成员" },
