@@ -71,7 +71,7 @@ unit: $(DONE)/dev engine
 
 rust-check:
 	$(CARGO) clippy $(ENGINE) --workspace --all-targets --quiet -- -D warnings
-	$(CARGO) test $(ENGINE) -p jiangtai-core --quiet
+	$(CARGO) test $(ENGINE) -p jiangtai-core -p jiangtai-package --quiet
 
 web-check: $(DONE)/npm
 	cd web && npm run --silent check && npm test --silent
@@ -93,7 +93,7 @@ fuzz: ## every fuzz target for SECONDS (default 60), two at a time; prints execu
 sanitize: ## the crate with unsafe code under AddressSanitizer
 	.ci/sanitize --quiet
 
-integration: $(DONE)/dev engine web $(DONE)/swarm-for-tests
+integration: $(DONE)/dev engine web $(DONE)/swarm-for-tests $(DONE)/packager-for-tests
 	$(PYTEST) -m "not prove" tests/stateful tests/contract tests/interop
 	$(PYTEST) -m "not prove" tests/integration tests/hostile
 
@@ -121,6 +121,10 @@ $(DONE)/swarm: $(SWARM_SOURCES)
 $(DONE)/swarm-for-tests: $(SWARM_SOURCES) media/engine/swarm/clips.py | $(DONE)/dev
 	$(CARGO) build --quiet --manifest-path media/engine/swarm/Cargo.toml
 	$(BIN)/python media/engine/swarm/clips.py var/swarm low
+	@mkdir -p $(@D) && touch $@
+
+$(DONE)/packager-for-tests: $(ENGINE_SOURCES)
+	$(CARGO) build $(ENGINE) --quiet -p jiangtai-package --examples
 	@mkdir -p $(@D) && touch $@
 
 $(DONE)/clips: $(DONE)/dev media/engine/swarm/clips.py

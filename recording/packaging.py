@@ -16,7 +16,7 @@ import shutil
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -255,7 +255,8 @@ class Packaging:
         ending = asyncio.create_task(ended.wait())
         try:
             worker.stdin.write(msgspec.json.encode(order) + b"\n")
-            await asyncio.wait({reading, ending}, return_when=asyncio.FIRST_COMPLETED)
+            first: set[asyncio.Future[Any]] = {reading, ending}
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
             with contextlib.suppress(ConnectionError):
                 worker.stdin.write(b"\n")
                 await worker.stdin.drain()

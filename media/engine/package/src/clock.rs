@@ -1,14 +1,15 @@
 //! From RTP time to server time, for one track.
 //!
-//! A packet cannot arrive before it was sent, so the packets that were delayed least tell how the two clocks lie: in windows of 30 s the lower envelope of
-//! (arrival - RTP time) is taken, and the map is a line from window to window whose slope stays within 300 ppm (real crystals stay within 100).
-//! Senders' wall clocks are never trusted between participants; within one, sender reports (RFC 3550 section 6.4.1) tell how much later pictures arrive
-//! than sound of the same instant (see `lipsync`).
+//! A packet cannot arrive before it was sent, so the packets that were delayed least tell how the two clocks lie: in windows
+//! of 30 s the lower envelope of (arrival - RTP time) is taken, and the map is a line from window to window whose slope stays
+//! within 300 ppm (real crystals stay within 100). Senders' wall clocks are never trusted between participants; within one,
+//! sender reports (RFC 3550 section 6.4.1) tell how much later pictures arrive than sound of the same instant (see `lipsync`).
 //!
-//! A pause of more than 2 s or a step of RTP time against arrival of more than 500 ms begins a new *epoch*: a new line for what follows. The recording
-//! goes on. An epoch too short for an envelope of its own leans on the line before, if it fits.
+//! A pause of more than 2 s or a step of RTP time against arrival of more than 500 ms begins a new *epoch*: a new line for
+//! what follows. The recording goes on. An epoch too short for an envelope of its own leans on the line before, if it fits.
 //!
-//! Packets are marked with (epoch, unwrapped ticks) as they arrive; a mark can be mapped once its window is settled, at most one window later.
+//! Packets are marked with (epoch, unwrapped ticks) as they arrive; a mark can be mapped once its window is settled, at most
+//! one window later.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 mod epoch;
@@ -90,7 +91,8 @@ impl Clock {
 
     /// A sender report of this stream.
     pub fn report(&mut self, ntp: u64, rtp_timestamp: u32) {
-        let Some(newest) = self.newest else { return };
+        // A sender without a wall clock reports 0 (RFC 3550 section 6.4.1).
+        let Some(newest) = self.newest.filter(|_| ntp != 0) else { return };
         let ticks = newest.ticks.saturating_add(i64::from(rtp_timestamp.wrapping_sub(newest.ticks as u32) as i32));
         let x = self.us(ticks);
         if let Some(epoch) = self.epochs.back_mut() {

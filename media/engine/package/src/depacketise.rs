@@ -1,7 +1,7 @@
 //! From ordered packets to whole units: H.264 (RFC 6184), VP8 (RFC 7741), Opus (RFC 7587) with redundancy unwrapped (RFC 2198).
 //!
-//! A loss breaks the unit it falls into. Video goes on at the next key frame, so that nothing is ever decoded against a picture that is missing;
-//! audio just leaves a gap, which the timeline fills.
+//! A loss breaks the unit it falls into. Video goes on at the next key frame, so that nothing is ever decoded against a
+//! picture that is missing; audio just leaves a gap, which the timeline fills.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 mod h264;
@@ -67,3 +67,7 @@ impl Depacketiser {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+mod tests;

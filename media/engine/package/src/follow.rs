@@ -208,6 +208,7 @@ impl Follower {
                 self.live.remove(&record.track);
                 tell(What::End)
             }
+            Kind::Layer => tell(What::Layer),
             Kind::Mute => tell(What::Mute),
             Kind::Unmute => tell(What::Unmute),
             _ => Ok(()),

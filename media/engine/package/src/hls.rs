@@ -1,6 +1,7 @@
 //! The media playlist of a track (RFC 8216 section 4.3.3): segments are byte ranges of the fragmented files.
 //!
-//! A segment begins with a key frame wherever there is one; a new configuration is a new file, hence EXT-X-DISCONTINUITY and another EXT-X-MAP.
+//! A segment begins with a key frame wherever there is one; a new configuration is a new file, hence EXT-X-DISCONTINUITY and
+//! another EXT-X-MAP.
 
 use std::fmt::Write;
 
@@ -18,7 +19,11 @@ pub struct Part<'a> {
 /// `origin_ms`: wall clock of the recording's time 0, milliseconds since 1970 (UTC). `ended`: nothing more comes.
 pub fn media_playlist(parts: &[Part<'_>], timescale: u32, origin_ms: i64, ended: bool) -> String {
     let scale = f64::from(timescale.max(1));
-    let segments: Vec<Vec<Fragment>> = parts.iter().map(|part| crate::mp4::joined(part.fragments, |_, next| !next.key)).collect();
+    let mut segments: Vec<Vec<Fragment>> = parts.iter().map(|part| crate::mp4::joined(part.fragments, |_, next| !next.key)).collect();
+    if let Some(last) = segments.last_mut().filter(|_| !ended) {
+        // It may still grow, and a segment that was told never changes.
+        last.pop();
+    }
     let longest = segments.iter().flatten().map(|segment| segment.duration).max().unwrap_or(0);
     let target = (longest as f64 / scale).round().max(1.0);
     let mut text = format!("#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{target}\n#EXT-X-MEDIA-SEQUENCE:0\n");
@@ -46,7 +51,8 @@ pub fn media_playlist(parts: &[Part<'_>], timescale: u32, origin_ms: i64, ended:
     text
 }
 
-/// ISO 8601 with milliseconds, UTC, of milliseconds since 1970; the calendar by counting days in eras of 400 years from 0000-03-01.
+/// ISO 8601 with milliseconds, UTC, of milliseconds since 1970; the calendar by counting days in eras of 400 years from
+/// 0000-03-01.
 fn date_time(ms: i64) -> String {
     let (days, in_day) = (ms.div_euclid(86_400_000), ms.rem_euclid(86_400_000));
     let shifted = days + 719_468;
@@ -86,6 +92,6 @@ mod tests {
             #EXT-X-PROGRAM-DATE-TIME:1970-01-01T00:00:16.000Z\n#EXTINF:4.00000,\n#EXT-X-BYTERANGE:50@90\nb.mp4\n#EXT-X-ENDLIST\n";
         assert_eq!(text, lines);
         let growing = media_playlist(&parts, 1_000, 0, false);
-        assert!(growing.contains("TYPE:EVENT") && !growing.contains("ENDLIST"));
+        assert!(growing.contains("TYPE:EVENT") && !growing.contains("ENDLIST") && growing.ends_with("\na.mp4\n"), "{growing}");
     }
 }

@@ -43,8 +43,12 @@ pub struct Start {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What<'a> {
+    /// A track begins. Told again in the same words while it goes on (a journal does so in each of its files), it changes nothing.
     Start(Start),
-    /// A decrypted packet with its original header, after retransmissions are unwrapped; `sequence` with the roll-over counter above it.
+    /// Another encoding of the track follows, or its sender numbers and times its packets anew.
+    Layer,
+    /// A decrypted packet with its original header, after retransmissions are unwrapped; `sequence` with the roll-over counter
+    /// above it.
     Rtp {
         sequence: u64,
         packet: &'a [u8],

@@ -4,15 +4,16 @@
 //! Input -> reorder -> depacketise -> clock (+ lipsync) -> timeline -> output: mp4 | webm -> Sink
 //!          in order   whole units    server time          samples     + hls
 //! ```
-//! A `Packager` reads a recording once, front to back, behind a live class or after it, and writes files as it goes: memory is bounded by the clock's window
-//! (30 s of each track, at most 16 MiB), and what is left to do when the class ends takes no longer than that. Nothing is encoded. It has no clock: time is
-//! the recording's.
+//! A `Packager` reads a recording once, front to back, behind a live class or after it, and writes files as it goes: memory is
+//! bounded by the clock's window (30 s of each track, at most 16 MiB), and what is left to do when the class ends takes no
+//! longer than that. Nothing is encoded. It has no clock: time is the recording's.
 //!
 //! Each track becomes files of its own, all on one time line that begins with the recording:
-//! - H.264 and Opus: fragmented MP4 with an index, and an HLS media playlist of byte ranges; a new configuration is a new file and a discontinuity;
+//! - H.264 and Opus: fragmented MP4 with an index, and an HLS media playlist of byte ranges; a new configuration is a new file
+//!   and a discontinuity;
 //! - VP8: WebM with Cues. VP9 and AV1 are not taken yet.
 //!
-//! `mp4::remux` makes one plain MP4 of chosen tracks for download, `webm::Writer` one WebM.
+//! For download `mp4::remux` makes one plain MP4 of chosen tracks, `webm::remux` one WebM of VP8 and Opus.
 //!
 //! Where sound is missing there is silence, where pictures are missing the last one stays; nothing is joined over a hole.
 #![forbid(unsafe_code)]

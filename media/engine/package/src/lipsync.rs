@@ -1,8 +1,8 @@
 //! Picture against sound within one participant.
 //!
-//! Pictures take longer from the sender's camera to the wire than sound does, and the envelopes of the two tracks contain that. Sender reports give both tracks' RTP
-//! times on one wall clock (RFC 3550 section 6.4.1), whatever that clock says: the difference of the two delays against it is how much too late the pictures
-//! lie, and only the difference is used.
+//! Pictures take longer from the sender's camera to the wire than sound does, and the envelopes of the two tracks contain
+//! that. Sender reports give both tracks' RTP times on one wall clock (RFC 3550 section 6.4.1), whatever that clock says: the
+//! difference of the two delays against it is how much too late the pictures lie, and only the difference is used.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use std::collections::HashMap;

@@ -1,4 +1,5 @@
-//! The files of one track as they grow: fragmented MP4 for H.264 and Opus, WebM for VP8; a playlist for the former when it ends.
+//! The files of one track as they grow: fragmented MP4 for H.264 and Opus, WebM for VP8; a playlist for the former when it
+//! ends.
 
 use std::io;
 
@@ -10,9 +11,9 @@ use crate::timeline::Sample;
 use crate::unit::Config;
 use crate::webm::{Step, Writer};
 
-/// A fragment of video is cut at a key frame once it is this long, of sound anywhere, in seconds.
+/// Video is cut at a key frame this long after the last cut at one, in seconds.
 const MIN_FRAGMENT_S: u64 = 2;
-/// Without a key frame it is cut when it is this long, or this large.
+/// Without a key frame a fragment is cut when it is this long, or this large; so is sound.
 const MAX_FRAGMENT_S: u64 = 4;
 const MAX_FRAGMENT: usize = 2 << 20;
 /// Configurations of one track that get a file; a sender that changes more often is not worth the files.
@@ -39,6 +40,8 @@ pub struct Output {
     timescale: u32,
     video: bool,
     fragmenter: Fragmenter,
+    /// Begin of the last fragment that begins with a key frame.
+    segment: u64,
     webm: Option<Box<Writer>>,
     pub files: Vec<Written>,
     /// Samples that were written.
@@ -54,8 +57,20 @@ pub struct Output {
 
 impl Output {
     pub fn new(track: TrackId, stem: String, timescale: u32, video: bool, from_zero: bool) -> Self {
-        let fragmenter = Fragmenter::default();
-        Self { stem, timescale, video, fragmenter, webm: None, files: Vec::new(), samples: 0, open: false, track, from_zero, base: 0 }
+        Self {
+            stem,
+            timescale,
+            video,
+            fragmenter: Fragmenter::new(!video),
+            segment: 0,
+            webm: None,
+            files: Vec::new(),
+            samples: 0,
+            open: false,
+            track,
+            from_zero,
+            base: 0,
+        }
     }
 
     pub fn push(&mut self, sample: &Sample, sink: &mut impl Sink) -> io::Result<()> {
@@ -78,6 +93,9 @@ impl Output {
         if self.is_due(sample) {
             self.cut(sink)?;
         }
+        if self.fragmenter.is_empty() && sample.key {
+            self.segment = sample.time;
+        }
         self.fragmenter.push(sample.time - self.base, sample);
         Ok(())
     }
@@ -99,7 +117,8 @@ impl Output {
             return None;
         }
         let files = self.files.iter().filter(|file| named(file));
-        let parts: Vec<_> = files.map(|file| hls::Part { name: &file.name, header_bytes: file.header_bytes, fragments: &file.fragments }).collect();
+        let parts: Vec<_> =
+            files.map(|file| hls::Part { name: &file.name, header_bytes: file.header_bytes, fragments: &file.fragments }).collect();
         Some(hls::media_playlist(&parts, self.timescale, origin_ms, ended))
     }
 
@@ -139,7 +158,8 @@ impl Output {
     fn is_due(&self, next: &Sample) -> bool {
         let scale = u64::from(self.timescale);
         let (duration, bytes) = (self.fragmenter.duration(), self.fragmenter.bytes());
-        (self.video && next.key && duration >= MIN_FRAGMENT_S * scale) || duration >= MAX_FRAGMENT_S * scale || bytes >= MAX_FRAGMENT
+        let begins = self.video && next.key && next.time.saturating_sub(self.segment) >= MIN_FRAGMENT_S * scale;
+        begins || duration >= MAX_FRAGMENT_S * scale || bytes >= MAX_FRAGMENT
     }
 
     fn cut(&mut self, sink: &mut impl Sink) -> io::Result<()> {

@@ -69,6 +69,9 @@ impl<S: Sink> Packager<S> {
         let Input { track: id, arrival_us, what } = input;
         self.now_us = self.now_us.max(arrival_us);
         if let What::Start(start) = what {
+            if self.tracks.get(&id).is_some_and(|track| track.start() == start) {
+                return Ok(());
+            }
             self.end(id)?;
             if self.tracks.len() < MAX_TRACKS {
                 let stem = self.stem(id);
@@ -83,6 +86,7 @@ impl<S: Sink> Packager<S> {
                 track.sender_report(ntp, rtp_timestamp, arrival_us, &mut self.sync);
                 Ok(())
             }
+            What::Layer => track.layer(arrival_us, &self.sync, &mut self.sink),
             What::End => self.end(id),
             // The class's own timeline tells who is muted; here it is a hole like any other.
             What::Mute | What::Unmute | What::Start(_) => Ok(()),

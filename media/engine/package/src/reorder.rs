@@ -1,7 +1,8 @@
 //! Puts packets back into the order they were sent in, by extended sequence number (RFC 3550 appendix A.1).
 //!
-//! A packet in order goes straight through and is never copied. What comes early waits until the hole before it is filled, until it has waited
-//! `PATIENCE_US`, or until too much waits; the hole is then a loss. Duplicates and what comes after its hole was given up are dropped.
+//! A packet in order goes straight through and is never copied. What comes early waits until the hole before it is filled,
+//! until it has waited `PATIENCE_US`, or until too much waits; the hole is then a loss. Duplicates and what comes after its
+//! hole was given up are dropped.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use std::collections::BTreeMap;

@@ -1,7 +1,8 @@
 //! From mapped units to samples without holes: when each begins and how long it lasts.
 //!
-//! A picture lasts until the next one. Sound lasts as long as it says, up to clock drift; where sound is missing (silence that was not sent, loss, mute) the hole is filled
-//! with packets of silence, so that nothing is ever joined over a hole and players find no gap in their buffers.
+//! A picture lasts until the next one. Sound lasts as long as it says, up to clock drift; where sound is missing (silence that
+//! was not sent, loss, mute) the hole is filled with packets of silence, so that nothing is ever joined over a hole and
+//! players find no gap in their buffers.
 
 use crate::input::Codec;
 use crate::unit::{Config, Unit};
@@ -9,6 +10,8 @@ use crate::unit::{Config, Unit};
 /// Ticks per second of samples: of video as in RTP (RFC 6184, 7741), of sound as Opus decodes.
 pub const VIDEO_TIMESCALE: u32 = 90_000;
 pub const AUDIO_TIMESCALE: u32 = 48_000;
+/// The latest time there is, ticks: in 300 years, so that nothing computed from it overflows.
+const LATEST: u64 = 1 << 50;
 /// Sound that lies off by less than this follows on directly, ticks (10 ms).
 const TOLERANCE: u64 = 480;
 /// A hole of more than this is not filled; the silence before it lasts longer, ticks (1 h).
@@ -37,7 +40,7 @@ pub struct Timeline {
     held: Option<(Sample, u32)>,
     /// Duration of the last picture, for the one that nothing follows.
     usual: u32,
-    /// Units that lie before what is already there, or before the recording.
+    /// Sound that lies before what is already there.
     pub dropped: u64,
     /// Packets of silence put in.
     pub filled: u64,
@@ -56,10 +59,7 @@ impl Timeline {
 
     /// Takes a unit at its server time and hands on what is complete by it.
     pub fn push(&mut self, server_us: i64, unit: Unit, out: &mut impl FnMut(Sample)) {
-        let Some(time) = self.time(server_us) else {
-            self.dropped += 1;
-            return;
-        };
+        let time = self.time(server_us);
         let own = unit.ticks_long.unwrap_or(0);
         let mut sample = Sample { time, duration: own, key: unit.key, data: unit.data, config: unit.config };
         let Some((before, length)) = self.held.take() else {
@@ -89,7 +89,7 @@ impl Timeline {
     /// Nothing follows; a last picture stays until `end_us` (server time).
     pub fn end(&mut self, end_us: u64, out: &mut impl FnMut(Sample)) {
         let Some((last, length)) = self.held.take() else { return };
-        let until = i64::try_from(end_us).ok().and_then(|us| self.time(us)).unwrap_or(0);
+        let until = self.time(i64::try_from(end_us).unwrap_or(i64::MAX));
         let duration = if self.video { ticks(until.saturating_sub(last.time)).max(self.usual.min(self.timescale)) } else { length };
         out(Sample { duration: duration.max(1), ..last });
     }
@@ -109,10 +109,10 @@ impl Timeline {
         }
     }
 
-    /// None before the recording began.
-    fn time(&self, server_us: i64) -> Option<u64> {
-        let us = u64::try_from(server_us).ok()?.checked_sub(self.origin_us)?;
-        u64::try_from(u128::from(us) * u128::from(self.timescale) / 1_000_000).ok().filter(|&time| time < u64::MAX / 4)
+    /// What lies before the recording is moved to its beginning: a decoder needs it for what follows.
+    fn time(&self, server_us: i64) -> u64 {
+        let us = u64::try_from(server_us).unwrap_or(0).saturating_sub(self.origin_us);
+        u64::try_from(u128::from(us) * u128::from(self.timescale) / 1_000_000).map_or(LATEST, |time| time.min(LATEST))
     }
 }
 
@@ -145,8 +145,8 @@ mod tests {
     }
 
     #[test]
-    fn pictures_before_the_recording_are_dropped_and_time_only_grows() {
-        assert_eq!(samples(Codec::Vp8, &[-5, 10, 5, 50], 90), vec![(900, 1, 1), (901, 3_599, 1), (4_500, 3_600, 1)]);
+    fn pictures_before_the_recording_begin_with_it_and_time_only_grows() {
+        assert_eq!(samples(Codec::Vp8, &[-5, 10, 5, 50], 90), vec![(0, 900, 1), (900, 1, 1), (901, 3_599, 1), (4_500, 3_600, 1)]);
     }
 
     #[test]
@@ -158,7 +158,10 @@ mod tests {
     fn missing_sound_becomes_silence_of_the_same_length() {
         // 20 ms of sound, then 305 ms of nothing: 2 x 120, 2 x 20, and one of 25 ms.
         let seen = samples(Codec::Opus, &[0, 325], 0);
-        assert_eq!(seen.iter().map(|s| (s.1, s.2)).collect::<Vec<_>>(), vec![(960, 1), (5_760, 14), (5_760, 14), (960, 3), (960, 3), (1_200, 3), (960, 1)]);
+        assert_eq!(
+            seen.iter().map(|s| (s.1, s.2)).collect::<Vec<_>>(),
+            vec![(960, 1), (5_760, 14), (5_760, 14), (960, 3), (960, 3), (1_200, 3), (960, 1)]
+        );
     }
 
     #[test]

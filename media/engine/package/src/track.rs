@@ -12,7 +12,7 @@ use crate::depacketise::{Broken, Depacketiser};
 use crate::input::{Source, Start, TrackId};
 use crate::lipsync::{Delay, LipSync};
 use crate::output::{Output, Written};
-use crate::reorder::{Counts, Reorder};
+use crate::reorder::{Counts, Ordered, Reorder};
 use crate::sink::Sink;
 use crate::timeline::Timeline;
 use crate::unit::Unit;
@@ -36,8 +36,28 @@ pub struct Report {
     /// Samples in the files, and how many of them are silence that was put in.
     pub samples: u64,
     pub filled: u64,
-    /// Units that lay before others or before the recording.
+    /// Sound that lay before other sound.
     pub dropped: u64,
+}
+
+/// Units whose time is not known yet.
+#[derive(Debug, Default)]
+struct Waiting {
+    units: VecDeque<Unit>,
+    bytes: usize,
+}
+
+impl Waiting {
+    fn push(&mut self, unit: Unit) {
+        self.bytes = self.bytes.saturating_add(unit.data.capacity());
+        self.units.push_back(unit);
+    }
+
+    fn pop(&mut self) -> Option<Unit> {
+        let unit = self.units.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(unit.data.capacity());
+        Some(unit)
+    }
 }
 
 #[derive(Debug)]
@@ -47,8 +67,7 @@ pub struct Track {
     clock: Clock,
     reorder: Reorder,
     depacketiser: Depacketiser,
-    waiting: VecDeque<Unit>,
-    waiting_bytes: usize,
+    waiting: Waiting,
     /// The last packet came.
     last_us: u64,
     timeline: Timeline,
@@ -65,8 +84,7 @@ impl Track {
             clock: Clock::new(start.clock_rate),
             reorder: Reorder::default(),
             depacketiser: Depacketiser::new(&start),
-            waiting: VecDeque::new(),
-            waiting_bytes: 0,
+            waiting: Waiting::default(),
             last_us: 0,
             timeline,
             output,
@@ -75,27 +93,21 @@ impl Track {
 
     pub fn packet(&mut self, sequence: u64, arrival_us: u64, bytes: &[u8], sync: &LipSync, sink: &mut impl Sink) -> io::Result<()> {
         let Ok(packet) = Packet::parse(bytes) else { return Ok(()) };
+        if self.ssrc.replace(packet.ssrc()).is_some_and(|ssrc| ssrc != packet.ssrc()) {
+            self.layer(arrival_us, sync, sink)?;
+        }
         let wanted = self.start.payload_type.is_none_or(|wanted| wanted == packet.payload_type());
         if !wanted && self.start.red != Some(packet.payload_type()) {
             return Ok(());
         }
         self.last_us = arrival_us;
-        let Self { start, clock, reorder, depacketiser, waiting, waiting_bytes, .. } = self;
+        let Self { start, clock, reorder, depacketiser, waiting, .. } = self;
         let delay = |delay| correction(start, sync, delay, arrival_us);
-        let mut ordered = |packet: crate::reorder::Ordered<'_>| {
-            depacketiser.push(packet, &mut |unit| {
-                *waiting_bytes = waiting_bytes.saturating_add(unit.data.len());
-                waiting.push_back(unit);
-            });
-        };
-        if self.ssrc.replace(packet.ssrc()).is_some_and(|ssrc| ssrc != packet.ssrc()) {
-            reorder.restart(&mut ordered);
-            clock.restart(delay);
-        }
+        let mut ordered = |packet: Ordered<'_>| depacketiser.push(packet, &mut |unit| waiting.push(unit));
         // Padding has a place in the order but no time of its own.
         let mark = clock.observe(sequence, arrival_us, packet.timestamp(), delay);
         reorder.push(sequence, arrival_us, mark, bytes, &mut ordered);
-        if self.waiting_bytes > MAX_WAITING_BYTES || self.waiting.len() > MAX_WAITING {
+        if self.waiting.bytes > MAX_WAITING_BYTES || self.waiting.units.len() > MAX_WAITING {
             self.clock.settle(|delay| correction(&self.start, sync, delay, arrival_us));
         }
         self.drain(sink)
@@ -103,11 +115,24 @@ impl Track {
 
     /// Writes what waits if no packet came for longer than a window takes.
     pub fn elapsed(&mut self, now_us: u64, sync: &LipSync, sink: &mut impl Sink) -> io::Result<()> {
-        if self.waiting.is_empty() || now_us.saturating_sub(self.last_us) < SILENT_US {
+        if self.waiting.units.is_empty() || now_us.saturating_sub(self.last_us) < SILENT_US {
             return Ok(());
         }
         self.clock.settle(|delay| correction(&self.start, sync, delay, now_us));
         self.drain(sink)
+    }
+
+    /// What follows is numbered and timed anew; pictures go on at a key frame.
+    pub fn layer(&mut self, now_us: u64, sync: &LipSync, sink: &mut impl Sink) -> io::Result<()> {
+        let Self { start, clock, reorder, depacketiser, waiting, .. } = self;
+        reorder.restart(&mut |packet| depacketiser.push(packet, &mut |unit| waiting.push(unit)));
+        clock.restart(|delay| correction(start, sync, delay, now_us));
+        self.ssrc = None;
+        self.drain(sink)
+    }
+
+    pub fn start(&self) -> Start {
+        self.start
     }
 
     pub fn sender_report(&mut self, ntp: u64, rtp_timestamp: u32, arrival_us: u64, sync: &mut LipSync) {
@@ -126,7 +151,7 @@ impl Track {
 
     pub fn finish(mut self, now_us: u64, origin_ms: i64, sync: &LipSync, sink: &mut impl Sink) -> io::Result<Report> {
         let Self { reorder, depacketiser, waiting, .. } = &mut self;
-        reorder.flush(&mut |packet| depacketiser.push(packet, &mut |unit| waiting.push_back(unit)));
+        reorder.flush(&mut |packet| depacketiser.push(packet, &mut |unit| waiting.push(unit)));
         self.depacketiser.end();
         self.clock.settle(|delay| correction(&self.start, sync, delay, now_us));
         self.drain(sink)?;
@@ -152,11 +177,10 @@ impl Track {
 
     /// Writes the units whose time is known by now.
     fn drain(&mut self, sink: &mut impl Sink) -> io::Result<()> {
-        let Self { clock, waiting, waiting_bytes, timeline, output, .. } = self;
+        let Self { clock, waiting, timeline, output, .. } = self;
         let mut result = Ok(());
-        while let Some(server_us) = waiting.front().and_then(|unit| clock.map(unit.mark)) {
-            let Some(unit) = waiting.pop_front() else { break };
-            *waiting_bytes = waiting_bytes.saturating_sub(unit.data.len());
+        while let Some(server_us) = waiting.units.front().and_then(|unit| clock.map(unit.mark)) {
+            let Some(unit) = waiting.pop() else { break };
             timeline.push(server_us, unit, &mut |sample| {
                 if result.is_ok() {
                     result = output.push(&sample, sink);

@@ -3,10 +3,14 @@
 //! ```text
 //! EBML | Segment: SeekHead  Info  Tracks  Cluster Cluster ...  Cues
 //! ```
-//! SeekHead, Duration and the Segment's length have places of fixed length that are filled when the file ends; until then a player sees a stream without an end.
-//! Clusters begin with a key frame of the picture and have an entry in the Cues.
+//! SeekHead, Duration and the Segment's length have places of fixed length that are filled when the file ends; until then a
+//! player sees a stream without an end. Clusters begin with a key frame of the picture and have an entry in the Cues.
 
 mod ebml;
+mod read;
+mod remux;
+
+pub use remux::remux;
 
 use crate::unit::Config;
 use ebml::{element, float, id, master, string, uint, void};
@@ -119,7 +123,8 @@ impl Writer {
     pub fn push(&mut self, track: usize, time_ms: u64, end_ms: u64, key: bool, data: &[u8]) -> Option<Step> {
         let leads = key && (self.video.get(track) == Some(&true) || !self.video.contains(&true));
         let age = time_ms.saturating_sub(self.cluster_ms);
-        let due = (leads && age >= MIN_CLUSTER_MS) || age >= MAX_CLUSTER_MS || self.cluster.len() >= MAX_CLUSTER || time_ms < self.cluster_ms;
+        let due =
+            (leads && age >= MIN_CLUSTER_MS) || age >= MAX_CLUSTER_MS || self.cluster.len() >= MAX_CLUSTER || time_ms < self.cluster_ms;
         let full = if due { self.cut() } else { None };
         if self.cluster.is_empty() {
             self.cluster_ms = time_ms;
@@ -206,7 +211,8 @@ fn track(out: &mut Vec<u8>, number: u64, config: &Config) -> Option<()> {
                 uint(out, 0xba, u64::from(height));
             });
         } else {
-            // An Opus identification header (RFC 7845 section 5.1): version 1, 2 channels, no pre-skip, 48 kHz, no gain, family 0.
+            // An Opus identification header (RFC 7845 section 5.1): version 1, 2 channels, no pre-skip, 48 kHz, no gain,
+            // family 0.
             element(out, 0x63a2, |out| out.extend(b"OpusHead\x01\x02\x00\x00\x80\xbb\x00\x00\x00\x00\x00"));
             uint(out, 0x56bb, 80_000_000);
             master(out, 0xe1, |out| {

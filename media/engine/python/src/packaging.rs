@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use jiangtai_package::follow::Follower;
+use jiangtai_package::mp4::codecs;
 use jiangtai_package::{Config, Folder, Options, Packager, Report, Sink, Source, TrackId};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -121,14 +122,12 @@ fn files(report: &Report) -> Vec<File> {
 
 /// With codecs (RFC 6381).
 fn media_type(config: &Config) -> String {
-    match config {
-        Config::Avc(avc) => {
-            let [profile, constraints, level] = [1, 2, 3].map(|at| avc.sps.get(at).copied().unwrap_or(0));
-            format!("video/mp4; codecs=\"avc1.{profile:02x}{constraints:02x}{level:02x}\"")
-        }
-        Config::Vp8 { .. } => "video/webm; codecs=\"vp8\"".to_owned(),
-        Config::Opus => "audio/mp4; codecs=\"opus\"".to_owned(),
-    }
+    let container = match config {
+        Config::Avc(_) => "video/mp4",
+        Config::Vp8 { .. } => "video/webm",
+        Config::Opus => "audio/mp4",
+    };
+    format!("{container}; codecs=\"{}\"", codecs(config))
 }
 
 fn name(source: Source) -> &'static str {

@@ -98,7 +98,8 @@ impl Epoch {
         Some(Delay(y.saturating_sub(newest)))
     }
 
-    /// Ends the window: its line is fixed. `delay` turns this track's delay into the correction that its participant's sound asks for.
+    /// Ends the window: its line is fixed. `delay` turns this track's delay into the correction that its participant's sound
+    /// asks for.
     pub fn settle(&mut self, delay: impl FnOnce(Delay) -> Option<i64>) {
         let Some(window) = self.window.take() else { return };
         let least = self.lean(window);
@@ -162,7 +163,8 @@ impl Epoch {
         self.minima.back().copied().or(self.before)
     }
 
-    /// Server time at RTP time `x`; None while it may still lie in a window that is not settled. `ended`: this epoch gets no more windows.
+    /// Server time at RTP time `x`; None while it may still lie in a window that is not settled. `ended`: this epoch gets no
+    /// more windows.
     pub fn map(&mut self, x: i64, ended: bool) -> Option<i64> {
         // The line is asked for from left to right, up to reordering of pictures; keep one knot to the left.
         while self.knots.len() > 2 && self.knots.get(1).is_some_and(|knot| knot.x <= x.saturating_sub(5_000_000)) {

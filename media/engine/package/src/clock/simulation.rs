@@ -52,7 +52,20 @@ struct Stream {
 impl Stream {
     fn new(rate: u32, ppm: i64, encode_us: u64, step_us: u64, first_timestamp: u32) -> Self {
         let (clock, marks) = (Clock::new(rate), std::collections::VecDeque::new());
-        Self { clock, rate, ppm, encode_us, step_us, first_timestamp, next_us: 0, sequence: 1, marks, shift: 0, errors: Vec::new(), muted_until: 0 }
+        Self {
+            clock,
+            rate,
+            ppm,
+            encode_us,
+            step_us,
+            first_timestamp,
+            next_us: 0,
+            sequence: 1,
+            marks,
+            shift: 0,
+            errors: Vec::new(),
+            muted_until: 0,
+        }
     }
 
     fn timestamp(&self, at_us: u64) -> u32 {
@@ -97,11 +110,14 @@ fn class(hours: u64, seed: u64, jitter_us: u64) -> [(i64, i64); 2] {
                     if at < stream.muted_until {
                         continue;
                     }
-                    // Every 10 minutes or so silence for up to 5 minutes; every second of them the sender's RTP time stood still meanwhile.
+                    let timestamp = stream.timestamp(at);
+                    // Every 10 minutes or so silence for up to 5 minutes; every second of them the sender's RTP time stood
+                    // still meanwhile.
                     if dice.below(600_000_000 / stream.step_us) == 0 {
                         stream.muted_until = at + 500_000 + dice.below(300_000_000);
                         if dice.below(2) == 0 {
-                            stream.shift = stream.shift.wrapping_sub(((stream.muted_until - at) * u64::from(stream.rate) / 1_000_000) as u32);
+                            stream.shift =
+                                stream.shift.wrapping_sub(((stream.muted_until - at) * u64::from(stream.rate) / 1_000_000) as u32);
                         }
                     }
                     stream.sequence += 1;
@@ -109,7 +125,6 @@ fn class(hours: u64, seed: u64, jitter_us: u64) -> [(i64, i64); 2] {
                         continue; // lost
                     }
                     let sent = at + stream.encode_us + person.path_us;
-                    let timestamp = stream.timestamp(at);
                     let arrival = sent + dice.below(jitter_us);
                     let mark = stream.clock.observe(stream.sequence, arrival, timestamp, |delay| {
                         (kind == 1).then(|| sync.correction(number as u64, delay, arrival)).flatten()
@@ -153,7 +168,10 @@ fn class(hours: u64, seed: u64, jitter_us: u64) -> [(i64, i64); 2] {
 fn tracks_of_a_class_of_three_hours_stay_within_40_ms_of_each_other() {
     for seed in [7, 4_242] {
         let [within, between] = class(3, seed, 80_000);
-        println!("3 h, +-100 ppm, jitter 80 ms, 5 % loss: within p95 {} us max {} us, between p95 {} us max {} us", within.0, within.1, between.0, between.1);
+        println!(
+            "3 h, +-100 ppm, jitter 80 ms, 5 % loss: within p95 {} us max {} us, between p95 {} us max {} us",
+            within.0, within.1, between.0, between.1
+        );
         assert!(within.0 <= 40_000 && between.0 <= 40_000, "{within:?} {between:?}");
     }
 }

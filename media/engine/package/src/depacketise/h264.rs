@@ -1,7 +1,8 @@
 //! H.264 (RFC 6184): single NAL units, STAP-A and FU-A, the packetisation modes 0 and 1; the others break their access unit.
 //!
-//! Parameter sets leave the access units and become the configuration (ISO/IEC 14496-15 section 5.3.3: `avc1`), delimiters and filler go, supplemental
-//! information stays. A configuration changes with an instantaneous decoder refresh (IDR) picture only.
+//! Parameter sets leave the access units and become the configuration (ISO/IEC 14496-15 section 5.3.3: `avc1`), delimiters and
+//! filler go, supplemental information stays. A configuration changes with an instantaneous decoder refresh (IDR) picture
+//! only.
 
 use jiangtai_core::bits::Bits;
 use jiangtai_core::bytes::Reader;
@@ -217,8 +218,8 @@ fn extend(data: &mut Vec<u8>, parts: &[&[u8]]) -> Option<()> {
     Some(())
 }
 
-/// Does this payload surely begin an access unit that a decoder can start from: a delimiter, a sequence parameter set, or the slice of
-/// an IDR picture with its first macroblock?
+/// Does this payload surely begin an access unit that a decoder can start from: a delimiter, a sequence parameter set, or the
+/// slice of an IDR picture with its first macroblock?
 fn begins_picture(payload: &[u8]) -> bool {
     let first = |nal: &[u8]| match nal.first().map(|header| header & 0x1f) {
         Some(SPS | DELIMITER) => true,

@@ -115,7 +115,11 @@ mod tests {
     #[test]
     fn empty_payloads_are_probes_and_malformed_ones_are_counted() {
         let mut opus = Opus::new(Some(63));
-        assert!(push(&mut opus, 0, 111, &[]).is_empty() && push(&mut opus, 0, 63, &[0xff]).is_empty() && push(&mut opus, 0, 111, &[3]).is_empty());
+        assert!(
+            push(&mut opus, 0, 111, &[]).is_empty()
+                && push(&mut opus, 0, 63, &[0xff]).is_empty()
+                && push(&mut opus, 0, 111, &[3]).is_empty()
+        );
         assert_eq!(opus.malformed, 2);
     }
 }

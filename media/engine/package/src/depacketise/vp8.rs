@@ -67,7 +67,8 @@ impl Vp8 {
         }
     }
 
-    /// Packets are missing. Only if a frame has just ended and the next one begins with the next picture number, they were padding.
+    /// Packets are missing. Only if a frame has just ended and the next one begins with the next picture number, they were
+    /// padding.
     fn lost(&mut self, next: Option<Descriptor>) {
         let follows = self.frame.is_none()
             && next.and_then(|d| d.picture_id).zip(self.last_picture).is_some_and(|((id, width), (last, _))| {

@@ -1,5 +1,6 @@
 //! Fragments: `moof` and `mdat` (ISO/IEC 14496-12 sections 8.8.4 to 8.8.12).
 
+use super::sample_entry::roll_group;
 use crate::boxes::{boxed, full, u32, u64};
 use crate::timeline::Sample;
 
@@ -29,6 +30,7 @@ struct Entry {
 /// Collects the samples of one fragment.
 #[derive(Debug, Default)]
 pub struct Fragmenter {
+    sound: bool,
     number: u32,
     time: u64,
     duration: u64,
@@ -37,6 +39,11 @@ pub struct Fragmenter {
 }
 
 impl Fragmenter {
+    /// `sound`: of Opus rather than pictures.
+    pub fn new(sound: bool) -> Self {
+        Self { sound, ..Self::default() }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -82,6 +89,9 @@ impl Fragmenter {
                         u32(out, if entry.key { SYNC } else { NON_SYNC });
                     }
                 });
+                if self.sound {
+                    roll_group(out, self.entries.len() as u32);
+                }
             });
         });
         let data_offset = out.len() as u32 + 8;

@@ -1,6 +1,6 @@
 //! The header of a file: `ftyp` and `moov` (ISO/IEC 14496-12 sections 4.3 and 8.2), with or without samples in it.
 
-use super::sample_entry;
+use super::sample_entry::{roll_description, sample_entry};
 use crate::boxes::{boxed, full, u16, u32, u64, zeros};
 use crate::unit::Config;
 
@@ -115,6 +115,9 @@ pub fn media(out: &mut Vec<u8>, configs: &[Config], tables: impl FnOnce(&mut Vec
                 configs.iter().for_each(|config| _ = sample_entry(out, config));
             });
             tables(out);
+            if !video {
+                roll_description(out);
+            }
         });
     });
 }

@@ -18,7 +18,8 @@ pub fn reserved() -> Vec<u8> {
     out
 }
 
-/// The index for the place, exactly as long as it. Neighbours share an entry if there are too many; entries begin with a key wherever fragments allow it.
+/// The index for the place, exactly as long as it. Neighbours share an entry if there are too many; entries begin with a key
+/// wherever fragments allow it.
 pub fn sidx(fragments: &[Fragment], timescale: u32) -> Vec<u8> {
     let mut entries = joined(fragments, |_, next| !next.key);
     let share = entries.len().div_ceil(MAX_ENTRIES).max(1);
@@ -75,7 +76,8 @@ mod tests {
             let index = sidx(&fragments(n), 1);
             assert_eq!((index.len(), reserved().len()), (INDEX_BYTES, INDEX_BYTES));
             let count = u64::from(u16::from_be_bytes([index[38], index[39]]));
-            let bytes: u64 = (0..count as usize).map(|i| u64::from(u32::from_be_bytes(index[40 + 12 * i..][..4].try_into().unwrap()))).sum();
+            let bytes: u64 =
+                (0..count as usize).map(|i| u64::from(u32::from_be_bytes(index[40 + 12 * i..][..4].try_into().unwrap()))).sum();
             assert_eq!((bytes, count <= n), (n * 100, true));
         }
     }

@@ -1,6 +1,7 @@
-//! Sample entries: `avc1` with `avcC` (ISO/IEC 14496-15 section 5.3.3 and 5.4.2), `Opus` with `dOps` (Encapsulation of Opus in ISOBMFF section 4.3).
+//! Sample entries: `avc1` with `avcC` (ISO/IEC 14496-15 section 5.3.3 and 5.4.2), `Opus` with `dOps` (Encapsulation of Opus in
+//! ISOBMFF section 4.3).
 
-use crate::boxes::{boxed, u16, u32, u8, zeros};
+use crate::boxes::{boxed, full, u16, u32, u8, zeros};
 use crate::unit::{Avc, Config};
 
 /// Profiles whose decoder configuration tells chroma format and bit depths; browsers send none of them over RTP.
@@ -73,6 +74,27 @@ fn opus(out: &mut Vec<u8>) {
             u16(out, 0); // gain
             u8(out, 0); // one stream
         });
+    });
+}
+
+/// Opus needs 80 ms before the place that is sought: a roll group of 4 packets (Encapsulation of Opus in ISOBMFF section 4.3.6.2, ISO/IEC
+/// 14496-12 sections 8.9.3 and 10.1). Goes into the sample table.
+pub fn roll_description(out: &mut Vec<u8>) {
+    full(out, b"sgpd", 1, 0, |out| {
+        out.extend(b"roll");
+        u32(out, 2); // length of an entry
+        u32(out, 1);
+        u16(out, (-4i16) as u16);
+    });
+}
+
+/// All of these samples are in that group (section 8.9.2).
+pub fn roll_group(out: &mut Vec<u8>, samples: u32) {
+    full(out, b"sbgp", 0, 0, |out| {
+        out.extend(b"roll");
+        u32(out, 1);
+        u32(out, samples);
+        u32(out, 1);
     });
 }
 
