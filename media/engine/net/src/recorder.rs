@@ -4,12 +4,13 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::mpsc::{channel, sync_channel, SyncSender};
+use std::sync::mpsc::{channel, sync_channel, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use jiangtai_core::clock::Clock;
+use jiangtai_core::event::{Event, JournalState};
 use jiangtai_core::metrics::Counter;
 use jiangtai_journal::stream::Label;
 
@@ -84,17 +85,26 @@ impl Recorder {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for something; false if the queue is full or the threads cannot start.
+    /// Asks for something; false if the queue is full now. A recording that can never begin is told of by an event.
     pub fn ask(&self, request: Request) -> bool {
         let mut running = self.lock();
         if running.is_none() && matches!(request, Request::Open { .. }) {
             *running = self.start().ok();
         }
-        match running.as_ref() {
-            Some(running) => running.requests.try_send(request).is_ok(),
-            // Nothing was ever recorded: nothing to end or to note.
-            None => !matches!(request, Request::Open { .. }),
+        let refused = match running.as_ref() {
+            Some(running) => match running.requests.try_send(request) {
+                Ok(()) => return true,
+                Err(TrySendError::Full(_)) => return false,
+                // The thread gave up.
+                Err(TrySendError::Disconnected(request)) => request,
+            },
+            // The threads did not start; or nothing was ever recorded, so that there is nothing to end or to note.
+            None => request,
+        };
+        if let Request::Open { room, .. } = refused {
+            self.events.push([Event::Journal { room, state: JournalState::Failed, file: 0, bytes: 0, records: 0, lost: 0 }].into_iter());
         }
+        true
     }
 
     fn start(&self) -> io::Result<Running> {
