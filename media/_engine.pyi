@@ -195,3 +195,18 @@ def export_journals(paths: Sequence[PathLike[str]], out: PathLike[str], kind: st
 
 def disk_free_permille(path: PathLike[str]) -> int:
     """How much of a thousand parts of the disk a path is on is free; -1 if it cannot be told."""
+
+#: (track, milliseconds since the recording began, packet)
+Sound: TypeAlias = tuple[int, float, bytes]
+#: (name, MIME type, from, to in milliseconds, width, height)
+PackagedFile: TypeAlias = tuple[str, str, float, float, int | None, int | None]
+
+class Package:
+    """A recording's journal on its way to files in the folder `out`; ValueError for a bad name, OSError."""
+
+    def __init__(self, journal: PathLike[str], name: str, recording: str, started_ms: int, out: PathLike[str]) -> None: ...
+    def advance(self) -> tuple[bool, float, list[Sound]]:
+        """(whether all that is written was read, how far the recording has come in milliseconds, sounds)."""
+
+    def finish(self) -> tuple[float, list[Sound], list[tuple[int, str, str, list[PackagedFile], str | None]]]:
+        """(duration in milliseconds, sounds, (track, participant, source, files, why there are none) of each track)."""

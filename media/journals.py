@@ -6,7 +6,7 @@ Every function here reads files and may take a while: call it outside the event 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 from media import _engine  # noqa: TID251 - files only, no engine is started here
 
@@ -51,6 +51,77 @@ class Verdict:
     records: int
     damaged: int
     tracks: Mapping[int, tuple[int, int, int, int]]
+
+
+#: (track, milliseconds since the recording began, Opus packet)
+Sound: TypeAlias = tuple[int, float, bytes]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packaged:
+    """A file of a track and where it lies in the recording, in milliseconds."""
+
+    name: str
+    type: str
+    from_ms: int
+    to_ms: int
+    width: int | None
+    height: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackagedTrack:
+    """What became of a track; without files, `failed` says why: codec (none that can be packaged) or empty."""
+
+    number: int
+    participant: str
+    source: Literal["camera", "screen", "microphone", "screen_audio"]
+    files: Sequence[Packaged]
+    failed: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """What was read on: whether that was all there is, and how far the recording has come."""
+
+    caught_up: bool
+    now_ms: float
+    sounds: Sequence[Sound]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """All files are written."""
+
+    duration_ms: int
+    sounds: Sequence[Sound]
+    tracks: Sequence[PackagedTrack]
+
+
+class Package:
+    """A recording's journal on its way to files in the folder `out`, while it is written or afterwards. All methods raise OSError."""
+
+    def __init__(self, root: Path, session: str, recording: str, started_at: int, out: Path) -> None:
+        """started_at: milliseconds since 1970, 0 in all files."""
+        self._package = _engine.Package(root, session, recording, started_at, out)
+
+    def advance(self) -> Progress:
+        """Read on, a bounded portion."""
+        caught_up, now_ms, sounds = self._package.advance()
+        return Progress(caught_up=caught_up, now_ms=now_ms, sounds=sounds)
+
+    def finish(self) -> Finished:
+        """Nothing more comes: end all files."""
+        duration_ms, sounds, tracks = self._package.finish()
+        return Finished(duration_ms=round(duration_ms), sounds=sounds, tracks=[_packaged(*track) for track in tracks])
+
+
+def _packaged(number: int, participant: str, source: Any, files: Sequence[tuple[Any, ...]], failed: str | None) -> PackagedTrack:
+    told = [
+        Packaged(name=name, type=type, from_ms=round(begin), to_ms=round(end), width=width, height=height)
+        for name, type, begin, end, width, height in files
+    ]
+    return PackagedTrack(number=number, participant=participant, source=source, files=told, failed=failed)
 
 
 def path_of(root: Path, session: str, number: int) -> Path:

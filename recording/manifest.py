@@ -42,6 +42,14 @@ class Track(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     failed: str | None = None
 
 
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """What the packager made of the media; the node adds what it knows of the class."""
+
+    duration_ms: int
+    tracks: list[Track]
+    mix: Span | None
+
+
 class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     """What happened beside the media. chunks[i] covers CHUNK_MS from i * CHUNK_MS; snapshots[k] is the state at k * SNAPSHOT_MS."""
 

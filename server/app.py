@@ -31,6 +31,7 @@ from server.config import Config
 from server.doors import Bouncer, Doors, LateSignals
 from server.guard import Guard
 from server.limits import Buckets
+from server.packaging import heard, packaging
 from server.pulse import Pulse
 from server.recordings import journal_root, published_root
 from server.records.handoff import open_handoff
@@ -156,7 +157,10 @@ async def _recordings(app: web.Application) -> AsyncIterator[None]:
     catalog = app[keys.CATALOG] = Catalog(store, root, give_up)
     await catalog.start()
     await deletion.finish(store, root, now=app[keys.CLOCK](), published=published)
+    packager = app[keys.PACKAGER] = packaging(root, database, app[keys.JOURNAL], published, app[keys.CLOCK])
+    await packager.start()
     yield
+    await packager.stop()
     await catalog.stop()
 
 
@@ -184,6 +188,7 @@ async def _media(app: web.Application) -> AsyncIterator[None]:
 
 def _heard(app: web.Application, news: JournalNews) -> None:
     app[keys.CATALOG].heard(news)
+    heard(app[keys.PACKAGER], app[keys.HUB].room(news.session), news)
 
 
 async def _signaling(app: web.Application) -> AsyncIterator[None]:

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from media.plane import NativePlane
 from recording.catalog import Catalog, Recordings
+from recording.packaging import Packaging
 from recording.publication import Published
 from recording.watched import Watches
 from server.adapters.sqlite import Database
@@ -64,6 +65,7 @@ HUB = web.AppKey("hub", Hub)
 CATALOG = web.AppKey("catalog", Catalog)
 RECORDINGS: web.AppKey[Recordings] = web.AppKey("recordings", Recordings)
 PUBLISHED = web.AppKey("published", Published)
+PACKAGER = web.AppKey("packager", Packaging)
 WATCHES: web.AppKey[Watches] = web.AppKey("watches", Watches)
 REPLAYS = web.AppKey("replays", Replays)
 GATEWAY = web.AppKey("gateway", Gateway)

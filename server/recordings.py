@@ -11,11 +11,14 @@ from typing import Any, Final, TypeVar
 from media import journals
 from recording import deletion
 from recording.catalog import Recordings, Row
+from recording.packaging import Failed as CannotPackage
 from recording.publication import Published
 from server.adapters.sqlite import Database
+from server.adapters.sqlite_journal import SqliteJournal
 from server.adapters.sqlite_publications import SqlitePublications
 from server.adapters.sqlite_recordings import SqliteRecordings
 from server.config import Config
+from server.packaging import packaging
 
 T = TypeVar("T")
 _STORE: Final = "jiangtai.sqlite"
@@ -48,6 +51,9 @@ def add_commands(commands: Any, add: Callable[..., argparse.ArgumentParser], com
     export.add_argument("--out", type=Path, required=True)
     export.add_argument("--format", default="pcapng", choices=["pcapng", "rtpdump"])
     export.add_argument("--track", type=int, default=0, help="rtpdump: the track's number (verify tells them)")
+    rebuild = add(group, "rebuild", _rebuild, "make the replay of an ended recording anew", common)
+    rebuild.add_argument("session")
+    rebuild.add_argument("recording")
     delete = add(group, "delete", _delete, "delete a recording for good", common)
     delete.add_argument("session")
     delete.add_argument("recording")
@@ -89,6 +95,21 @@ def _verify(config: Config, options: argparse.Namespace) -> int:
 def _export(config: Config, options: argparse.Namespace) -> None:
     written = journals.export([file.path for file in _files(config, options)], options.out, options.format, options.track)
     _print(f"{written} packets in {options.out}")
+
+
+def _rebuild(config: Config, options: argparse.Namespace) -> None:
+    async def work(store: Recordings, database: Database) -> bool:
+        rows = [row for row in await store.rows(options.session) if row.id == options.recording]
+        if not rows or rows[0].state != "ended":
+            raise Failed("no such recording, or it has not ended, or it was deleted")
+        published = Published(SqlitePublications(database), published_root(config))
+        packager = packaging(journal_root(config), database, SqliteJournal(database), published, lambda: int(time.time() * 1000))
+        try:
+            return await packager.make(rows[0])
+        except (CannotPackage, OSError) as error:
+            raise Failed(f"it cannot be made: {error}") from None
+
+    _print("published" if _with_store(config, work) else "somebody else is at it")
 
 
 def _delete(config: Config, options: argparse.Namespace) -> None:

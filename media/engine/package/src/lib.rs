@@ -21,8 +21,10 @@
 mod boxes;
 pub mod clock;
 pub mod depacketise;
+pub mod follow;
 pub mod hls;
 pub mod input;
+pub mod label;
 pub mod lipsync;
 pub mod mp4;
 mod output;
@@ -39,3 +41,4 @@ pub use output::Written;
 pub use packager::{Options, Packager};
 pub use sink::{Folder, Memory, Sink};
 pub use track::Report;
+pub use unit::Config;

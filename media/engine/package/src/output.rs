@@ -4,6 +4,7 @@
 use std::io;
 
 use crate::hls;
+use crate::input::TrackId;
 use crate::mp4::{header, reserved, sidx, Fragment, Fragmenter};
 use crate::sink::Sink;
 use crate::timeline::Sample;
@@ -28,6 +29,9 @@ pub struct Written {
     pub header_bytes: u64,
     /// Of MP4.
     pub fragments: Vec<Fragment>,
+    /// Where its first sample lies and its last one ends, in ticks since the recording began.
+    pub begin: u64,
+    pub end: u64,
 }
 
 #[derive(Debug)]
@@ -44,10 +48,15 @@ pub struct Output {
     pub samples: u64,
     /// Nothing is written before the first configuration, nor after too many.
     open: bool,
+    track: TrackId,
+    /// Times in each file begin with 0, not with the recording.
+    from_zero: bool,
+    /// What is taken off the times of the open file.
+    base: u64,
 }
 
 impl Output {
-    pub fn new(stem: String, timescale: u32, video: bool) -> Self {
+    pub fn new(track: TrackId, stem: String, timescale: u32, video: bool, from_zero: bool) -> Self {
         Self {
             stem,
             timescale,
@@ -58,17 +67,26 @@ impl Output {
             files: Vec::new(),
             samples: 0,
             open: false,
+            track,
+            from_zero,
+            base: 0,
         }
     }
 
     pub fn push(&mut self, sample: &Sample, sink: &mut impl Sink) -> io::Result<()> {
         if let Some(config) = &sample.config {
-            self.configure(config, sink)?;
+            self.configure(config, sample.time, sink)?;
         }
         if !self.open {
             return Ok(());
         }
         self.samples += 1;
+        if !self.video {
+            sink.sound(self.track, sample.time, &sample.data);
+        }
+        if let Some(file) = self.files.last_mut() {
+            file.end = sample.time + u64::from(sample.duration);
+        }
         if self.webm.is_some() {
             return self.block(sample, sink);
         }
@@ -78,7 +96,7 @@ impl Output {
         if self.fragmenter.is_empty() && sample.key {
             self.segment = sample.time;
         }
-        self.fragmenter.push(sample);
+        self.fragmenter.push(sample.time - self.base, sample);
         Ok(())
     }
 
@@ -105,7 +123,7 @@ impl Output {
     }
 
     /// A new configuration is a new file, except in WebM: VP8 tells its size in each key frame.
-    fn configure(&mut self, config: &Config, sink: &mut impl Sink) -> io::Result<()> {
+    fn configure(&mut self, config: &Config, begin: u64, sink: &mut impl Sink) -> io::Result<()> {
         if self.webm.is_some() {
             return Ok(());
         }
@@ -130,9 +148,10 @@ impl Output {
             sink.append(&name, &reserved())?;
             (name, head.len() + reserved().len(), head.len())
         };
-        let file = Written { name, config: config.clone(), bytes: bytes as u64, header_bytes: header_bytes as u64, fragments: Vec::new() };
+        let file = Written { name, config: config.clone(), bytes: bytes as u64, header_bytes: header_bytes as u64, fragments: Vec::new(), begin, end: begin };
         self.files.push(file);
         self.open = true;
+        self.base = if self.from_zero { begin } else { 0 };
         Ok(())
     }
 
@@ -154,7 +173,7 @@ impl Output {
 
     fn block(&mut self, sample: &Sample, sink: &mut impl Sink) -> io::Result<()> {
         let ms = |ticks: u64| (ticks * 1000 + u64::from(self.timescale) / 2) / u64::from(self.timescale);
-        let (begin, end) = (ms(sample.time), ms(sample.time + u64::from(sample.duration)));
+        let (begin, end) = (ms(sample.time - self.base), ms(sample.time - self.base + u64::from(sample.duration)));
         let step = self.webm.as_mut().and_then(|writer| writer.push(0, begin, end, sample.key, &sample.data));
         self.step(step, sink)
     }

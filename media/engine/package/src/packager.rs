@@ -30,6 +30,7 @@ pub struct Packager<S> {
     sync: LipSync,
     reports: Vec<(TrackId, Report)>,
     now_us: u64,
+    from_zero: bool,
 }
 
 impl<S: Sink> Packager<S> {
@@ -42,7 +43,25 @@ impl<S: Sink> Packager<S> {
             sync: LipSync::default(),
             reports: Vec::new(),
             now_us: options.origin_us,
+            from_zero: false,
         }
+    }
+
+    /// Lets the times in each file begin with 0: a player of single files needs no offset of theirs.
+    pub fn from_zero(mut self) -> Self {
+        self.from_zero = true;
+        self
+    }
+
+    /// What files go to.
+    pub fn sink_mut(&mut self) -> &mut S {
+        &mut self.sink
+    }
+
+    /// Time goes on without packets: what has waited too long for its clock's window is written. Errors are the sink's.
+    pub fn elapsed(&mut self, now_us: u64) -> io::Result<()> {
+        self.now_us = self.now_us.max(now_us);
+        self.tracks.values_mut().try_for_each(|track| track.elapsed(now_us, &self.sync, &mut self.sink))
     }
 
     /// Takes one input. Errors are the sink's; inputs of unknown tracks and malformed packets are passed over.
@@ -56,7 +75,7 @@ impl<S: Sink> Packager<S> {
             self.end(id)?;
             if self.tracks.len() < MAX_TRACKS {
                 let stem = self.stem(id);
-                self.tracks.insert(id, Track::new(start, stem, self.options.origin_us));
+                self.tracks.insert(id, Track::new(id, start, stem, self.options.origin_us, self.from_zero));
             }
             return Ok(());
         }

@@ -5,6 +5,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
+use crate::input::TrackId;
+
 pub trait Sink {
     /// Adds to the end of the file with this name; the first call makes it. Names are plain: letters, digits, `-` and `.`.
     fn append(&mut self, name: &str, bytes: &[u8]) -> io::Result<()>;
@@ -14,6 +16,9 @@ pub trait Sink {
 
     /// Nothing more comes for this file.
     fn close(&mut self, name: &str) -> io::Result<()>;
+
+    /// A packet of sound of this track lies here, in ticks of 48 kHz since the recording began; for whoever mixes.
+    fn sound(&mut self, _track: TrackId, _time: u64, _packet: &[u8]) {}
 }
 
 /// Files in memory.

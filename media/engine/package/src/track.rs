@@ -9,7 +9,7 @@ use jiangtai_core::rtp::Packet;
 
 use crate::clock::Clock;
 use crate::depacketise::{Broken, Depacketiser};
-use crate::input::{Source, Start};
+use crate::input::{Source, Start, TrackId};
 use crate::lipsync::{Delay, LipSync};
 use crate::output::{Output, Written};
 use crate::reorder::{Counts, Ordered, Reorder};
@@ -20,6 +20,9 @@ use crate::unit::Unit;
 /// Bytes and units of one track that may wait; more settles the clock's window early.
 const MAX_WAITING_BYTES: usize = 16 << 20;
 const MAX_WAITING: usize = 20_000;
+
+/// No packet for so long: the clock's window is over without one to say so.
+const SILENT_US: u64 = 31_000_000;
 
 /// What became of a track.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,14 +68,16 @@ pub struct Track {
     reorder: Reorder,
     depacketiser: Depacketiser,
     waiting: Waiting,
+    /// The last packet came.
+    last_us: u64,
     timeline: Timeline,
     output: Output,
 }
 
 impl Track {
-    pub fn new(start: Start, stem: String, origin_us: u64) -> Self {
+    pub fn new(id: TrackId, start: Start, stem: String, origin_us: u64, from_zero: bool) -> Self {
         let timeline = Timeline::new(start.codec, origin_us);
-        let output = Output::new(stem, timeline.timescale(), start.codec.is_video());
+        let output = Output::new(id, stem, timeline.timescale(), start.codec.is_video(), from_zero);
         Self {
             start,
             ssrc: None,
@@ -80,6 +85,7 @@ impl Track {
             reorder: Reorder::default(),
             depacketiser: Depacketiser::new(&start),
             waiting: Waiting::default(),
+            last_us: 0,
             timeline,
             output,
         }
@@ -94,6 +100,7 @@ impl Track {
         if !wanted && self.start.red != Some(packet.payload_type()) {
             return Ok(());
         }
+        self.last_us = arrival_us;
         let Self { start, clock, reorder, depacketiser, waiting, .. } = self;
         let delay = |delay| correction(start, sync, delay, arrival_us);
         let mut ordered = |packet: Ordered<'_>| depacketiser.push(packet, &mut |unit| waiting.push(unit));
@@ -103,6 +110,15 @@ impl Track {
         if self.waiting.bytes > MAX_WAITING_BYTES || self.waiting.units.len() > MAX_WAITING {
             self.clock.settle(|delay| correction(&self.start, sync, delay, arrival_us));
         }
+        self.drain(sink)
+    }
+
+    /// Writes what waits if no packet came for longer than a window takes.
+    pub fn elapsed(&mut self, now_us: u64, sync: &LipSync, sink: &mut impl Sink) -> io::Result<()> {
+        if self.waiting.units.is_empty() || now_us.saturating_sub(self.last_us) < SILENT_US {
+            return Ok(());
+        }
+        self.clock.settle(|delay| correction(&self.start, sync, delay, now_us));
         self.drain(sink)
     }
 

@@ -4,6 +4,7 @@
 
 mod arguments;
 mod journals;
+mod packaging;
 
 use std::os::fd::RawFd;
 use std::path::PathBuf;
@@ -314,5 +315,6 @@ fn send_many(py: Python<'_>, fds: &Bound<'_, PyAny>, frame: &[u8]) -> PyResult<V
 fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Engine>()?;
     journals::add(module)?;
+    module.add_class::<packaging::Package>()?;
     module.add_function(wrap_pyfunction!(send_many, module)?)
 }

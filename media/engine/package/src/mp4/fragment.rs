@@ -57,9 +57,10 @@ impl Fragmenter {
         self.data.len()
     }
 
-    pub fn push(&mut self, sample: &Sample) {
+    /// Adds a sample that lies at `time` in the file.
+    pub fn push(&mut self, time: u64, sample: &Sample) {
         if self.entries.is_empty() {
-            self.time = sample.time;
+            self.time = time;
         }
         self.duration += u64::from(sample.duration);
         self.data.extend_from_slice(&sample.data);

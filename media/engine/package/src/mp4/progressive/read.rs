@@ -92,8 +92,8 @@ mod tests {
     fn what_is_written_is_read_back_and_what_is_cut_short_is_refused() {
         let mut fragmenter = Fragmenter::new(true);
         let sample = |time, key, data: &[u8]| crate::timeline::Sample { time, duration: 30, key, data: data.to_vec(), config: None };
-        fragmenter.push(&sample(1 << 40, true, b"abc"));
-        fragmenter.push(&sample((1 << 40) + 30, false, b"defgh"));
+        fragmenter.push(1 << 40, &sample(1 << 40, true, b"abc"));
+        fragmenter.push((1 << 40) + 30, &sample((1 << 40) + 30, false, b"defgh"));
         let (bytes, fragment) = fragmenter.cut(0);
         let mut seen = Vec::new();
         fragments(&mut Cursor::new(&bytes), |fragment| seen.push(fragment)).unwrap();

@@ -1,0 +1,270 @@
+"""Turns recordings into replays: a job for each, in a process of its own, resumed after a crash, given up after a few failures.
+
+`waiting -> working -> published | failed`. A recording is followed from its beginning, so that its replay is there seconds after its end;
+where that could not be (the node was down, too many at once), it is packaged afterwards. Whatever a job leaves behind when it fails or when
+the node goes lies in a folder nobody knows; the next try begins in another. One track that cannot be made does not keep the rest from
+being published: the manifest says why it is missing.
+
+A worker that does not come to an end in time is ended. The lease says until when somebody works on a row; a second process (the command
+`recording rebuild`) leaves it alone until then.
+"""
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal, Protocol, TypeAlias
+
+import msgspec
+
+from recording import timeline
+from recording.catalog import Row
+from recording.manifest import Made, Manifest
+from recording.publication import Published, Version, publish, write_timeline
+from recording.worker import Order
+from signaling.classroom.ids import Millis, SessionId
+from signaling.ports import Unavailable
+
+log = logging.getLogger("jiangtai.packaging")
+
+State: TypeAlias = Literal["waiting", "working", "published", "failed"]
+Key: TypeAlias = tuple[SessionId, str]
+#: tries of one recording
+MAX_TRIES: Final = 5
+#: recordings followed at a time, and packaged afterwards at a time
+MAX_FOLLOWED: Final = 64
+MAX_AFTERWARDS: Final = 1
+#: a worker has this long once its recording has ended, and per hour of it
+_END_S: Final = 120.0
+LEASE_MS: Final = 60_000
+_RENEW_S: Final = 20.0
+_LOOK_S: Final = 10.0
+_ERROR_BYTES: Final = 2_000
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """The row of one recording."""
+
+    session: SessionId
+    recording: str
+    state: State = "waiting"
+    tries: int = 0
+    due_at: Millis = 0
+    lease_until: Millis = 0
+    error: str | None = None
+
+
+class Jobs(Protocol):
+    """The rows. Writes are durable when they return; all raise Unavailable."""
+
+    async def take(self, key: Key, now: Millis, lease_until: Millis) -> Job | None:
+        """Make the row if there is none, and work on it; None if somebody else does."""
+
+    async def renew(self, key: Key, lease_until: Millis) -> None:
+        """Still at it."""
+
+    async def settle(self, key: Key, state: State, now: Millis, due_at: Millis, error: str | None) -> None:
+        """Nobody works on it any more."""
+
+    async def put_back(self, key: Key, now: Millis) -> None:
+        """Nobody works on it any more, and it was no try."""
+
+    async def unfinished(self, now: Millis) -> Sequence[Row]:
+        """Ended recordings without a replay that are due: never tried, failed not too often, or left by who died."""
+
+
+class Failed(Exception):
+    """A worker could not do it; the message is for the row."""
+
+
+#: the timeline of a recording: (session, recording, duration in ms) -> what its files are made of, and the class's title
+Told: TypeAlias = Callable[[Row, int], Awaitable[timeline.Built]]
+
+
+class Packaging:
+    """The jobs of a running node (catalog listener)."""
+
+    def __init__(self, jobs: Jobs, published: Published, journal: Path, told: Told, clock: Callable[[], Millis]) -> None:
+        """Journals lie below `journal`; `told` gives the timeline of a recording so long."""
+        self._jobs = jobs
+        self._published = published
+        self._journal = journal
+        self._told = told
+        self._clock = clock
+        self._ended: dict[Key, asyncio.Event] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._afterwards = asyncio.Semaphore(MAX_AFTERWARDS)
+        self._look: asyncio.Task[None] | None = None
+        self.made = 0
+        self.failed = 0
+
+    @property
+    def working(self) -> int:
+        """Recordings being followed or packaged."""
+        return len(self._ended)
+
+    async def start(self) -> None:
+        """Take up what was left."""
+        self._look = asyncio.create_task(self._again(), name="packaging")
+
+    async def stop(self) -> None:
+        """End the workers; their rows are taken up again at the next start (idempotent)."""
+        tasks = [*self._tasks, *([self._look] if self._look else [])]
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        self._look = None
+
+    def began(self, row: Row) -> None:
+        """Follow a recording that has begun, or goes on after a restart."""
+        if len(self._ended) < MAX_FOLLOWED:
+            self._begin(row, asyncio.Event())
+
+    def ended(self, session: SessionId, recording: str) -> None:
+        """All files of a recording are written."""
+        event = self._ended.get((session, recording))
+        if event is not None:
+            event.set()
+
+    async def make(self, row: Row) -> bool:
+        """Package an ended recording now; False if somebody else does. Raises Failed, OSError, Unavailable."""
+        ended = asyncio.Event()
+        ended.set()
+        return await self._make(row, ended)
+
+    async def _again(self) -> None:
+        while True:
+            try:
+                for row in await self._jobs.unfinished(self._clock()):
+                    if (row.session, row.id) not in self._ended:
+                        ended = asyncio.Event()
+                        ended.set()
+                        self._begin(row, ended)
+            except Unavailable:
+                log.warning("the store cannot say what is to be packaged")
+            await asyncio.sleep(_LOOK_S)
+
+    def _begin(self, row: Row, ended: asyncio.Event) -> None:
+        key = (row.session, row.id)
+        if key in self._ended:
+            return
+        self._ended[key] = ended
+        task = asyncio.create_task(self._run(row, ended), name=f"package {row.session}/{row.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, row: Row, ended: asyncio.Event) -> None:
+        try:
+            # What is followed costs little; what is packaged afterwards waits for its turn.
+            async with contextlib.nullcontext() if not ended.is_set() else self._afterwards:
+                await self._make(row, ended)
+        except (Failed, OSError, Unavailable) as error:
+            log.error("a recording was not packaged", extra={"session": row.session, "recording": row.id, "why": str(error)})
+        except Exception:
+            log.exception("a recording was not packaged")
+        finally:
+            self._ended.pop((row.session, row.id), None)
+
+    async def _make(self, row: Row, ended: asyncio.Event) -> bool:
+        key, now = (row.session, row.id), self._clock()
+        job = await self._jobs.take(key, now, now + LEASE_MS)
+        if job is None:
+            return False
+        renewing = asyncio.create_task(self._renew(key))
+        version: Version | None = None
+        try:
+            version = await self._published.store.begin(*key, now)
+            folder = version.path(self._published.root)
+            folder.mkdir(parents=True)
+            made = await self._work(row, folder, ended)
+            await publish(self._published, version, await self._manifest(row, folder, made), self._clock())
+        except BaseException as error:
+            await self._give_back(key, job, version, error)
+            raise
+        finally:
+            renewing.cancel()
+        await self._jobs.settle(key, "published", self._clock(), 0, None)
+        self.made += 1
+        return True
+
+    async def _manifest(self, row: Row, folder: Path, made: Made) -> Manifest:
+        built = await self._told(row, made.duration_ms)
+        named, chapters = await asyncio.to_thread(write_timeline, folder, built, made.duration_ms)
+        return Manifest(
+            session=row.session,
+            recording=row.id,
+            title=built.title,
+            started_at=row.started_at,
+            duration_ms=made.duration_ms,
+            tracks=made.tracks,
+            mix=made.mix,
+            timeline=named,
+            chapters=chapters,
+        )
+
+    async def _give_back(self, key: Key, job: Job, version: Version | None, error: BaseException) -> None:
+        """Another try later, unless it was the last; a node that stops does not count as one."""
+        now, why = self._clock(), str(error)[:_ERROR_BYTES] or type(error).__name__
+        with contextlib.suppress(Unavailable):
+            if isinstance(error, asyncio.CancelledError):
+                why = "the node stopped"
+                await self._jobs.put_back(key, now)
+            else:
+                self.failed += 1
+                await self._jobs.settle(key, "failed" if job.tries >= MAX_TRIES else "waiting", now, now + 1_000 * 4**job.tries, why)
+            if version is not None:
+                await self._published.store.fail(version, now, why)
+        if version is not None:
+            await asyncio.to_thread(shutil.rmtree, version.path(self._published.root), ignore_errors=True)
+
+    async def _renew(self, key: Key) -> None:
+        while True:
+            await asyncio.sleep(_RENEW_S)
+            with contextlib.suppress(Unavailable):
+                await self._jobs.renew(key, self._clock() + LEASE_MS)
+
+    async def _work(self, row: Row, folder: Path, ended: asyncio.Event) -> Made:
+        order = Order(journal=str(self._journal), session=row.session, recording=row.id, started_at=row.started_at, out=str(folder))
+        pipe = asyncio.subprocess.PIPE
+        worker = await asyncio.create_subprocess_exec(sys.executable, "-m", "recording.worker", stdin=pipe, stdout=pipe, stderr=pipe)
+        try:
+            out, err = await self._answer(worker, order, ended)
+        except TimeoutError as error:
+            raise Failed("the worker came to no end") from error
+        finally:
+            if worker.returncode is None:
+                worker.kill()
+            await worker.wait()
+        if worker.returncode != 0:
+            raise Failed(err.decode(errors="replace").strip()[-_ERROR_BYTES:] or f"the worker ended with {worker.returncode}")
+        try:
+            return msgspec.json.decode(out, type=Made)
+        except msgspec.DecodeError as error:
+            raise Failed(f"the worker said something else: {error}") from error
+
+    async def _answer(self, worker: asyncio.subprocess.Process, order: Order, ended: asyncio.Event) -> tuple[bytes, bytes]:
+        """What the worker wrote on stdout and stderr; it is told when the recording has ended. Raises TimeoutError."""
+        if worker.stdin is None or worker.stdout is None or worker.stderr is None:
+            raise Failed("the worker has no pipes")
+        reading = asyncio.gather(worker.stdout.read(), worker.stderr.read())
+        ending = asyncio.create_task(ended.wait())
+        try:
+            worker.stdin.write(msgspec.json.encode(order) + b"\n")
+            first: set[asyncio.Future[Any]] = {reading, ending}
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+            with contextlib.suppress(ConnectionError):
+                worker.stdin.write(b"\n")
+                await worker.stdin.drain()
+            hours = (self._clock() - order.started_at) / 3_600_000
+            async with asyncio.timeout(_END_S * (1 + hours)):
+                out, err = await reading
+                await worker.wait()
+            return out, err
+        finally:
+            ending.cancel()
+            reading.cancel()

@@ -1,0 +1,43 @@
+"""The packager of a node: what it is told of journals, where it finds a class's log."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from media.plane import JournalNews
+from recording import timeline
+from recording.catalog import Row
+from recording.packaging import Packaging
+from recording.publication import Published
+from server.adapters.sqlite import Database
+from server.adapters.sqlite_packaging import SqliteJobs
+from signaling.classroom.base import Origin
+from signaling.classroom.ids import Millis
+from signaling.classroom.state import Room
+from signaling.messages import decode_event
+from signaling.ports import Journal
+
+_ALL = 2**62
+
+
+def packaging(root: Path, database: Database, journal: Journal, published: Published, clock: Callable[[], Millis]) -> Packaging:
+    """The packager over a node's store; the media journals lie below `root`."""
+
+    async def told(row: Row, duration_ms: int) -> timeline.Built:
+        records = [record async for record in journal.read(row.session, 0, _ALL)]
+
+        def build() -> timeline.Built:
+            entries = [(r.seq, Origin(at=r.at, by=r.by, op=r.op), decode_event(r.event)) for r in records]
+            return timeline.build(entries, row.id, duration_ms)
+
+        return await asyncio.to_thread(build)
+
+    return Packaging(SqliteJobs(database), published, root, told, clock)
+
+
+def heard(packager: Packaging, room: Room | None, news: JournalNews) -> None:
+    """A file of a recording was begun, or all are whole."""
+    if news.state == "closed":
+        packager.ended(news.session, news.recording)
+    elif news.state == "opened" and room is not None and room.recording is not None and room.recording.id == news.recording:
+        packager.began(Row(session=news.session, id=news.recording, started_at=room.recording.since))
