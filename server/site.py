@@ -20,8 +20,7 @@ from server.config import Config
 log = logging.getLogger("jiangtai.http")
 
 STATIC: Final = Path(__file__).parent / "static"
-_PAGES: Final = ("/", "/join", "/class/{rest:.*}", "/ended/{rest:.*}", "/report/{rest:.*}", "/operator")
-_PAGES: Final = ("/", "/join", "/class/{rest:.*}", "/ended/{rest:.*}", "/replay/{rest:.*}", "/operator")
+_PAGES: Final = ("/", "/join", "/class/{rest:.*}", "/ended/{rest:.*}", "/report/{rest:.*}", "/replay/{rest:.*}", "/operator")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"})
 _FOREVER: Final = "public, max-age=31536000, immutable"
 _ASK_AGAIN: Final = "no-cache"

@@ -62,7 +62,9 @@ async def test_a_recorded_class_can_be_watched_seconds_after_its_end(tmp_path: P
             assert frames > 30
         first, last, _ = seconds(version / content["mix"]["file"])
         assert abs(last - length) < 0.1
-        answer = await home.session.get(home.url + told["base"] + content["tracks"][0]["spans"][0]["file"], headers={"Cookie": guest.cookie})
+        answer = await home.session.get(
+            home.url + told["base"] + content["tracks"][0]["spans"][0]["file"], headers={"Cookie": guest.cookie}
+        )
         assert answer.status == 200
         changes = [change for name in content["timeline"]["chunks"] for change in timeline.read_chunk((version / name).read_bytes())]
         [message] = [change.what for change in changes if isinstance(change.what, MessageShown)]

@@ -43,17 +43,14 @@ const BROWSER = {
 const openers = {
   more: (page) => page.locator(".ctl .c[aria-haspopup]").last().click(),
   settings: (page) => page.locator('[data-key="settings"]').click(),
-<<<<<<< HEAD
   own: (page) => page.locator('[data-key="own"]').click(),
   "report-person": (page) => page.locator(".report .who", { hasText: "赵一鸣" }).first().click(),
   "report-override": (page) => page.locator(".report .more .btn").click(),
-=======
   "replay-people": (page) => page.locator("#rp-tab-people").click(),
   "replay-chapters": (page) => page.locator("#rp-tab-chapters").click(),
   "replay-polls": (page) => page.locator("#rp-tab-polls").click(),
   "replay-search": (page) => page.locator(".rp-find input").fill(page.url().includes("lang=en") ? "question" : "问题"),
   "replay-keys": (page) => page.keyboard.press("?"),
->>>>>>> replay
   "poll-new": (page) => page.locator(".polls-new .btn").click(),
 };
 

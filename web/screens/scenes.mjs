@@ -27,7 +27,6 @@ export const SCENES = [
   { name: "settings", at: "role=trainer&people=30", open: ["more", "settings"], widths: [1440, 390], dark: true },
   { name: "more-menu", at: "role=trainer&people=30", open: ["more"], widths: [1440, 390] },
   { name: "poll-new", at: "role=trainer&people=30&panel=polls", open: ["poll-new"], widths: [1440, 390] },
-<<<<<<< HEAD
   { name: "check-trainee", at: "role=trainee&people=30&check=open&own=1", dark: true, wait: 3000 },
   { name: "check-trainer", at: "role=trainer&people=30&check=open", widths: [1440, 390] },
   { name: "own-dialog", at: "role=trainee&people=30&own=1", open: ["more", "own"], widths: [1440, 390], wait: 600 },
@@ -38,7 +37,6 @@ export const SCENES = [
   { name: "report-soon", at: "page=report&session=soon", widths: [1440, 390], wait: 300 },
   { name: "report-own", at: "page=report&session=denied&seat=pupil", widths: [1440, 390], wait: 300 },
   { name: "report-broken", at: "page=report&session=broken", widths: [390], wait: 300, expected: "503" },
-=======
   { name: "replay", at: "page=replay", dark: true },
   { name: "replay-cameras", at: "page=replay&look=cameras", widths: [1440, 390], open: ["replay-people"] },
   { name: "replay-audio", at: "page=replay&look=audio", widths: [1440, 390], open: ["replay-chapters"] },
@@ -49,7 +47,6 @@ export const SCENES = [
   { name: "replay-processing", at: "page=replay-state", widths: [1440, 390] },
   { name: "replay-failed", at: "page=replay-state&state=failed", widths: [390], languages: ["zh-CN"] },
   { name: "replay-deleted", at: "page=replay-state&state=deleted", widths: [1440], languages: ["en"] },
->>>>>>> replay
   { name: "operator", at: "page=operator", dark: true, wait: 2500 },
 ];
 

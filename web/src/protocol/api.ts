@@ -1,11 +1,7 @@
 /** The HTTP calls of PROTOCOL.md section 1. Every failure is a Refused; `offline` when the node could not be reached. */
 import { Refused } from "./refused";
-<<<<<<< HEAD
-import type { AttendanceStatus, Phase, Problem, Profile, Role } from "./types";
-=======
 import type { RecordingInfo, ReplayInfo, Stretch } from "./replay";
-import type { Phase, Problem, Profile, Role } from "./types";
->>>>>>> replay
+import type { AttendanceStatus, Phase, Problem, Profile, Role } from "./types";
 
 export interface SeatInfo {
   seat: string;

@@ -46,6 +46,7 @@ export const ERROR_CODES = {
   overloaded: "later",
   journal_unavailable: "later",
   media_unavailable: "later",
+  disk_full: "later",
   bad_sdp: "now",
   internal: "later",
 } as const;
@@ -79,6 +80,7 @@ export interface RoomView {
   banned: ParticipantView[];
   check: CheckView | null;
   checks_at: number | null;
+  left_out: string[];
 }
 
 /** The class itself. */
@@ -92,6 +94,7 @@ export interface SessionView {
   started_at: number | null;
   break_until: number | null;
   ended_at: number | null;
+  recorded_since: number | null;
 }
 
 /** Every switch of a class; `for_profile` gives the profile's defaults. */
@@ -554,6 +557,26 @@ export interface AttendanceOverridden {
   minutes?: number | null;
 }
 
+/** The class is being recorded. View: session.recorded_since = at. */
+export interface RecordingStarted {
+  type: "recording_started";
+  recording: string;
+}
+
+/** It is no longer. View: session.recorded_since = null. */
+export interface RecordingStopped {
+  type: "recording_stopped";
+  recording: string;
+  reason: "asked" | "ended" | "failed";
+}
+
+/** A person is left out of recordings, or no longer. View: participant is in left_out or not. */
+export interface LeftOutChanged {
+  type: "left_out_changed";
+  participant: string;
+  left_out: boolean;
+}
+
 /** Let people gather before the class starts. */
 export interface OpenLobby {
   type: "open_lobby";
@@ -796,6 +819,23 @@ export interface AnswerCheck {
   nonce: string;
 }
 
+/** Record the stage from now on. */
+export interface StartRecording {
+  type: "start_recording";
+}
+
+/** End the recording. */
+export interface StopRecording {
+  type: "stop_recording";
+}
+
+/** Leave a person out of recordings from now on, or no longer. */
+export interface LeaveOut {
+  type: "leave_out";
+  participant: string;
+  left_out: boolean;
+}
+
 /** Offer to send; answered with {sdp}. */
 export interface MediaPublish {
   type: "media_publish";
@@ -967,7 +1007,10 @@ export type ClassEvent =
   | CheckAsked
   | CheckAnswered
   | ChecksScheduled
-  | AttendanceOverridden;
+  | AttendanceOverridden
+  | RecordingStarted
+  | RecordingStopped
+  | LeftOutChanged;
 
 export type Command =
   | OpenLobby
@@ -1007,7 +1050,10 @@ export type Command =
   | Unban
   | StartCheck
   | ScheduleChecks
-  | AnswerCheck;
+  | AnswerCheck
+  | StartRecording
+  | StopRecording
+  | LeaveOut;
 
 export type Request =
   | MediaPublish

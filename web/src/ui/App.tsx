@@ -7,11 +7,8 @@ import { MessagePage } from "./parts/MessagePage";
 import { Toasts } from "./parts/Toasts";
 import { useRoute } from "./route";
 
-<<<<<<< HEAD
 const ReportPage = lazy(() => import("./report/ReportPage"));
-=======
 const ReplayPage = lazy(() => import("./replay/ReplayPage"));
->>>>>>> replay
 const OperatorPage = lazy(() => import("./operator/OperatorPage"));
 
 /** The last resort: a defect shows a page that can be reloaded instead of nothing. */
@@ -58,13 +55,10 @@ function Page() {
       return <Join />;
     case "class":
       return <SeatPage key={route.seat} seat={route.seat} />;
-<<<<<<< HEAD
     case "report":
       return <ReportPage key={route.session} session={route.session} seat={new URLSearchParams(location.search).get("seat")} />;
-=======
     case "replay":
       return <ReplayPage key={location.pathname} session={route.session} recording={route.recording} />;
->>>>>>> replay
     case "operator":
       return <OperatorPage />;
     default:

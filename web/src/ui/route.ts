@@ -5,26 +5,19 @@ export type Route =
   | { page: "home" }
   | { page: "join" }
   | { page: "class"; seat: string }
-<<<<<<< HEAD
-  | { page: "operator" }
-  | { page: "report"; session: string }
-=======
   | { page: "replay"; session: string; recording: string | null }
   | { page: "operator" }
->>>>>>> replay
+  | { page: "report"; session: string }
   | { page: "lost" };
 
 export function parse(path: string): Route {
   if (path === "/" || path === "/index.html") return { page: "home" };
   if (path === "/join") return { page: "join" };
   if (path === "/operator") return { page: "operator" };
-<<<<<<< HEAD
   const report = /^\/report\/([A-Za-z0-9_-]{1,64})$/.exec(path)?.[1];
   if (report) return { page: "report", session: report };
-=======
   const replay = /^\/replay\/([A-Za-z0-9_-]{1,64})(?:\/([A-Za-z0-9_-]{1,64}))?$/.exec(path);
   if (replay?.[1]) return { page: "replay", session: replay[1], recording: replay[2] ?? null };
->>>>>>> replay
   const seat = /^\/class\/([A-Za-z0-9_-]{1,64})$/.exec(path)?.[1];
   return seat ? { page: "class", seat } : { page: "lost" };
 }

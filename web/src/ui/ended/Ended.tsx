@@ -1,11 +1,8 @@
 import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
-<<<<<<< HEAD
+import { api } from "../../protocol/api";
 import { may } from "../../state/select";
 import { useSeat } from "../class/checks/useOwn";
-=======
-import { api } from "../../protocol/api";
->>>>>>> replay
 import { useClass } from "../class/context";
 import { MessagePage } from "../parts/MessagePage";
 import { clock, timeOfDay } from "../parts/time";
@@ -60,15 +57,14 @@ export function Ended() {
       ) : null}
       <p className="xs muted">{t("ended.closeHint")}</p>
       <div className="acts">
-<<<<<<< HEAD
-        {session ? (
-          <a className="btn primary" href={reportPath(session.id, seat)}>
-            {staff ? t("report.open") : t("own.open")}
-=======
         {replay ? (
           <a className="btn primary" href={replay}>
             {t("replay.ready")}
->>>>>>> replay
+          </a>
+        ) : null}
+        {session ? (
+          <a className={replay ? "btn" : "btn primary"} href={reportPath(session.id, seat)}>
+            {staff ? t("report.open") : t("own.open")}
           </a>
         ) : null}
         <a className="btn" href="/">

@@ -5,8 +5,4 @@ import { enReplay } from "./replay";
 import { enRest } from "./rest";
 
 /** English catalogue; tests hold it to the keys of the Chinese one. */
-<<<<<<< HEAD
-export const en = { ...enEntry, ...enClass, ...enRest, ...enAttendance };
-=======
-export const en = { ...enEntry, ...enClass, ...enRest, ...enReplay };
->>>>>>> replay
+export const en = { ...enEntry, ...enClass, ...enRest, ...enAttendance, ...enReplay };

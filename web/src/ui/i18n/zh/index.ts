@@ -5,8 +5,4 @@ import { zhReplay } from "./replay";
 import { zhRest } from "./rest";
 
 /** 简体中文 catalogue; the shape every other catalogue must have. */
-<<<<<<< HEAD
-export const zh = { ...zhEntry, ...zhClass, ...zhRest, ...zhAttendance };
-=======
-export const zh = { ...zhEntry, ...zhClass, ...zhRest, ...zhReplay };
->>>>>>> replay
+export const zh = { ...zhEntry, ...zhClass, ...zhRest, ...zhAttendance, ...zhReplay };
