@@ -26,12 +26,14 @@ def functions(body: list[ast.stmt]) -> list[ast.FunctionDef]:
     return [node for node in body if isinstance(node, ast.FunctionDef)]
 
 
-ENGINE = next(node for node in STUB.body if isinstance(node, ast.ClassDef))
+CLASSES = [node for node in STUB.body if isinstance(node, ast.ClassDef)]
+METHODS = [(node.name, function) for node in CLASSES for function in functions(node.body)]
 
 
-@pytest.mark.parametrize("function", functions(ENGINE.body), ids=lambda node: node.name)
-def test_engine_methods_take_what_the_stub_says(function: ast.FunctionDef) -> None:
-    found = _engine.Engine if function.name == "__init__" else getattr(_engine.Engine, function.name)
+@pytest.mark.parametrize(("name", "function"), METHODS, ids=lambda part: getattr(part, "name", part))
+def test_methods_take_what_the_stub_says(name: str, function: ast.FunctionDef) -> None:
+    owner = getattr(_engine, name)
+    found = owner if function.name == "__init__" else getattr(owner, function.name)
     if function.decorator_list:
         assert inspect.isgetsetdescriptor(found)
     else:
@@ -40,9 +42,10 @@ def test_engine_methods_take_what_the_stub_says(function: ast.FunctionDef) -> No
 
 def test_nothing_is_exported_that_the_stub_does_not_name() -> None:
     module: ModuleType = _engine
-    told = {function.name for function in functions(STUB.body)} | {"Engine"}
+    told = {function.name for function in functions(STUB.body)} | {node.name for node in CLASSES}
     assert {name for name in dir(module) if not name.startswith("_")} == told
-    methods = {function.name for function in functions(ENGINE.body)}
-    assert {name for name in vars(_engine.Engine) if not name.startswith("_")} <= methods
+    for node in CLASSES:
+        methods = {function.name for function in functions(node.body)}
+        assert {name for name in vars(getattr(module, node.name)) if not name.startswith("_")} <= methods
     for function in functions(STUB.body):
         assert native(getattr(module, function.name)) == names(function.args)
