@@ -39,9 +39,9 @@ MAX_FOLLOWED: Final = 64
 MAX_AFTERWARDS: Final = 1
 #: a worker has this long once its recording has ended, and per hour of it
 _END_S: Final = 120.0
-LEASE_MS: Final = 60_000
-_RENEW_S: Final = 20.0
-_LOOK_S: Final = 10.0
+LEASE_MS: Final = 15_000
+_RENEW_S: Final = 5.0
+_LOOK_S: Final = 5.0
 _ERROR_BYTES: Final = 2_000
 
 
@@ -162,7 +162,11 @@ class Packaging:
         try:
             # What is followed costs little; what is packaged afterwards waits for its turn.
             async with contextlib.nullcontext() if not ended.is_set() else self._afterwards:
-                await self._make(row, ended)
+                # Who died before has the lease a little longer.
+                while not await self._make(row, ended):
+                    if ended.is_set():
+                        break
+                    await asyncio.sleep(_RENEW_S)
         except (Failed, OSError, Unavailable) as error:
             log.error("a recording was not packaged", extra={"session": row.session, "recording": row.id, "why": str(error)})
         except Exception:
