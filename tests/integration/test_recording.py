@@ -63,8 +63,8 @@ def written(var: Path, session: str) -> int:
     return sum(path.stat().st_size for path in (var / "journal" / session).glob("*.rj"))
 
 
-def jiangtai(var: Path, *words: str) -> int:
-    return cli.main(["recording", *words, "--var", str(var)])
+async def jiangtai(var: Path, *words: str) -> int:
+    return await asyncio.to_thread(cli.main, ["recording", *words, "--var", str(var)])
 
 
 async def test_a_class_is_recorded_proved_exported_and_deleted(tmp_path: Path, capsys: Any) -> None:
@@ -94,21 +94,21 @@ async def test_a_class_is_recorded_proved_exported_and_deleted(tmp_path: Path, c
     assert all(count > 10 for count in packets.values())
     assert sum(figures[2] for figures in verdict.tracks.values()) >= 1, "it begins with a key frame"
 
-    assert jiangtai(tmp_path, "list") == 0
+    assert await jiangtai(tmp_path, "list") == 0
     assert session in capsys.readouterr().out
-    assert jiangtai(tmp_path, "verify", session) == 0
+    assert await jiangtai(tmp_path, "verify", session) == 0
     assert "whole" in capsys.readouterr().out
     capture = tmp_path / "class.pcapng"
-    assert jiangtai(tmp_path, "export", session, row.id, "--out", str(capture)) == 0
+    assert await jiangtai(tmp_path, "export", session, row.id, "--out", str(capture)) == 0
     assert capture.read_bytes()[:4] == b"\x0a\x0d\x0d\x0a"
     assert capture.stat().st_size > file.bytes / 2
     content = bytearray(file.path.read_bytes())
     content[len(content) // 2] ^= 1
     file.path.write_bytes(content)
-    assert jiangtai(tmp_path, "verify", session) == 1
+    assert await jiangtai(tmp_path, "verify", session) == 1
     assert "BROKEN" in capsys.readouterr().out
-    assert jiangtai(tmp_path, "delete", session, row.id, "--yes") == 0
-    assert jiangtai(tmp_path, "delete", session, "nothing", "--yes") == 1
+    assert await jiangtai(tmp_path, "delete", session, row.id, "--yes") == 0
+    assert await jiangtai(tmp_path, "delete", session, "nothing", "--yes") == 1
     assert written(tmp_path, session) == 0
     [row] = await rows(tmp_path)
     assert row.state == "purged"
@@ -140,7 +140,7 @@ async def test_a_killed_node_comes_back_and_goes_on_recording_by_itself(tmp_path
             assert files[1].previous == files[0].digest
     [row] = await rows(tmp_path)
     assert (row.id, row.state, row.files) == (first.recording, "ended", 2)
-    assert jiangtai(tmp_path, "verify", session) == 0
+    assert await jiangtai(tmp_path, "verify", session) == 0
 
 
 async def test_the_end_of_a_class_ends_its_recording(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ export function About() {
             <a className="btn sm" href={address(content.download.file)} download={fileName(content.title)}>
               <Icon name="download" className="i16" />
               {t("replay.download")}
-              <span className="muted num">{(content.download.bytes / 1e6).toFixed(1)} MB</span>
+              <span className="muted num">{t("replay.megabytes", { value: (content.download.bytes / 1e6).toFixed(1) })}</span>
             </a>
           ) : null}
         </header>

@@ -95,6 +95,7 @@ export const zhRest = {
     draining: "服务器正在维护，马上自动重连",
     overloaded: "服务器繁忙，请稍后再试",
     journal_unavailable: "服务器暂时不能保存，请稍后再试",
+    disk_full: "服务器存储空间不足，暂时无法录制",
     media_unavailable: "音视频服务暂时不可用",
     bad_sdp: "音视频协商失败",
     bad_origin: "请从正确的网址打开",
