@@ -16,7 +16,7 @@ const MOST_LEAD_MS = 350;
 
 export interface Following {
   nudging: boolean;
-  /** a seek landed a little off and is being made good */
+  /** a seek or a start was a little off and is being made good */
   catching: boolean;
   /** no judgement before then */
   landing: number;
@@ -41,7 +41,7 @@ export function follow(state: Following, drift: number, rate: number, now: numbe
   const off = Math.abs(drift);
   const learnt = state.learning && playing && off <= 1000 ? bound(state.lead - drift / rate / 2, MOST_LEAD_MS) : state.lead;
   const settled: Following = { nudging: false, catching: false, landing: 0, lead: learnt, learning: false };
-  if (!playing) return off > NEAR_MS ? sought(settled, 0, rate, now, false) : { rate, seek: null, next: settled };
+  if (!playing) return off > NEAR_MS ? sought(settled, 0, rate, now, false) : { rate, seek: null, next: { ...settled, catching: true } };
   if (off > FAR_MS) return sought(settled, learnt * rate, rate, now, true);
   const catching = (state.learning || state.catching) && off > SETTLED_MS;
   const nudging = !catching && (state.nudging ? off > SETTLED_MS : off > NEAR_MS);

@@ -13,7 +13,6 @@ export function About() {
   const { content, address } = useReplay();
   const people = useReplayState((state) => state.view?.people);
   const seen = [...new Set(content.tracks.filter((track) => track.spans.length > 0).map((track) => track.participant))];
-  const megabytes = new Intl.NumberFormat(i18n.language, { style: "unit", unit: "megabyte", maximumFractionDigits: 1 });
   const hands = Object.values(people ?? {})
     .filter((person) => person.hand !== undefined)
     .sort((a, b) => (a.hand ?? 0) - (b.hand ?? 0));
@@ -27,7 +26,7 @@ export function About() {
             <a className="btn sm" href={address(content.download.file)} download={fileName(content.title)}>
               <Icon name="download" className="i16" />
               {t("replay.download")}
-              <span className="muted num">{megabytes.format(content.download.bytes / 1e6)}</span>
+              <span className="muted num">{t("replay.megabytes", { value: (content.download.bytes / 1e6).toFixed(1) })}</span>
             </a>
           ) : null}
         </header>

@@ -21,6 +21,7 @@ export const enReplay = {
     leaveFull: "Leave full screen",
     keys: "Keyboard shortcuts",
     download: "Download",
+    megabytes: "{{value}} MB",
     copyLink: "Share from here",
     copied: "Link copied",
     notCopied: "The link could not be copied",

@@ -21,6 +21,7 @@ export const zhReplay = {
     leaveFull: "退出全屏",
     keys: "键盘快捷键",
     download: "下载",
+    megabytes: "{{value}} MB",
     copyLink: "从此处分享",
     copied: "链接已复制",
     notCopied: "无法复制链接",
