@@ -1,0 +1,109 @@
+"""The packager's jobs: who has one, when it is tried again, when it is given up. On a real store; the worker is a real process."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from recording import packaging, timeline
+from recording.catalog import Row
+from recording.packaging import LEASE_MS, MAX_TRIES, Failed, Packaging
+from recording.publication import Published
+from server.adapters.sqlite import Database
+from server.adapters.sqlite_packaging import SqliteJobs
+from server.adapters.sqlite_publications import SqlitePublications
+from server.adapters.sqlite_recordings import SqliteRecordings
+
+KEY = ("s1", "r5")
+ROW = Row(session="s1", id="r5", started_at=1_000)
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    database = Database(tmp_path / "jiangtai.sqlite")
+    await database.start()
+    yield database
+    await database.close()
+
+
+async def ended(database: Database) -> None:
+    """A recording that has ended and has files."""
+    store = SqliteRecordings(database)
+    await store.begin(ROW)
+    await store.end(*KEY, 9_000, "asked")
+    await store.measure([Row(session="s1", id="r5", started_at=1_000, first_file=1, last_file=1, files=1, bytes=10)])
+
+
+async def test_one_works_on_a_recording_until_its_lease_is_over(database: Database) -> None:
+    jobs = SqliteJobs(database)
+    first = await jobs.take(KEY, 0, LEASE_MS)
+    assert first is not None
+    assert (first.state, first.tries) == ("working", 1)
+    assert await jobs.take(KEY, LEASE_MS - 1, 2 * LEASE_MS) is None
+    await jobs.renew(KEY, 3 * LEASE_MS)
+    assert await jobs.take(KEY, 2 * LEASE_MS, 4 * LEASE_MS) is None
+    again = await jobs.take(KEY, 3 * LEASE_MS, 4 * LEASE_MS)
+    assert again is not None
+    assert again.tries == 2
+
+
+async def test_what_is_unfinished_is_what_ended_and_is_due(database: Database) -> None:
+    jobs = SqliteJobs(database)
+    assert await jobs.unfinished(10_000) == []
+    await ended(database)
+    assert [row.id for row in await jobs.unfinished(10_000)] == ["r5"]
+    await jobs.take(KEY, 10_000, 20_000)
+    assert await jobs.unfinished(19_999) == []
+    assert [row.id for row in await jobs.unfinished(20_000)] == ["r5"], "who worked on it died"
+    await jobs.settle(KEY, "waiting", 20_000, 30_000, "no disk")
+    assert await jobs.unfinished(29_999) == []
+    assert [row.id for row in await jobs.unfinished(30_000)] == ["r5"]
+    await jobs.settle(KEY, "failed", 30_000, 0, "no disk")
+    assert await jobs.unfinished(99_000) == []
+    await jobs.settle(KEY, "published", 30_000, 0, None)
+    assert await jobs.unfinished(99_000) == []
+
+
+async def test_a_node_that_stops_used_up_no_try(database: Database) -> None:
+    jobs = SqliteJobs(database)
+    await jobs.take(KEY, 0, 10)
+    await jobs.put_back(KEY, 5)
+    job = await jobs.take(KEY, 5, 10)
+    assert job is not None
+    assert job.tries == 1
+
+
+async def test_a_recording_that_cannot_be_made_is_tried_again_later_and_given_up_in_the_end(database: Database, tmp_path: Path) -> None:
+    await ended(database)
+    jobs, publications = SqliteJobs(database), SqlitePublications(database)
+    now = 10_000
+
+    async def told(row: Row, duration_ms: int) -> timeline.Built:
+        raise AssertionError("no worker comes so far")
+
+    (tmp_path / "journal").write_text("not a folder")
+    packager = Packaging(jobs, Published(publications, tmp_path / "published"), tmp_path / "journal", told, lambda: now)
+    waits = []
+    for _ in range(MAX_TRIES):
+        with pytest.raises(Failed, match=r"."):
+            await packager.make(ROW)
+        job = await jobs.get(KEY)
+        assert job is not None
+        waits.append(job.due_at - now)
+        now += 1_000_000_000
+    assert waits == sorted(waits)
+    assert (job.state, packager.failed, packager.made) == ("failed", MAX_TRIES, 0)
+    assert job.error
+    assert await publications.served(*KEY) is None
+    assert not [path for path in (tmp_path / "published").rglob("*") if path.is_file()]
+
+
+async def test_a_worker_that_comes_to_no_end_is_ended(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def told(row: Row, duration_ms: int) -> timeline.Built:
+        raise AssertionError("no worker comes so far")
+
+    monkeypatch.setattr(packaging, "_END_S", 0.0)
+    packager = Packaging(SqliteJobs(database), Published(SqlitePublications(database), tmp_path), tmp_path, told, lambda: 1_000)
+    with pytest.raises(Failed, match="no end"):
+        await asyncio.wait_for(packager.make(ROW), 20)
