@@ -47,6 +47,7 @@ async def test_a_class_is_recorded_and_watched_seconds_after_its_end(crome: Chro
     await bo.page.click(".rp-play")
     await bo.page.until(f"{SHOWN} >= 1", limit=20)
     moved = float(await bo.page.run(MOVES))
+    assert ready <= 10
     print(f"replay offered {ready:.1f} s after the end; {moved:.2f} s played in 1.5 s")
     assert moved > 1.0
     await bo.see("remember this", limit=15)

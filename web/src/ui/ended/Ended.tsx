@@ -8,26 +8,27 @@ import { MessagePage } from "../parts/MessagePage";
 import { clock, timeOfDay } from "../parts/time";
 import { reportPath } from "../route";
 
-const AGAIN_MS = 15_000;
 const LOOKS = 40;
+
+/** How long to wait for the next look: a replay is mostly there within a second or two, and thousands must not ask at once. */
+const wait = (looks: number): number => (looks === 0 ? 1_000 + Math.random() * 3_000 : looks === 1 ? 5_000 : 15_000);
 
 /** Where the class can be watched again, once a recording of it is ready; null until then. */
 function useReplayLink(session: string | undefined): string | null {
   const [link, setLink] = useState<string | null>(null);
   useEffect(() => {
     if (!session || link) return;
-    let left = LOOKS;
+    let [looks, timer] = [0, 0];
     const look = async () => {
       const found = await api.recordings(session).catch(() => null);
       const ready = found?.recordings.filter((each) => each.state === "ready") ?? [];
+      looks += 1;
       if (ready.length > 0) setLink(`/replay/${session}${ready.length === 1 ? `/${ready[0]?.recording}` : ""}`);
       // Nothing was recorded: there will be nothing.
-      left = found && found.recordings.length === 0 ? 0 : left - 1;
-      if (left <= 0) clearInterval(timer);
+      else if (found?.recordings.length !== 0 && looks < LOOKS) timer = window.setTimeout(() => void look(), wait(looks));
     };
-    const timer = setInterval(() => void look(), AGAIN_MS);
-    void look();
-    return () => clearInterval(timer);
+    timer = window.setTimeout(() => void look(), wait(0));
+    return () => clearTimeout(timer);
   }, [session, link]);
   return link;
 }
