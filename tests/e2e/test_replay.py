@@ -18,8 +18,10 @@ from tests.support.taped import Taped
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
 SECONDS = 45
-SKEW_MS = 60
-SEEK_MS = 500
+#: what a replay keeps to where nothing else runs (make prove), and what shows a defect on any machine: (skew, seek to picture) in ms
+GOAL = (60, 500)
+BROKEN = (160, 1_500)
+LIMITS = [pytest.param(BROKEN, id="any-machine"), pytest.param(GOAL, id="quiet-machine", marks=pytest.mark.prove)]
 #: what waiting for the next picture of the screen takes at most when nothing is late
 FRAME_MS = 17
 CHAT_MS = 250
@@ -129,7 +131,7 @@ async def play(page: Page) -> None:
     await page.until("reel.at() > 500")
 
 
-async def in_step(page: Page, name: str) -> None:
+async def in_step(page: Page, name: str, limits: tuple[int, int]) -> None:
     """Skew after ten seconds, after seeks and at 1.5 times the speed; time from a seek to its picture."""
     await play(page)
     await page.until("reel.at() > 10000")
@@ -148,23 +150,25 @@ async def in_step(page: Page, name: str) -> None:
     print(f"{name}: skew p95 {skews} ms, own timers late {late} ms; seek to picture {sorted(jumps)} ms; waits {waits} {errors}")
     assert all(len(each["found"]) > 30 for each in measured.values())
     for when, skew in skews.items():
-        assert skew <= SKEW_MS + late[when], (when, skews, late)
+        assert skew <= limits[0] + late[when], (when, skews, late)
     assert -1 not in jumps
-    assert sorted(jumps)[-1] <= SEEK_MS * 1.5, jumps
-    assert sorted(jumps)[len(jumps) * 3 // 4] <= SEEK_MS, jumps
+    assert sorted(jumps)[-1] <= limits[1] * 1.5, jumps
+    assert sorted(jumps)[len(jumps) * 3 // 4] <= limits[1], jumps
 
 
-async def test_pictures_keep_in_step_with_the_sound_in_chromium(crome: Chromium, home: House) -> None:
+@pytest.mark.parametrize("limits", LIMITS)
+async def test_pictures_keep_in_step_with_the_sound_in_chromium(crome: Chromium, home: House, limits: tuple[int, int]) -> None:
     held = await published(home)
     page = await watch(crome, home, held, await home.come_in(held.session, "ann"))
-    await in_step(page, "Chromium")
+    await in_step(page, "Chromium", limits)
     await page.close()
 
 
-async def test_pictures_keep_in_step_with_the_sound_in_firefox(fox: Firefox, home: House) -> None:
+@pytest.mark.parametrize("limits", LIMITS)
+async def test_pictures_keep_in_step_with_the_sound_in_firefox(fox: Firefox, home: House, limits: tuple[int, int]) -> None:
     held = await published(home)
     page = await watch(fox, home, held, await home.come_in(held.session, "ann"))
-    await in_step(page, "Firefox")
+    await in_step(page, "Firefox", limits)
     await page.close()
 
 
