@@ -300,7 +300,7 @@ def test_a_lesson_played_at_random_keeps_every_law(seed: int) -> None:
 def test_the_lessons_reach_every_event_and_every_refusal() -> None:
     happened: Counter[type[Event]] = Counter()
     refused: Counter[str] = Counter()
-    for seed in range(16):
+    for seed in range(28):
         player = play(seed)
         happened += player.lesson.happened
         refused += player.refused
