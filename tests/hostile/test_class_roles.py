@@ -31,6 +31,7 @@ def orders(target: str, poll: str, message: str) -> dict[str, dict[str, Any]]:
     known: dict[str, Any] = {
         "participant": target, "participants": [target], "poll": poll, "message": message, "minutes": 5, "text": "order!", "on": True,
         "reaction": "clap", "question": "Q?", "options": ["a", "b"], "choices": [0], "check": "k1", "nonce": "n",
+        "left_out": True,
     }  # fmt: skip
     further = {
         "change_settings": {"frozen": True, "chat": "off", "locked": True},
@@ -56,6 +57,7 @@ def test_the_commands_a_trainee_must_never_give_are_as_written_here() -> None:
         "open_lobby", "start_class", "take_break", "resume_class", "end_class", "change_settings", "admit", "decline", "bring_on_stage",
         "take_off_stage", "set_main", "lower_all_hands", "create_poll", "open_poll", "close_poll", "reveal_poll", "mute", "mute_all",
         "stop_camera", "stop_screen_of", "set_permissions", "remove", "unban", "start_check", "schedule_checks",
+        "start_recording", "stop_recording", "leave_out",
     }  # fmt: skip
     assert forbidden(Role.TRAINEE) == orders_of_staff
     assert forbidden(Role.ASSISTANT) == {"end_class", "raise_hand", "answer_poll", "answer_check"}
