@@ -23,7 +23,7 @@ export const SCENES = [
   { name: "break", at: "role=trainee&people=30&phase=break", widths: [1440, 390] },
   { name: "frozen", at: "role=trainee&people=30&settings=%7B%22frozen%22:true%7D", widths: [1440, 390], languages: ["zh-CN"] },
   { name: "reconnecting", at: "role=trainee&people=30&status=reconnecting", widths: [1440, 390], languages: ["zh-CN"] },
-  { name: "ended", at: "phase=ended&role=trainee", widths: [1440, 390] },
+  { name: "ended", at: "phase=ended&role=trainee", widths: [1440, 390], wait: 4500 },
   { name: "settings", at: "role=trainer&people=30", open: ["more", "settings"], widths: [1440, 390], dark: true },
   { name: "more-menu", at: "role=trainer&people=30", open: ["more"], widths: [1440, 390] },
   { name: "poll-new", at: "role=trainer&people=30&panel=polls", open: ["poll-new"], widths: [1440, 390] },
