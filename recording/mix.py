@@ -4,7 +4,7 @@ What is not there is silence: the timeline says where a packet lies, never the p
 are joined without a seam, and the small drift of their clock is taken out where the voice pauses. A window of the last seconds stays
 open for packets that come late; what lies before it is encoded and final, so memory does not grow with the class.
 
-PyAV is imported here and in `recording/pictures.py` alone, in the packager's own process.
+PyAV is used in the packager's own process alone.
 """
 
 import warnings

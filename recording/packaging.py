@@ -80,12 +80,12 @@ class Failed(Exception):
     """A worker could not do it; the message is for the row."""
 
 
-#: the timeline of a recording: (session, recording, duration in ms) -> what its files are made of, and the class's title
+#: the timeline of a recording of so many ms, from the class's log
 Told: TypeAlias = Callable[[Row, int], Awaitable[timeline.Built]]
 
 
 class Packaging:
-    """The jobs of a running node (catalog listener)."""
+    """The jobs of a running node."""
 
     def __init__(self, jobs: Jobs, published: Published, journal: Path, told: Told, clock: Callable[[], Millis]) -> None:
         """Journals lie below `journal`; `told` gives the timeline of a recording so long."""
@@ -133,18 +133,13 @@ class Packaging:
 
     async def make(self, row: Row) -> bool:
         """Package an ended recording now; False if somebody else does. Raises Failed, OSError, Unavailable."""
-        ended = asyncio.Event()
-        ended.set()
-        return await self._make(row, ended)
+        return await self._make(row, _over())
 
     async def _again(self) -> None:
         while True:
             try:
                 for row in await self._jobs.unfinished(self._clock()):
-                    if (row.session, row.id) not in self._ended:
-                        ended = asyncio.Event()
-                        ended.set()
-                        self._begin(row, ended)
+                    self._begin(row, _over())
             except Unavailable:
                 log.warning("the store cannot say what is to be packaged")
             await asyncio.sleep(_LOOK_S)
@@ -272,3 +267,10 @@ class Packaging:
         finally:
             ending.cancel()
             reading.cancel()
+
+
+def _over() -> asyncio.Event:
+    """The end of a recording that has ended."""
+    ended = asyncio.Event()
+    ended.set()
+    return ended
