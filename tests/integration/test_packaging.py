@@ -97,3 +97,7 @@ async def test_a_node_that_was_killed_while_recording_publishes_when_it_is_back(
     sources = sorted(track["source"] for track in told["content"]["tracks"])
     assert sources == ["camera", "camera", "microphone", "microphone"], "before the crash and after it"
     assert all(track["spans"] for track in told["content"]["tracks"])
+    first, second = sorted(
+        (track["spans"] for track in told["content"]["tracks"] if track["source"] == "camera"), key=lambda spans: spans[0]["from_ms"]
+    )
+    assert first[-1]["to_ms"] <= second[0]["from_ms"], "what was seen before the crash does not stay on the screen"

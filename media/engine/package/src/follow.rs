@@ -94,7 +94,7 @@ impl Follower {
 
     /// Takes the next portion; true if there was none.
     pub fn advance<S: Sink>(&mut self, packager: &mut Packager<S>) -> io::Result<bool> {
-        let Some(mut open) = self.open.take() else { return Ok(!self.next_file()?) };
+        let Some(mut open) = self.open.take() else { return Ok(!self.next_file(packager)?) };
         let before = open.rest.len();
         open.file.by_ref().take(PORTION as u64).read_to_end(&mut open.rest)?;
         if open.rest.len() > before {
@@ -126,7 +126,7 @@ impl Follower {
     }
 
     /// Opens the next file of the recording, if there is one with a whole head.
-    fn next_file(&mut self) -> io::Result<bool> {
+    fn next_file<S: Sink>(&mut self, packager: &mut Packager<S>) -> io::Result<bool> {
         let before = self.number;
         for number in files::numbers(&self.folder)?.into_iter().filter(|number| *number > before) {
             let mut file = File::open(files::path(&self.folder, number))?;
@@ -141,7 +141,10 @@ impl Follower {
                 continue;
             };
             if head.boot != self.boot {
-                self.live.clear();
+                // The engine that sent them is gone, and nobody else says that they ended.
+                for track in std::mem::take(&mut self.live).into_values() {
+                    packager.push(Input { track, arrival_us: self.now_us, what: What::End })?;
+                }
                 self.boot = head.boot;
             }
             self.open = Some(Open { file, head, seed: Head::seed(&bytes), number, rest: Vec::new() });

@@ -148,7 +148,15 @@ impl Output {
             sink.append(&name, &reserved())?;
             (name, head.len() + reserved().len(), head.len())
         };
-        let file = Written { name, config: config.clone(), bytes: bytes as u64, header_bytes: header_bytes as u64, fragments: Vec::new(), begin, end: begin };
+        let file = Written {
+            name,
+            config: config.clone(),
+            bytes: bytes as u64,
+            header_bytes: header_bytes as u64,
+            fragments: Vec::new(),
+            begin,
+            end: begin,
+        };
         self.files.push(file);
         self.open = true;
         self.base = if self.from_zero { begin } else { 0 };
