@@ -123,7 +123,7 @@ async def test_a_locked_class_lets_nobody_new_in_but_everybody_back(crome: Chrom
     dee = await enter(crome, node, "trainee", "Dee")
     await dee.see("locked")
     assert not await dee.page.run("() => !!document.querySelector('#tab-chat')")
-    await bo.page.run("() => { location.reload(); }")
+    await bo.page.reload()
     await bo.page.see("#tab-chat", limit=10)
     await ann.setting("Lock class")
     eve = await enter(crome, node, "trainee", "Eve")

@@ -58,8 +58,8 @@ async def test_behind_a_firewall_without_udp_everybody_takes_part_over_tcp(
 async def _reload(seat: Seat) -> float:
     """Seconds from reloading the page to the first foreign picture."""
     start = time.monotonic()
-    await seat.page.run("() => { window.former = true; location.reload(); }")
-    await seat.page.until("!window.former && rtc.seen().some((video) => video.currentTime > 0)", limit=20)
+    await seat.page.reload()
+    await seat.page.until("rtc.seen().some((video) => video.currentTime > 0)", limit=20)
     return time.monotonic() - start
 
 

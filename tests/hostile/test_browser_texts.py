@@ -144,7 +144,7 @@ async def test_f01_as_chat_and_as_names_texts_are_text(node: Place, browser: Chr
         assert not any(elements for _, _, elements in lines)
         assert await people(page) >= set(names)
         assert await verdict(page) == CLEAN
-    await trainee.run("() => location.reload()")
+    await trainee.reload()
     await trainee.see(".class-top")
     assert {(text, name) for text, name, _ in await said(trainee, len(wanted))} == wanted, "after a reload, from the snapshot"
     assert await verdict(trainee) == CLEAN

@@ -140,6 +140,11 @@ class Page:
     async def goto(self, url: str) -> None:
         await self._driver.navigate(url)
 
+    async def reload(self) -> None:
+        """Load the page anew; returns when the old one can no longer be mistaken for it."""
+        await self.run("() => { window.former = true; location.reload(); }")
+        await self.until("window.former === undefined")
+
     async def run(self, function: str, *arguments: Any, limit: float = LIMIT) -> Any:
         """Call a JavaScript function (its source) with JSON arguments and return its awaited JSON value; counts as a user gesture."""
         return await self._driver.run(f"({function})(...{json.dumps(arguments)})", limit)
