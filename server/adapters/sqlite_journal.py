@@ -24,9 +24,13 @@ def link(chain: bytes, record: Record) -> bytes:
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """Outcome of checking one class's chain: how many records were read, the head, and the first bad number (None = all good)."""
+    """Outcome of checking one class's chain: how many records were read, the head, and the first bad number (None = all good).
+
+    Of `erased` records the content is no longer the one they were chained with; the ledger keeps the hash.
+    """
 
     records: int
+    erased: int
     chain: bytes
     broken_at: int | None
 
@@ -179,11 +183,14 @@ def _read(connection: sqlite3.Connection, session: SessionId, after: int, limit:
 
 
 def _verify(connection: sqlite3.Connection, session: SessionId) -> Verdict:
-    chain, number = GENESIS, 0
-    sql = "SELECT seq, at, by, op, event, chain FROM record WHERE session = ? ORDER BY seq"
-    for seq, at, by, op, event, stored in connection.execute(sql, (session,)):
-        expected = link(chain, Record(seq=seq, at=at, by=by, op=op, event=event))
-        if seq != number + 1 or expected != stored:
-            return Verdict(records=number, chain=chain, broken_at=number + 1)
-        chain, number = stored, seq
-    return Verdict(records=number, chain=chain, broken_at=None)
+    chain, number, erased = GENESIS, 0, 0
+    sql = (
+        "SELECT seq, at, by, op, event, chain, e.hash IS NOT NULL FROM record LEFT JOIN erased_leaf e USING (session, seq)"
+        " WHERE session = ? ORDER BY seq"
+    )
+    for seq, at, by, op, event, stored, gone in connection.execute(sql, (session,)):
+        whole = gone or link(chain, Record(seq=seq, at=at, by=by, op=op, event=event)) == stored
+        if seq != number + 1 or not whole:
+            return Verdict(records=number, erased=erased, chain=chain, broken_at=number + 1)
+        chain, number, erased = stored, seq, erased + gone
+    return Verdict(records=number, erased=erased, chain=chain, broken_at=None)

@@ -42,9 +42,13 @@ class Proved(NamedTuple):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """Outcome of reading the whole ledger: what was read, and the first thing that is wrong (None = all is whole)."""
+    """Outcome of reading the whole ledger: what was read, and the first thing that is wrong (None = all is whole).
+
+    Of `erased` records only the hash is left; the tree proves that it is the one it was.
+    """
 
     records: int
+    erased: int
     checkpoints: int
     flaw: str | None
 
@@ -157,6 +161,7 @@ def _subtree(connection: sqlite3.Connection, level: int, index: int) -> bytes:
 def _prove(connection: sqlite3.Connection, session: SessionId, size: int, after: int, limit: int, by: ParticipantId | None) -> list[Proved]:
     sql = (
         f"SELECT {_ROW} FROM record r JOIN leaf l USING (session, seq) WHERE r.session = ? AND r.seq > ? AND l.number <= ?"  # noqa: S608
+        " AND NOT EXISTS (SELECT 1 FROM erased_leaf e WHERE e.session = r.session AND e.seq = r.seq)"
         " AND (? IS NULL OR r.by = ?) ORDER BY r.seq LIMIT ?"
     )
     rows = connection.execute(sql, (session, after, size, by, by, limit)).fetchall()
@@ -164,11 +169,17 @@ def _prove(connection: sqlite3.Connection, session: SessionId, size: int, after:
     return [Proved(row[1], leaf_of(tuple(row)), number - 1, merkle.inclusion_proof(subtree, number - 1, size)) for number, *row in rows]
 
 
-def _records(connection: sqlite3.Connection) -> Iterator[tuple[int, tuple[SessionId, int], bytes | None]]:
-    """(number, name, hash) of every leaf in order; no hash where the record is gone."""
-    sql = f"SELECT l.session, l.seq, {_ROW} FROM leaf l LEFT JOIN record r USING (session, seq) ORDER BY l.number"  # noqa: S608
-    for session, seq, number, *row in connection.execute(sql):
-        yield number, (session, seq), merkle.leaf_hash(leaf_of(tuple(row))) if row[0] is not None else None
+def _records(connection: sqlite3.Connection) -> Iterator[tuple[int, tuple[SessionId, int], bytes | None, bool]]:
+    """(number, name, hash, whether it is all that is left) of every leaf in order; no hash where the record is gone."""
+    sql = (
+        f"SELECT l.session, l.seq, e.hash, {_ROW} FROM leaf l LEFT JOIN record r USING (session, seq)"  # noqa: S608 - names of our own
+        " LEFT JOIN erased_leaf e USING (session, seq) ORDER BY l.number"
+    )
+    for session, seq, erased, number, *row in connection.execute(sql):
+        if erased is not None:
+            yield number, (session, seq), erased, True
+        else:
+            yield number, (session, seq), merkle.leaf_hash(leaf_of(tuple(row))) if row[0] is not None else None, False
 
 
 def _verify(connection: sqlite3.Connection) -> Verdict:
@@ -181,13 +192,13 @@ def _verify(connection: sqlite3.Connection) -> Verdict:
 
 def _read_whole(connection: sqlite3.Connection) -> Verdict:
     checkpoints: dict[int, bytes] = dict(connection.execute("SELECT size, root FROM checkpoint"))
-    passed, tile = 0, b""
+    passed, erased, tile = 0, 0, b""
     frontier = merkle.Frontier()
 
     def flaw(text: str) -> Verdict:
-        return Verdict(records=frontier.size, checkpoints=passed, flaw=text)
+        return Verdict(records=frontier.size, erased=erased, checkpoints=passed, flaw=text)
 
-    for number, (session, seq), hash in _records(connection):
+    for number, (session, seq), hash, gone in _records(connection):
         index = frontier.size
         if number != index + 1:
             return flaw(f"leaf {index + 1} is missing")
@@ -198,6 +209,9 @@ def _read_whole(connection: sqlite3.Connection) -> Verdict:
         known = tile[index % _TILE * _HASH :][:_HASH]
         if known and known != hash:
             return flaw(f"record {seq} of class {session} was changed")
+        if gone and not known:
+            return flaw(f"record {seq} of class {session} was erased before the tree held it")
+        erased += gone
         frontier.append(hash)
         if frontier.size in checkpoints:
             if checkpoints[frontier.size] != frontier.root():
@@ -205,6 +219,7 @@ def _read_whole(connection: sqlite3.Connection) -> Verdict:
             passed += 1
     if passed < len(checkpoints):
         return flaw(f"a checkpoint tells of {max(checkpoints)} records")
-    if frontier.size != connection.execute("SELECT count(*) FROM record").fetchone()[0]:
+    left = "SELECT count(*) FROM record r LEFT JOIN leaf l USING (session, seq) WHERE l.number IS NULL"
+    if connection.execute(left).fetchone()[0]:
         return flaw("records that are no leaves")
-    return Verdict(records=frontier.size, checkpoints=passed, flaw=None)
+    return Verdict(records=frontier.size, erased=erased, checkpoints=passed, flaw=None)

@@ -73,7 +73,8 @@ async def _verify(config: Config, options: argparse.Namespace, database: Databas
         except BadCheckpoint as error:
             tell(f"BROKEN: the newest checkpoint: {error}")
             return 1
-    tell(f"whole: {verdict.records} records, {verdict.checkpoints} checkpoints")
+    erased = f" ({verdict.erased} erased, their hashes kept)" if verdict.erased else ""
+    tell(f"whole: {verdict.records} records{erased}, {verdict.checkpoints} checkpoints")
     return 0
 
 
