@@ -92,7 +92,7 @@ class Redaction:
             versions = await self._published.store.versions(session, row.id)
             served = await self._published.store.served(session, row.id)
             shown = served is not None and any(track.participant == participant for track in (await self._read(served)).tracks)
-            under_way = any(version.published_at is None and version.failed_at is None for version in versions)
+            under_way = any(not (version.published_at or version.failed_at or version.withdrawn_at) for version in versions)
             try:
                 if there and (retell or shown or under_way or row.id in taken.recordings):
                     await self._make(row)
