@@ -33,6 +33,7 @@ from signaling.classroom.roles import Role
 from signaling.ports import Record
 from tests.integration.test_packaging import ready
 from tests.integration.test_recording import jiangtai, until, written
+from tests.integration.test_replay_api import fetch
 from tests.support.house import Guest, House, house
 from tests.support.member import Member
 
@@ -86,6 +87,7 @@ class Tape:
     ann: str
     bob: str
     refused: int
+    guest: Guest
 
     def files(self) -> list[journals.JournalFile]:
         return journals.files(self.var / "journal", self.session)
@@ -143,7 +145,9 @@ async def _record(var: Path) -> Tape:
             row["recording"] for row in (await home.call("GET", f"/classes/{session}/recordings", cookie=tom.cookie)).body["recordings"]
         ]
         await ready(home, tom, session, found)
-    return Tape(var=var, session=session, recording=found, tom=tom.participant, ann=ann.participant, bob=bob.participant, refused=refused)
+    return Tape(
+        var=var, session=session, recording=found, tom=tom.participant, ann=ann.participant, bob=bob.participant, refused=refused, guest=tom
+    )
 
 
 @pytest.fixture(scope="module")
@@ -261,6 +265,18 @@ async def test_a_voice_is_nowhere_once_it_was_taken_out(tape: Tape, capsys: Any)
     assert "0 bytes taken out of 0 files; 0 replays" in capsys.readouterr().out
     assert tape.versions() == [second]
     assert await jiangtai(tape.var, "redact", tape.session, "r999", tape.ann, "--yes") == 1
+
+
+async def test_who_is_watching_the_old_replay_loses_it_at_once(tape: Tape) -> None:
+    async with house(tape.var) as home:
+        old = await ready(home, tape.guest, tape.session, tape.recording)
+        name = old["content"]["mix"]["file"]
+        assert (await fetch(home, old["base"], name, tape.guest)).status == 200
+        assert await jiangtai(tape.var, "redact", tape.session, tape.recording, tape.ann, "--yes") == 0
+        assert (await fetch(home, old["base"], name, tape.guest)).status == 404
+        new = await ready(home, tape.guest, tape.session, tape.recording)
+        assert new["base"] != old["base"]
+        assert (await fetch(home, new["base"], name, tape.guest)).status == 200
 
 
 async def test_nothing_is_changed_without_a_yes(tape: Tape, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
