@@ -81,17 +81,17 @@ class Redaction:
             taken = await asyncio.to_thread(journals.redact, self._root, session, [participant], recording)
         except journals.BeingWritten:
             raise NotEnded from None
-        found = await asyncio.to_thread(measured, self._root, session)
-        await self._store.measure(found)
-        with_journal = {row.id for row in found}
+        await self._store.measure(await asyncio.to_thread(measured, self._root, session))
+        files = await asyncio.to_thread(journals.files, self._root, session)
         anew, deleted = 0, []
         for row in rows:
             if row.state != "ended":
                 continue
-            there = row.id in with_journal
+            own = [file for file in files if file.recording == row.id]
+            there = bool(own)
             versions = await self._published.store.versions(session, row.id)
             served = await self._published.store.served(session, row.id)
-            shown = served is not None and any(track.participant == participant for track in (await self._read(served)).tracks)
+            shown = served is not None and await self._shows(served, participant)
             under_way = any(not (version.published_at or version.failed_at or version.withdrawn_at) for version in versions)
             try:
                 if there and (retell or shown or under_way or row.id in taken.recordings):
@@ -108,7 +108,7 @@ class Redaction:
                 deleted.append(row.id)
                 continue
             gone = await publication.retire(self._published, session, row.id, self._clock())
-            told = {"files": taken.files, "bytes": taken.bytes, "published": gone}
+            told = {"taken": sum(file.taken[1] for file in own), "published": gone}
             await self._store.note(session, row.id, "redacted", self._clock(), self._by, json.dumps(told))
             anew += 1
         return Redacted(recordings=anew, files=taken.files, bytes=taken.bytes, deleted=deleted)
@@ -120,6 +120,13 @@ class Redaction:
             if self._clock() >= until:
                 raise Busy(f"{row.session} {row.id} is being packaged")
             await asyncio.sleep(_AGAIN_S)
+
+    async def _shows(self, version: Version, participant: ParticipantId) -> bool:
+        """Whether a person is seen or heard in it; what cannot be read may show anybody."""
+        try:
+            return any(track.participant == participant for track in (await self._read(version)).tracks)
+        except (FileNotFoundError, ValueError):
+            return True
 
     async def _read(self, version: Version) -> Manifest:
         return manifest.read(await asyncio.to_thread((version.path(self._published.root) / MANIFEST).read_bytes))

@@ -399,6 +399,38 @@ fn labels(bytes: &[u8]) -> usize {
 }
 
 #[test]
+fn what_only_looks_like_the_person_stays_and_what_nobody_is_named_for_goes() {
+    let folder = Folder::new("looks");
+    let told = Label { class: "c".into(), recording: "r1".into(), boot: [1; 16] };
+    let mut stream = Stream::create(&folder.0, told, now(0)).unwrap();
+    let mut put = |kind, track, payload: &[u8]| stream.put(&Record { kind, flags: 0, track, arrival_us: 1, roc: 1, payload });
+    put(Kind::TrackStart, 1, label("anna").as_bytes());
+    put(Kind::TrackStart, 2, br#"{"participant":"bob","mid":"anna"}"#);
+    put(Kind::Rtp, 2, br#"{"participant":"anna"} stays"#);
+    put(Kind::Mute, 2, br#"{"participant":"anna"} stays"#);
+    for (number, unlabelled) in [(3, &b"{\"participant\":7}"[..]), (4, b"["), (5, b"{}"), (6, b"\xff")] {
+        put(Kind::TrackStart, number, unlabelled);
+        put(Kind::Rtp, number, b"goes");
+    }
+    put(Kind::Rtp, 9, b"goes");
+    let deep = [&b"["[..], &b"[".repeat(5_000), b"\"anna\" goes"].concat();
+    for event in [&br#"{"a":[{"b":"anna1 stays"}]}"#[..], br#"{"a":[{"goes":"anna"}]}"#, br#"{"anna":"goes"}"#, b"anna goes", &deep] {
+        put(Kind::Event, 0, event);
+    }
+    put(Kind::TrackEnd, 2, b"stays");
+    put(Kind::TrackStart, 2, label("anna").as_bytes());
+    put(Kind::Rtp, 2, b"goes");
+    put(Kind::TrackStart, 2, label("bob").as_bytes());
+    put(Kind::Rtp, 2, b"stays");
+    stream.finish(now(9)).unwrap().unwrap();
+    folder.redact(None, "anna");
+    folder.is_good();
+    assert!(!is_anywhere(&folder, "goes"));
+    let bytes = fs::read(folder.files().remove(0)).unwrap();
+    assert_eq!(packets(&bytes, |record| record.payload.ends_with(b"stays") || record.payload.ends_with(b"stays\"}]}")), 5);
+}
+
+#[test]
 fn what_recovery_put_aside_goes_too() {
     let folder = class("aside", 4);
     let last = folder.files().pop().unwrap();
