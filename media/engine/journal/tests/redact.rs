@@ -483,6 +483,7 @@ fn portions_tell_what_a_whole_reading_tells() {
 fn child() {
     let Some(root) = std::env::var_os("JIANGTAI_REDACT_CHILD") else { return };
     redact::class(Path::new(&root), "c", None, &["anna".into()]).unwrap();
+    fs::write(Path::new(&root).join("status"), fs::read("/proc/self/status").unwrap()).unwrap();
 }
 
 fn spawn(root: &Path) -> std::process::Child {
@@ -493,6 +494,29 @@ fn spawn(root: &Path) -> std::process::Child {
         .stderr(Stdio::null())
         .spawn()
         .unwrap()
+}
+
+#[test]
+fn memory_does_not_grow_with_the_file() {
+    let folder = Folder::new("memory");
+    let told = Label { class: "c".into(), recording: "r1".into(), boot: [1; 16] };
+    let mut stream = Stream::create(&folder.0, told, now(0)).unwrap();
+    for (track, who) in [(1, "anna"), (2, "bob")] {
+        stream.put(&Record { kind: Kind::TrackStart, flags: 0, track, arrival_us: 0, roc: 0, payload: label(who).as_bytes() });
+    }
+    for n in 0..50_000u64 {
+        stream.put(&Record { kind: Kind::Rtp, flags: 0, track: 1 + (n % 2) as u16, arrival_us: n, roc: 1, payload: &[7; 1_200] });
+        stream.flush_large().unwrap();
+    }
+    stream.finish(now(50_000)).unwrap().unwrap();
+    let (size, begun) = (fs::metadata(&folder.files()[0]).unwrap().len(), Instant::now());
+    assert!(spawn(&folder.0).wait().unwrap().success());
+    let took = begun.elapsed();
+    let status = fs::read_to_string(folder.0.join("status")).unwrap();
+    let peak: u64 = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok()).unwrap();
+    println!("{} MB in {took:.1?}, at most {peak} kB of memory", size / 1_000_000);
+    assert!(size > 60_000_000 && peak < 20_000, "{peak} kB for {size} bytes");
+    folder.is_good();
 }
 
 #[test]
