@@ -110,6 +110,7 @@ e2e: setup ## classes in real browsers, and every page against its picture
 prove: setup $(DONE)/swarm $(DONE)/clips ## the long proofs: crashes, storms, soaks; prints figures
 	$(PYTEST) -s -m prove tests
 	JIANGTAI_KILLS=50 $(CARGO) test $(ENGINE) --quiet -p jiangtai-net --test crash -- --nocapture
+	JIANGTAI_KILLS=200 $(CARGO) test $(ENGINE) --quiet -p jiangtai-journal --test redact -- --nocapture
 	$(BIN)/python -m loadtests.bench_media churn --churn-seconds 1800
 
 screens: web ## every page at three widths in both languages against the baseline, with axe

@@ -185,13 +185,22 @@ def journal_files(root: PathLike[str], name: str) -> list[int]:
 
 def journal_ends(path: PathLike[str]) -> dict[str, Any] | None:
     """Head and seal of a file: class, recording, number, wall_us, monotonic_us, previous, bytes, sealed; of a sealed one also records,
-    first_us, last_us, lost, digest. None if its head is not whole."""
+    first_us, last_us, lost, digest; of a redacted one also known_as, taken (records, bytes). None if its head is not whole."""
 
 def verify_journal(path: PathLike[str]) -> dict[str, Any] | None:
     """Read a whole file: whole, records, damaged, recording, previous, digest, tracks {number: (packets, bytes, key frames, lost)}."""
 
 def export_journals(paths: Sequence[PathLike[str]], out: PathLike[str], kind: str, track: int = 0) -> int:
     """Write files, in order, as "pcapng" or, one track, as "rtpdump"; returns the packets written. Raises OSError."""
+
+def redact_journals(
+    root: PathLike[str], name: str, participants: Sequence[str], recording: str | None = None
+) -> tuple[int, int, int, list[str]] | None:
+    """Take the tracks of these participants out of the sealed files of a class, or of one of its recordings.
+
+    Returns (files something was taken out of, records, bytes, recordings); None, and nothing is changed, while one is being written.
+    Raises OSError.
+    """
 
 def disk_free_permille(path: PathLike[str]) -> int:
     """How much of a thousand parts of the disk a path is on is free; -1 if it cannot be told."""

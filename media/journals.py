@@ -1,4 +1,4 @@
-"""Journal files on disk: made whole after a crash, measured, proved, exported. The only one beside the plane to import `media._engine`.
+"""Journal files on disk: recovered, measured, proved, exported, redacted. The only one beside the plane to import `media._engine`.
 
 Every function here reads files and may take a while: call it outside the event loop.
 """
@@ -41,6 +41,27 @@ class JournalFile:
     lost: int
     digest: str
     previous: str
+    #: of a redacted file: the digest by which the next one knows it until it is made anew, too; records and bytes that are gone
+    known_as: str = ""
+    taken: tuple[int, int] = (0, 0)
+
+    def leads_to(self, next: "JournalFile") -> bool:
+        """Whether the file that follows this one names it."""
+        return next.previous in (self.digest, self.known_as)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Redacted:
+    """What was taken out of a class's journal: from so many files, of these recordings."""
+
+    files: int
+    records: int
+    bytes: int
+    recordings: Sequence[str]
+
+
+class BeingWritten(Exception):
+    """A file of the recording is being written, or waits for recovery."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +183,8 @@ def files(root: Path, session: str) -> list[JournalFile]:
                 lost=told.get("lost", 0),
                 digest=told.get("digest", ""),
                 previous=told["previous"],
+                known_as=told.get("known_as", ""),
+                taken=told.get("taken", (0, 0)),
             )
         )
     return found
@@ -178,6 +201,18 @@ def verify(path: Path) -> Verdict | None:
 def export(paths: Sequence[Path], out: Path, kind: Literal["pcapng", "rtpdump"], track: int = 0) -> int:
     """Write files, in order, as one capture; rtpdump holds one track. Returns the packets written. Raises OSError."""
     return _engine.export_journals(list(paths), out, kind, track)
+
+
+def redact(root: Path, session: str, participants: Sequence[str], recording: str | None = None) -> Redacted:
+    """Take the tracks of these people out of a class, or of one of its recordings; repeated, it goes on where a crash broke it off.
+
+    Nobody else's packets change. Raises BeingWritten (nothing was changed), OSError.
+    """
+    told = _engine.redact_journals(root, session, list(participants), recording)
+    if told is None:
+        raise BeingWritten
+    count, records, size, recordings = told
+    return Redacted(files=count, records=records, bytes=size, recordings=recordings)
 
 
 def free_permille(path: Path) -> int:

@@ -70,6 +70,9 @@ class Recordings(Protocol):
     async def mark(self, session: SessionId, id: str, mark: Literal["deleted", "purged"], at: Millis, by: str, details: str) -> None:
         """Set the mark, once, and write down who did it."""
 
+    async def note(self, session: SessionId, id: str, act: str, at: Millis, by: str, details: str) -> None:
+        """Write down what was done with it, and by whom."""
+
     async def rows(self, session: SessionId | None = None) -> Sequence[Row]:
         """Of one class or of all, oldest first."""
 

@@ -43,7 +43,8 @@ def _purge(root: Path, row: Row) -> dict[str, str]:
             gone[file.path.name] = file.digest
     folder = root / row.session
     for number in range(row.first_file or 1, (row.last_file or 0) + 1):
-        journals.path_of(root, row.session, number).with_suffix(".torn").unlink(missing_ok=True)
+        for ending in (".torn", ".redacting"):
+            journals.path_of(root, row.session, number).with_suffix(ending).unlink(missing_ok=True)
     if folder.exists():
         handle = os.open(folder, os.O_RDONLY)
         try:

@@ -1,8 +1,8 @@
 """Published versions of recordings: which one is served, where its files lie, how one is put there and taken away.
 
 A version is begun (a folder for its files), then published or failed. Publishing moves the pointer to it; the versions before stay until
-`prune`, so whoever is watching goes on. A recording with a tombstone is never published. Its folder name is 128 random bits and leaves the
-node in no address.
+`prune`, so whoever is watching goes on, or until `retire`, when nobody may watch them any more. A recording with a tombstone is never
+published. Its folder name is 128 random bits and leaves the node in no address.
 """
 
 import asyncio
@@ -41,6 +41,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     failed_at: Millis | None = None
     why: str | None = None
     bytes: int = 0
+    withdrawn_at: Millis | None = None
 
     def path(self, root: Path) -> Path:
         """Where its files lie."""
@@ -58,6 +59,9 @@ class Publications(Protocol):
 
     async def fail(self, version: Version, at: Millis, why: str) -> None:
         """Mark it failed; the pointer stays."""
+
+    async def withdraw(self, version: Version, at: Millis) -> None:
+        """Say that its files are gone; the first time counts."""
 
     async def served(self, session: SessionId, recording: str) -> Version | None:
         """The version the pointer names; None if there is none or the recording has a tombstone."""
@@ -122,6 +126,21 @@ async def prune(published: Published, session: SessionId, recording: str) -> int
     versions = [] if served is None else await published.store.versions(session, recording)
     old = [version.path(published.root) for version in versions if served is not None and version.version < served.version]
     return sum([await asyncio.to_thread(_remove, path) > 0 for path in old])
+
+
+async def retire(published: Published, session: SessionId, recording: str, at: Millis) -> int:
+    """Remove the files of all versions but the one served, whatever became of them; returns how many files that were.
+
+    What was begun after the served one was published stays. Repeated where a crash broke it off. Raises OSError, Unavailable.
+    """
+    served, versions = await published.store.served(session, recording), await published.store.versions(session, recording)
+    gone = 0
+    for version in versions:
+        if served is not None and (version.version == served.version or version.begun_at > (served.published_at or at)):
+            continue
+        gone += await asyncio.to_thread(_remove, version.path(published.root))
+        await published.store.withdraw(version, at)
+    return gone
 
 
 async def purge(published: Published, session: SessionId, recording: str) -> int:

@@ -1,4 +1,4 @@
-"""The packager of a node: what it is told of journals, where it finds a class's log."""
+"""The packager of a node: what it is told of journals, where it finds a class's log; and who takes people out of what it made."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,10 +7,12 @@ from pathlib import Path
 from media.plane import JournalNews
 from recording import timeline
 from recording.catalog import Row
-from recording.packaging import Packaging
+from recording.packaging import Packaging, Told
 from recording.publication import Published
+from recording.redaction import Redaction
 from server.adapters.sqlite import Database
 from server.adapters.sqlite_packaging import SqliteJobs
+from server.adapters.sqlite_recordings import SqliteRecordings
 from signaling.classroom.base import Origin
 from signaling.classroom.ids import Millis
 from signaling.classroom.state import Room
@@ -20,10 +22,10 @@ from signaling.ports import Journal
 _ALL = 2**62
 
 
-def packaging(root: Path, database: Database, journal: Journal, published: Published, clock: Callable[[], Millis]) -> Packaging:
-    """The packager over a node's store; the media journals lie below `root`."""
+def told(journal: Journal) -> Told:
+    """The timeline of a recording from the class's log."""
 
-    async def told(row: Row, duration_ms: int) -> timeline.Built:
+    async def tell(row: Row, duration_ms: int) -> timeline.Built:
         records = [record async for record in journal.read(row.session, 0, _ALL)]
 
         def build() -> timeline.Built:
@@ -32,7 +34,18 @@ def packaging(root: Path, database: Database, journal: Journal, published: Publi
 
         return await asyncio.to_thread(build)
 
-    return Packaging(SqliteJobs(database), published, root, told, clock)
+    return tell
+
+
+def packaging(root: Path, database: Database, journal: Journal, published: Published, clock: Callable[[], Millis]) -> Packaging:
+    """The packager over a node's store; the media journals lie below `root`."""
+    return Packaging(SqliteJobs(database), published, root, told(journal), clock)
+
+
+def redaction(root: Path, database: Database, journal: Journal, published: Published, clock: Callable[[], Millis], *, by: str) -> Redaction:
+    """Takes people out of the recordings of a node's store, on behalf of `by`."""
+    packager = packaging(root, database, journal, published, clock)
+    return Redaction(SqliteRecordings(database), packager, published, root, told(journal), clock, by)
 
 
 def heard(packager: Packaging, room: Room | None, news: JournalNews) -> None:

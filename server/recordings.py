@@ -1,4 +1,4 @@
-"""`jiangtai recording ...`: what was recorded on this machine, proved, exported, deleted. Reads `var` itself, beside a running node."""
+"""`jiangtai recording ...`: what was recorded here, proved, exported, redacted, deleted. Reads `var` itself, beside a running node."""
 
 import argparse
 import asyncio
@@ -11,14 +11,16 @@ from typing import Any, Final, TypeVar
 from media import journals
 from recording import deletion
 from recording.catalog import Recordings, Row
+from recording.deletion import NotEnded
 from recording.packaging import Failed as CannotPackage
 from recording.publication import Published
+from recording.redaction import Busy, Redacted
 from server.adapters.sqlite import Database
 from server.adapters.sqlite_journal import SqliteJournal
 from server.adapters.sqlite_publications import SqlitePublications
 from server.adapters.sqlite_recordings import SqliteRecordings
 from server.config import Config
-from server.packaging import packaging
+from server.packaging import packaging, redaction
 
 T = TypeVar("T")
 _STORE: Final = "jiangtai.sqlite"
@@ -54,6 +56,11 @@ def add_commands(commands: Any, add: Callable[..., argparse.ArgumentParser], com
     rebuild = add(group, "rebuild", _rebuild, "make the replay of an ended recording anew", common)
     rebuild.add_argument("session")
     rebuild.add_argument("recording")
+    redact = add(group, "redact", _redact, "take a person's picture and sound out of recordings for good", common)
+    redact.add_argument("session")
+    redact.add_argument("recording", help="or: all")
+    redact.add_argument("participant")
+    redact.add_argument("--yes", action="store_true", help="do not ask")
     delete = add(group, "delete", _delete, "delete a recording for good", common)
     delete.add_argument("session")
     delete.add_argument("recording")
@@ -76,7 +83,7 @@ def _verify(config: Config, options: argparse.Namespace) -> int:
     broken, previous = 0, None
     for file in _files(config, options):
         verdict = journals.verify(file.path)
-        linked = previous is None or previous.number + 1 != file.number or previous.digest == file.previous
+        linked = previous is None or previous.number + 1 != file.number or previous.leads_to(file)
         previous = file
         if verdict is None:
             told, broken = "BROKEN: no journal", broken + 1
@@ -86,6 +93,7 @@ def _verify(config: Config, options: argparse.Namespace) -> int:
             told, broken = f"BROKEN: {verdict.damaged} bytes damaged, or the digest is another", broken + 1
         else:
             told = "whole" if file.sealed else "being written"
+            told += f", {file.taken[0]} records ({file.taken[1]} bytes) were taken out" if file.taken[1] else ""
         _print(f"{file.path.name}  {file.recording}  {verdict.records if verdict else 0} records  {told}")
         for track, (packets, size, key_frames, lost) in sorted(verdict.tracks.items() if verdict else ()):
             _print(f"    track {track}: {packets} packets, {size} bytes, {key_frames} key frames, {lost} lost")
@@ -112,6 +120,31 @@ def _rebuild(config: Config, options: argparse.Namespace) -> None:
     _print("published" if _with_store(config, work) else "somebody else is at it")
 
 
+def _redact(config: Config, options: argparse.Namespace) -> None:
+    async def work(store: Recordings, database: Database) -> Redacted:
+        recording = None if options.recording == "all" else options.recording
+        if not any(row.id == options.recording or recording is None for row in await store.rows(options.session)):
+            raise Failed("no such recording")
+        published = Published(SqlitePublications(database), published_root(config))
+        redacts = redaction(journal_root(config), database, SqliteJournal(database), published, lambda: int(time.time() * 1000), by="cli")
+        try:
+            return await redacts.redact(options.session, options.participant, recording, retell=False)
+        except (CannotPackage, Busy, OSError) as error:
+            raise Failed(f"not all is done, repeat it: {error}") from None
+
+    question = (
+        f"take {options.participant} out of {options.session} {options.recording} for good (and delete what cannot be made anew)? [y/N] "
+    )
+    if not options.yes and input(question).lower() != "y":
+        return _print("nothing was changed")
+    try:
+        done = _with_store(config, work)
+    except NotEnded:
+        raise Failed("it is being recorded: stop it first") from None
+    gone = f"; deleted as a whole: {' '.join(done.deleted)}" if done.deleted else ""
+    return _print(f"{done.bytes} bytes taken out of {done.files} files; {done.recordings} replays made anew{gone}")
+
+
 def _delete(config: Config, options: argparse.Namespace) -> None:
     async def work(store: Recordings, database: Database) -> int:
         published = Published(SqlitePublications(database), published_root(config))
@@ -124,7 +157,7 @@ def _delete(config: Config, options: argparse.Namespace) -> None:
         return _print("nothing was deleted")
     try:
         return _print(f"deleted: {_with_store(config, work)} files")
-    except deletion.NotEnded:
+    except NotEnded:
         raise Failed("it is being recorded: stop it first") from None
 
 

@@ -68,6 +68,12 @@ class SqlitePublications:
         values = (at, why[:500], version.session, version.recording, version.version)
         await self._database.write(lambda connection: _execute(connection, sql, values))
 
+    async def withdraw(self, version: Version, at: Millis) -> None:
+        """See the port."""
+        sql = "UPDATE publication SET withdrawn_at = ? WHERE session = ? AND recording = ? AND version = ? AND withdrawn_at IS NULL"
+        values = (at, version.session, version.recording, version.version)
+        await self._database.write(lambda connection: _execute(connection, sql, values))
+
     async def served(self, session: SessionId, recording: str) -> Version | None:
         """See the port."""
 

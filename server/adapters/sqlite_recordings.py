@@ -21,6 +21,7 @@ _MEASURE: Final = (
     _INSERT + " UPDATE SET first_file = :first_file, last_file = :last_file, files = :files, bytes = :bytes, lost = :lost"
     " WHERE purged_at IS NULL"
 )
+_ACT: Final = "INSERT INTO recording_act (at, session, recording, act, by, details) VALUES (?, ?, ?, ?, ?, ?)"
 
 
 class SqliteRecordings:
@@ -50,10 +51,13 @@ class SqliteRecordings:
 
         def job(connection: sqlite3.Connection) -> None:
             if connection.execute(update, (at, session, id)).rowcount:
-                act = "INSERT INTO recording_act (at, session, recording, act, by, details) VALUES (?, ?, ?, ?, ?, ?)"
-                connection.execute(act, (at, session, id, mark, by, details))
+                connection.execute(_ACT, (at, session, id, mark, by, details))
 
         await self._database.write(job)
+
+    async def note(self, session: SessionId, id: str, act: str, at: Millis, by: str, details: str) -> None:
+        """See the port."""
+        await self._database.write(lambda connection: _execute(connection, _ACT, (at, session, id, act, by, details)))
 
     async def rows(self, session: SessionId | None = None) -> Sequence[Row]:
         """See the port."""

@@ -155,10 +155,10 @@ async def _version(call: Call, session: str, id: str, number: str) -> Version:
         raise Problem("not_found")
     if number == str(served.version):
         return served
-    found = [version for version in await store.versions(session, id) if str(version.version) == number and version.published_at]
-    if not found:
+    found = next((version for version in await store.versions(session, id) if str(version.version) == number), None)
+    if found is None or found.published_at is None or found.withdrawn_at is not None:
         raise Problem("not_found")
-    return found[0]
+    return found
 
 
 async def _open(call: Call, version: Version) -> replays.Opened:

@@ -62,6 +62,26 @@ async def test_a_rebuild_keeps_the_folder_and_the_files_before_until_pruned(shel
     assert second.path(shelf.published.root).exists()
 
 
+async def test_all_files_but_those_served_can_be_removed_whatever_became_of_them(shelf: Shelf) -> None:
+    store, root = shelf.published.store, shelf.published.root
+    assert await publication.retire(shelf.published, "s1", HELD.recording, 9) == 0
+    first = await shelf.make()
+    begun = await store.begin("s1", HELD.recording, 1)
+    failed = await store.begin("s1", HELD.recording, 1)
+    await store.fail(failed, 2, "why")
+    for version in (begun, failed):
+        version.path(root).mkdir()
+        (version.path(root) / "mix.mp4").write_bytes(b"left behind")
+    served = await shelf.make()
+    later = await store.begin("s1", HELD.recording, 3)
+    later.path(root).mkdir()
+    assert await publication.retire(shelf.published, "s1", HELD.recording, 9) > 2
+    assert [version.path(root).exists() for version in (first, begun, failed, served, later)] == [False, False, False, True, True]
+    assert [version.withdrawn_at for version in await store.versions("s1")] == [9, 9, 9, None, None]
+    assert await publication.retire(shelf.published, "s1", HELD.recording, 10) == 0
+    assert [version.withdrawn_at for version in await store.versions("s1")] == [9, 9, 9, None, None]
+
+
 async def test_a_failed_version_leaves_the_pointer(shelf: Shelf) -> None:
     await shelf.make()
     third = await shelf.published.store.begin("s1", HELD.recording, 5)

@@ -1,11 +1,14 @@
-//! Journal files: whatever the bytes, reading ends, records lie where they are said to be, and what recovery keeps is whole.
+//! Journal files: whatever the bytes, reading ends, records lie where they are said to be, what recovery keeps is whole, and what is left
+//! without a person are the others' records.
 //!
 //! The first byte chooses: the rest is a file as it is; or it is put behind a good head as records are (a list of lengths); or
 //! it damages such a file.
 #![no_main]
 use jiangtai_journal::compose::Composer;
-use jiangtai_journal::format::{Head, Kind, Record, HEAD};
+use jiangtai_journal::format::{Head, Kind, Record, Seal, HEAD};
+use jiangtai_journal::owner::Owners;
 use jiangtai_journal::read::{Found, Reader};
+use jiangtai_journal::redact::{rewrite, Job};
 use jiangtai_journal::{export, verify};
 
 /// A head whose secret follows from the whole input: as in class, no payload can be made that knows its checksum.
@@ -36,6 +39,40 @@ fn read(bytes: &[u8]) -> Vec<(usize, Kind, usize)> {
     records
 }
 
+/// Takes "p" out; every record that is left was there. None without a whole head.
+fn redact(bytes: &[u8]) -> Option<Vec<u8>> {
+    let (head, reader) = Reader::open(bytes)?;
+    let who = ["p".to_owned()];
+    let mut owners = Owners::new(&who);
+    owners.file(1, head.boot, false);
+    let mut payloads = Vec::new();
+    for found in reader {
+        let record = match found {
+            Found::Record { record, .. } => Some(record),
+            Found::Damage { .. } => None,
+        };
+        owners.see(1, record.as_ref());
+        payloads.extend(record.map(|record| (record.kind, record.track, record.arrival_us, record.payload.to_vec())));
+    }
+    let seal = verify::file(bytes).and_then(|verdict| verdict.seal);
+    let job = Job { seal: seal.unwrap_or(EMPTY), previous: [1; 32], known_as: [2; 32] };
+    let mut out = Vec::new();
+    rewrite(&mut &*bytes, bytes.len() as u64, &job, &mut |record| owners.goes(head.boot, record), &mut out).unwrap();
+    let verdict = verify::file(&out).unwrap();
+    assert!(verdict.digest_holds && verdict.seal.is_some_and(|seal| seal.records == verdict.records));
+    let mut before = payloads.iter();
+    for found in Reader::open(&out).unwrap().1 {
+        let Found::Record { record, .. } = found else { continue };
+        if !matches!(record.kind, Kind::KeyFrame | Kind::Checkpoint | Kind::Index | Kind::Seal | Kind::Redacted) {
+            let told = (record.kind, record.track, record.arrival_us, record.payload.to_vec());
+            assert!(before.any(|known| *known == told), "in the order they were in");
+        }
+    }
+    Some(out)
+}
+
+const EMPTY: Seal = Seal { index_at: 0, records: 0, first_us: 0, last_us: 0, lost: 0, digest: [0; 32] };
+
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let Some((choice, rest)) = data.split_first() else { return };
     let mut bytes = Vec::new();
@@ -46,6 +83,8 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         _ => {
             for (n, payload) in rest.chunks(37).enumerate() {
                 let kind = Kind::parse(1 + (n % 12) as u8).unwrap();
+                let label: &[u8] = if n % 36 == 0 { br#"{"participant":"p"}"# } else { br#"{"participant":"q"}"# };
+                let payload = if kind == Kind::TrackStart { label } else { payload };
                 composer.put(&Record { kind, flags: choice & 7, track: n as u16, arrival_us: n as u64, roc: 1, payload }, &mut bytes);
             }
             let whole = read(&bytes);
@@ -56,6 +95,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                 sealed
             };
             assert!(verify::file(&sealed).unwrap().is_whole());
+            assert!(verify::file(&redact(&sealed).unwrap()).unwrap().is_whole());
             // Damage it at a place the input chooses: the other records are as before.
             let at = HEAD + usize::from(u16::from_be_bytes([*choice, rest.first().copied().unwrap_or(0)])) % (bytes.len() - HEAD + 1);
             if let Some(byte) = bytes.get_mut(at) {
@@ -68,6 +108,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     }
     read(&bytes);
     let _ = verify::file(&bytes);
+    redact(&bytes);
     let mut out = Vec::new();
     let _ = export::pcapng(&[&bytes], &mut out);
     let _ = export::rtpdump(&[&bytes], 1, &mut out);

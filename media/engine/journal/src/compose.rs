@@ -3,6 +3,7 @@
 use aws_lc_rs::digest::{Context, SHA256};
 
 use crate::format::{put, Entry, Head, Kind, Record, Seal, ENTRY, HEAD, KEY_FRAME, PAYLOAD};
+use crate::mark::Mark;
 
 /// Key frames indexed in one file; more are found by reading.
 const INDEXED: usize = 16_384;
@@ -48,14 +49,26 @@ impl Composer {
     /// Adds a record.
     pub fn put(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let at = self.length;
-        self.append(record, out);
-        self.note(record, at);
+        self.keep(record, out);
         if record.kind == Kind::Rtp && record.flags & KEY_FRAME != 0 {
             let payload = at.to_le_bytes();
             let mark = Record { kind: Kind::KeyFrame, flags: 0, payload: &payload, ..*record };
             self.append(&mark, out);
             self.records += 1;
         }
+    }
+
+    /// Adds a record of another file as it is; the mark of its key frame is a record of its own there.
+    pub fn keep(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+        let at = self.length;
+        self.append(record, out);
+        self.note(record, at);
+    }
+
+    /// Says that something is not in this file any more.
+    pub fn mark(&mut self, mark: &Mark, out: &mut Vec<u8>) {
+        let payload = mark.encode();
+        self.keep(&Record { kind: Kind::Redacted, flags: 0, track: 0, arrival_us: self.last_us, roc: 0, payload: &payload }, out);
     }
 
     /// Takes note of a record of a file that is being made whole.

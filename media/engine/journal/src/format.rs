@@ -56,6 +56,8 @@ pub enum Kind {
     Index = 13,
     /// The last record: see `Seal`.
     Seal = 14,
+    /// Something was taken out of this file: see `mark::Mark`.
+    Redacted = 15,
 }
 
 impl Kind {
@@ -75,6 +77,7 @@ impl Kind {
             12 => Kind::Checkpoint,
             13 => Kind::Index,
             14 => Kind::Seal,
+            15 => Kind::Redacted,
             _ => return None,
         })
     }

@@ -6,6 +6,7 @@ use aws_lc_rs::digest::{digest, SHA256};
 
 use crate::files::seal;
 use crate::format::{Head, Kind, Seal, HEAD, SEAL};
+use crate::mark::Mark;
 use crate::read::{Found, Reader};
 
 /// What was found of one track.
@@ -26,13 +27,18 @@ pub struct Verdict {
     pub digest_holds: bool,
     pub records: u64,
     pub damaged: u64,
+    /// Something was taken out of it.
+    pub mark: Option<Mark>,
     pub tracks: BTreeMap<u16, TrackFigures>,
 }
 
 impl Verdict {
-    /// Sealed, undamaged, digest right.
+    /// Sealed, undamaged, digest right, and was so before anything was taken out of it.
     pub fn is_whole(&self) -> bool {
-        self.seal.is_some_and(|seal| seal.records == self.records) && self.digest_holds && self.damaged == 0
+        self.mark.is_none_or(|mark| mark.whole)
+            && self.seal.is_some_and(|seal| seal.records == self.records)
+            && self.digest_holds
+            && self.damaged == 0
     }
 }
 
@@ -43,7 +49,7 @@ pub fn file(bytes: &[u8]) -> Option<Verdict> {
     let (body, tail) = bytes.split_at(bytes.len().saturating_sub(SEAL));
     let seal = seal(tail, seed).ok();
     let digest_holds = seal.is_some_and(|seal| digest(&SHA256, body).as_ref() == seal.digest);
-    let mut verdict = Verdict { head, seal, digest_holds, records: 0, damaged: 0, tracks: BTreeMap::new() };
+    let mut verdict = Verdict { head, seal, digest_holds, records: 0, damaged: 0, mark: None, tracks: BTreeMap::new() };
     for found in reader {
         let record = match found {
             Found::Damage { len, .. } => {
@@ -54,6 +60,9 @@ pub fn file(bytes: &[u8]) -> Option<Verdict> {
         };
         if !matches!(record.kind, Kind::Index | Kind::Seal) {
             verdict.records += 1;
+        }
+        if record.kind == Kind::Redacted {
+            verdict.mark = Mark::decode(record.payload);
         }
         if !matches!(record.kind, Kind::Rtp | Kind::KeyFrame | Kind::Loss) {
             continue;

@@ -1,4 +1,4 @@
-//! Journal files for Python: recover, verify, export. Everything here releases the GIL while it reads.
+//! Journal files for Python: recover, verify, export, redact. Everything here releases the GIL while it reads.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use jiangtai_journal::format::is_name;
 use jiangtai_journal::recover::{self, Outcome};
+use jiangtai_journal::redact::{self, Outcome as Ended};
 use jiangtai_journal::stream::Label;
-use jiangtai_journal::{export, files, verify};
+use jiangtai_journal::{export, files, mark, verify};
 use jiangtai_net::disk::free_permille;
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
@@ -54,7 +55,7 @@ fn journal_files(root: PathBuf, name: &str) -> PyResult<Vec<u32>> {
     Ok(files::numbers(&files::folder(&root, name)?)?)
 }
 
-/// What a file says of itself: recording, times, and of a sealed one records and loss. None if its head is not whole.
+/// What a file says of itself: recording, times, of a sealed one records and loss, of a redacted one what is gone. None if its head is not whole.
 #[pyfunction]
 fn journal_ends(py: Python<'_>, path: PathBuf) -> PyResult<Option<Bound<'_, PyDict>>> {
     let bytes = std::fs::metadata(&path)?.len();
@@ -75,6 +76,10 @@ fn journal_ends(py: Python<'_>, path: PathBuf) -> PyResult<Option<Bound<'_, PyDi
         dict.set_item("last_us", seal.last_us)?;
         dict.set_item("lost", seal.lost)?;
         dict.set_item("digest", hex(&seal.digest))?;
+        if let Some(mark) = mark::of(&path)? {
+            dict.set_item("known_as", hex(&mark.known_as))?;
+            dict.set_item("taken", (mark.records, mark.bytes))?;
+        }
     }
     Ok(Some(dict))
 }
@@ -121,6 +126,25 @@ fn export_journals(py: Python<'_>, paths: Vec<PathBuf>, out: PathBuf, kind: &str
     .map_err(PyErr::from)
 }
 
+/// Files, records and bytes that something was taken out of or that were, and the recordings they are of.
+type Redacted = (u32, u64, u64, Vec<String>);
+
+/// Takes participants out of a class or of one of its recordings; None while a file of it is being written.
+#[pyfunction]
+#[pyo3(signature = (root, name, participants, recording = None))]
+fn redact_journals(
+    py: Python<'_>,
+    root: PathBuf,
+    name: &str,
+    participants: Vec<String>,
+    recording: Option<&str>,
+) -> PyResult<Option<Redacted>> {
+    match py.detach(|| redact::class(&root, name, recording, &participants))? {
+        Ended::BeingWritten(_) => Ok(None),
+        Ended::Done(done) => Ok(Some((done.files, done.records, done.bytes, done.recordings.into_iter().collect()))),
+    }
+}
+
 /// How much of a thousand parts of the disk a path is on is free; -1 if it cannot be told.
 #[pyfunction]
 fn disk_free_permille(path: PathBuf) -> i64 {
@@ -144,5 +168,6 @@ pub fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(journal_ends, module)?)?;
     module.add_function(wrap_pyfunction!(verify_journal, module)?)?;
     module.add_function(wrap_pyfunction!(export_journals, module)?)?;
+    module.add_function(wrap_pyfunction!(redact_journals, module)?)?;
     module.add_function(wrap_pyfunction!(disk_free_permille, module)?)
 }
