@@ -130,7 +130,7 @@ class SqliteDirectory:
         )
 
     async def get(self, session: SessionId) -> Mapping[str, Any] | None:
-        """{session, title, profile, starts_at, ended_at} or None."""
+        """{session, title, profile, starts_at, ended_at, expired_at} or None."""
         found = await self._database.read(lambda c: c.execute(f"{_CLASS} WHERE session = ?", (session,)).fetchone())
         return _description(found) if found else None
 
@@ -141,11 +141,14 @@ class SqliteDirectory:
         return [_description(row) for row in await self._database.read(lambda c: c.execute(sql, (after or "", limit)).fetchall())]
 
 
-_CLASS: Final = "SELECT session, title, profile, starts_at, ended_at FROM class"
+_CLASS: Final = (
+    "SELECT session, title, profile, starts_at, ended_at,"
+    " (SELECT min(begun_at) FROM expiry e WHERE e.session = class.session AND e.kind = 'log') FROM class"
+)
 
 
 def _description(row: tuple[Any, ...]) -> Mapping[str, Any]:
-    return dict(zip(("session", "title", "profile", "starts_at", "ended_at"), row, strict=True))
+    return dict(zip(("session", "title", "profile", "starts_at", "ended_at", "expired_at"), row, strict=True))
 
 
 def _head(connection: sqlite3.Connection, session: SessionId) -> tuple[int, bytes]:

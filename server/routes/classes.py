@@ -7,8 +7,9 @@ import msgspec
 from server import auth, classes, keys
 from server.api import Call, Route
 from server.classes import ClassInfo
+from server.keyring import NODE_ISSUER
 from server.problems import Problem
-from server.rights import Right
+from server.rights import Caller, Right
 from signaling.classroom.ids import Id, Millis
 from signaling.classroom.roles import Role
 from signaling.classroom.session import Title
@@ -61,13 +62,17 @@ async def create(call: Call) -> ClassInfo:
     """Make a class."""
     wanted: NewClass = call.body
     session = wanted.session or classes.new_id()
-    return await classes.create(call.app, session, title=wanted.title, profile=wanted.profile, starts_at=wanted.starts_at)
+    made = await classes.create(call.app, session, title=wanted.title, profile=wanted.profile, starts_at=wanted.starts_at)
+    await call.app[keys.RETENTION].own(session, tenant_of(call.principal.name))
+    return made
 
 
 async def listing(call: Call) -> ClassPage:
     """A page of classes."""
     query: ListQuery = call.query
     found = await classes.list_classes(call.app, ended=query.ended, after=query.after, limit=query.limit)
+    if call.principal.caller is Caller.OPERATOR:
+        found = await classes.with_owners(call.app, found)
     return ClassPage(classes=found, next=found[-1].session if len(found) == query.limit else None)
 
 
@@ -103,6 +108,11 @@ async def issue(call: Call) -> IssuedToken:
     )
     life_ms = auth.MAX_LIFE_S[auth.Kind.JOIN] * 1000
     return IssuedToken(token=token, link=f"/join#token={token}", expires_at=call.now_ms + life_ms)
+
+
+def tenant_of(caller: str) -> str:
+    """Whose classes a caller of the API makes: what the node signs itself is the house's, as what the operator makes."""
+    return "" if caller == NODE_ISSUER else caller
 
 
 async def _wanted(call: Call) -> ClassInfo:

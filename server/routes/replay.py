@@ -13,7 +13,7 @@ from aiohttp import web
 from recording import manifest, publication
 from recording.catalog import Row
 from recording.publication import State, Version
-from server import callers, keys, replays
+from server import callers, classes, keys, replays
 from server.api import PREFIX, Call, Route
 from server.problems import Problem
 from server.rights import Caller, Right
@@ -140,10 +140,7 @@ async def living(call: Call, session: str, id: str) -> Row:
 
 
 async def _class(call: Call, session: str) -> str:
-    found = await call.app[keys.DIRECTORY].get(session)
-    if found is None:
-        raise Problem("not_found")
-    return str(found["title"])
+    return str((await classes.kept(call.app, session))["title"])
 
 
 async def _version(call: Call, session: str, id: str, number: str) -> Version:
@@ -173,7 +170,7 @@ def _answer(row: Row, versions: Sequence[Version]) -> RecordingAnswer:
     return RecordingAnswer(recording=row.id, state=publication.state(row, versions), started_at=row.started_at, duration_ms=duration)
 
 
-_REFUSED: Final = ("not_found", "draining", "overloaded")
+_REFUSED: Final = ("not_found", "no_longer_kept", "draining", "overloaded")
 ROUTES = (
     Route(
         method="GET",
