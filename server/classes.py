@@ -71,7 +71,7 @@ async def kept(app: web.Application, session: SessionId) -> Mapping[str, Any]:
     found = await app[keys.DIRECTORY].get(session)
     if found is None:
         raise Problem("not_found")
-    if found["expired_at"] is not None:
+    if found.get("expired_at") is not None:
         raise Problem("no_longer_kept")
     return found
 

@@ -131,7 +131,7 @@ async def _verify(config: Config, session: str) -> Any:
     await database.start()
     try:
         found = await SqliteDirectory(database).get(session)
-        if found is not None and found["expired_at"] is not None:
+        if found is not None and found.get("expired_at") is not None:
             raise Failed("the log of this class is no longer kept; `ledger verify` proves the rest and counts what is gone")
         return await SqliteJournal(database).verify(session)
     finally:

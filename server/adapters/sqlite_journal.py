@@ -130,7 +130,7 @@ class SqliteDirectory:
         )
 
     async def get(self, session: SessionId) -> Mapping[str, Any] | None:
-        """{session, title, profile, starts_at, ended_at, expired_at} or None."""
+        """{session, title, profile, starts_at, ended_at} and perhaps expired_at; or None."""
         found = await self._database.read(lambda c: c.execute(f"{_CLASS} WHERE session = ?", (session,)).fetchone())
         return _description(found) if found else None
 
@@ -148,7 +148,8 @@ _CLASS: Final = (
 
 
 def _description(row: tuple[Any, ...]) -> Mapping[str, Any]:
-    return dict(zip(("session", "title", "profile", "starts_at", "ended_at", "expired_at"), row, strict=True))
+    told = dict(zip(("session", "title", "profile", "starts_at", "ended_at"), row[:5], strict=True))
+    return told if row[5] is None else {**told, "expired_at": row[5]}
 
 
 def _head(connection: sqlite3.Connection, session: SessionId) -> tuple[int, bytes]:

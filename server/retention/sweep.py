@@ -97,6 +97,7 @@ class Sweep:
             for kind in Kind:
                 self.figures[kind].oldest_due_s = self._late[kind] / 1000
             self._fresh, self.last_at = True, now
+            log.info("retention swept", extra={"count": sum(one.expired for one in self.figures.values())})
             return False
 
     async def _all(self, things: Sequence[Thing], now: Millis) -> None:
