@@ -80,7 +80,7 @@ class LifeSigns(Protocol):
 class Directory(Protocol):
     """Which classes exist; and each class's secret-free description. Backed by the same store as the journal.
 
-    `expired_at` of a description says since when the class's log is no longer kept.
+    A description has `expired_at` if the class's log is no longer kept.
     """
 
     async def create(self, session: SessionId, title: str, profile: str, starts_at: Millis | None) -> None: ...

@@ -48,6 +48,10 @@ export const SCENES = [
   { name: "replay-failed", at: "page=replay-state&state=failed", widths: [390], languages: ["zh-CN"] },
   { name: "replay-deleted", at: "page=replay-state&state=deleted", widths: [1440], languages: ["en"] },
   { name: "operator", at: "page=operator", dark: true, wait: 2500 },
+  { name: "operator-holds", at: "page=operator", widths: [1440, 390], open: ["holds"], wait: 2500, dark: true },
+  { name: "operator-hold-add", at: "page=operator", widths: [1440, 390], open: ["holds", "hold-add"], wait: 2500 },
+  { name: "operator-hold-lift", at: "page=operator", widths: [1440, 390], open: ["holds", "hold-lift"], wait: 2500 },
+  { name: "no-longer-kept", at: "page=refusal&code=no_longer_kept", widths: [1440, 390] },
 ];
 
 /** One picture per entry: {id, address, width, language, theme, open}. */

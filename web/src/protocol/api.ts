@@ -69,6 +69,19 @@ export interface Report {
   curve: [number, number, number][];
   checks: { at: number; automatic: boolean; asked: number; answered: number }[];
   people: PersonAttendance[];
+  /** Why nothing of the class may be deleted. */
+  hold?: string | null;
+}
+
+/** A legal hold: of a class, or of a person (the other is empty). */
+export interface Hold {
+  number: number;
+  session: string;
+  issuer: string;
+  subject: string;
+  reason: string;
+  by: string;
+  at: number;
 }
 
 export interface OwnAttendance {
@@ -139,5 +152,9 @@ export const api = {
   ownAttendance: (session: string, seat: string | null) => call<OwnAttendance>("GET", attendancePath(session, "/own", { seat })),
   overrideAttendance: (session: string, seat: string | null, participant: string, decision: Decision) =>
     call<void>("POST", attendancePath(session, `/${encodeURIComponent(participant)}/override`, { seat }), decision),
+  holds: (before: number | null) =>
+    call<{ holds: Hold[]; next: number | null }>("GET", before === null ? "/holds" : `/holds?before=${before}`),
+  addHold: (told: { reason: string; session?: string; issuer?: string; subject?: string }) => call<Hold>("POST", "/holds", told),
+  liftHold: (number: number) => call<Hold>("POST", `/holds/${number}/lift`, {}),
   operatorOverview: () => call<Record<string, unknown>>("GET", "/operator/overview"),
 };

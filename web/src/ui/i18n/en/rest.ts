@@ -105,6 +105,9 @@ export const enRest = {
     bad_origin: "Please open the page at its proper address",
     bad_signature: "The address of this file has expired, please reload the page",
     recording_deleted: "This recording was deleted",
+    no_longer_kept: "This class is no longer kept",
+    no_longer_keptHint: "Its days are over: replay, attendance and records were removed.",
+    legal_hold: "The class is under a legal hold, nothing of it may be deleted",
     left: "You left the class",
   },
 };

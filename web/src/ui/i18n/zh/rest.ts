@@ -105,6 +105,9 @@ export const zhRest = {
     bad_origin: "请从正确的网址打开",
     bad_signature: "这个文件的地址已过期，请刷新页面",
     recording_deleted: "这段录制已删除",
+    no_longer_kept: "这个课堂的内容已不再保存",
+    no_longer_keptHint: "保存期限已过，回放、考勤和记录都已移除。",
+    legal_hold: "课堂处于法律保留中，任何内容都不能删除",
     left: "你已离开课堂",
   },
 };
