@@ -19,13 +19,12 @@ class NotEnded(Exception):
 async def delete(store: Recordings, root: Path, row: Row, *, now: Millis, by: str, published: Published) -> int:
     """Delete a recording and what was published of it for good; returns how many files went.
 
-    Raises NotEnded, catalog.Held, OSError, Unavailable.
+    Raises NotEnded, catalog.Held, OSError, Unavailable. One that has its tombstone is purged, if it is not held meanwhile.
     """
     if row.state == "recording":
         raise NotEnded
     await store.mark(row.session, row.id, "deleted", now, by, "{}")
-    gone = await asyncio.to_thread(_purge, root, row)
-    made = await publication.purge(published, row.session, row.id)
+    gone, made = await asyncio.to_thread(_purge, root, row), await publication.purge(published, row.session, row.id)
     await store.mark(row.session, row.id, "purged", now, by, json.dumps({"files": gone, "published": made}))
     return len(gone) + made
 
@@ -34,19 +33,13 @@ async def finish(store: Recordings, root: Path, *, now: Millis, published: Publi
     """Purge what has a tombstone and still has files; returns how many recordings that were."""
     rows = [row for row in await store.rows() if row.state == "deleted"]
     for row in rows:
-        await finish_one(store, root, row, now=now, published=published)
+        gone, made = _purge(root, row), await publication.purge(published, row.session, row.id)
+        await store.mark(row.session, row.id, "purged", now, "node", json.dumps({"files": gone, "published": made}))
     return len(rows)
 
 
-async def finish_one(store: Recordings, root: Path, row: Row, *, now: Millis, published: Published) -> None:
-    """Purge a recording that has its tombstone. Raises OSError, Unavailable."""
-    gone = await asyncio.to_thread(_purge, root, row)
-    made = await publication.purge(published, row.session, row.id)
-    await store.mark(row.session, row.id, "purged", now, "node", json.dumps({"files": gone, "published": made}))
-
-
 def drop_journal(root: Path, row: Row) -> dict[str, str]:
-    """Remove the raw media of a recording, for good; the digests of its files by name. Raises OSError."""
+    """Remove the raw media of a recording for good, outside the event loop; the digests of its files by name. Raises OSError."""
     gone: dict[str, str] = {}
     for file in journals.files(root, row.session):
         if file.recording == row.id:

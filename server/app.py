@@ -16,6 +16,7 @@ from aiohttp import web
 
 from media.plane import JournalNews, NativePlane, send_many
 from moderation.screening import WordScreen
+from recording import deletion
 from recording.catalog import Catalog
 from recording.publication import Published
 from server import api, callers, demo, keyring, keys, site, telemetry
@@ -177,6 +178,7 @@ async def _recordings(app: web.Application) -> AsyncIterator[None]:
 
     catalog = app[keys.CATALOG] = Catalog(store, root, give_up)
     await catalog.start()
+    await deletion.finish(store, root, now=app[keys.CLOCK](), published=published)
     packager = app[keys.PACKAGER] = packaging(root, database, app[keys.JOURNAL], published, app[keys.CLOCK])
     await packager.start()
     yield

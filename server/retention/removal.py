@@ -82,7 +82,7 @@ class Removal:
 
     async def read_whole(self, version: Version, now: Millis) -> None:
         """Read a published version and write down that it is whole. Raises verified.Broken, Unavailable."""
-        await self.store.verify(version, await asyncio.to_thread(verified.check, self.published.root, version), now)
+        await self.store.verify(version, await verified.check(self.published, version), now)
 
     async def torn_files(self) -> Mapping[SessionId, Sequence[TornFile]]:
         """Files that recovery put aside, by class."""
@@ -104,10 +104,14 @@ class Removal:
     async def _rows(self, session: SessionId, recording: str = "") -> Sequence[Row]:
         return [row for row in await self.recordings.rows(session) if recording in ("", row.id)]
 
+    async def purge(self, row: Row, now: Millis) -> None:
+        """Delete a recording, or what is left of one. Raises Held, OSError, Unavailable."""
+        await deletion.delete(self.recordings, self.journals, row, now=now, by=BY, published=self.published)
+
     async def _delete(self, session: SessionId, recording: str, now: Millis) -> None:
         for row in await self._rows(session, recording):
             if row.state != "purged":
-                await deletion.delete(self.recordings, self.journals, row, now=now, by=BY, published=self.published)
+                await self.purge(row, now)
 
     async def _remove_log(self, act: Act, now: Millis) -> None:
         await self._delete(act.session, "", now)

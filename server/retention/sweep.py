@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from recording import deletion, verified
+from recording import verified
 from recording.catalog import Held, Row
 from recording.publication import Version
 from server.retention.due import Kind, Thing, verdict
@@ -146,7 +146,9 @@ class Sweep:
     async def _purge(self, row: Row, now: Millis) -> None:
         """Files of a recording that somebody deleted and that could not go then."""
         try:
-            await deletion.finish_one(self._removal.recordings, self._removal.journals, row, now=now, published=self._removal.published)
+            await self._removal.purge(row, now)
+        except Held:
+            return
         except (OSError, Unavailable) as error:
             self._tell(Kind.REPLAY, row.session, error)
 
