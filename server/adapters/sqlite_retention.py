@@ -21,7 +21,7 @@ from signaling.classroom.ids import Millis, SessionId
 _COLUMNS: Final = tuple(field.name for field in msgspec.structs.fields(Act))
 _SELECT: Final = f"SELECT {', '.join(_COLUMNS)} FROM expiry"  # noqa: S608 - names of our own
 _UNFINISHED: Final = (
-    f"{_SELECT} e WHERE done_at IS NULL AND NOT EXISTS (SELECT 1 FROM held WHERE session = e.session) ORDER BY number LIMIT ?"  # noqa: S608
+    f"{_SELECT} e WHERE done_at IS NULL AND NOT EXISTS (SELECT 1 FROM held WHERE session = e.session) LIMIT ?"  # noqa: S608
 )
 _COUNT: Final = "UPDATE expiry SET count = count + ?, bytes = bytes + ? WHERE number = ? AND done_at IS NULL"
 #: what is of no use without the log: table, and a row of it
