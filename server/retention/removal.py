@@ -57,7 +57,7 @@ class Removal:
             served = await self.published.store.served(thing.session, thing.recording)
             count, size = 1, served.bytes if served is not None else 0
         elif thing.kind is Kind.TORN:
-            torn = (await self.torn_files()).get(thing.session, [])
+            torn = (await self.torn_files(thing.session)).get(thing.session, [])
             count, size = len(torn), sum(file.bytes for file in torn)
         return await self.store.begin(thing, rule, now, count, size)
 
@@ -76,7 +76,8 @@ class Removal:
                 while await self.store.unwatch(act, ROWS):
                     pass
             case Kind.TORN:
-                await asyncio.to_thread(_unlink, [file.path for file in (await self.torn_files()).get(act.session, [])], act.begun_at)
+                torn = (await self.torn_files(act.session)).get(act.session, [])
+                await asyncio.to_thread(_unlink, [file.path for file in torn], act.begun_at)
         await self.store.finish(act.number, now)
         return await self._now(act)
 
@@ -84,9 +85,9 @@ class Removal:
         """Read a published version and write down that it is whole. Raises verified.Broken, Unavailable."""
         await self.store.verify(version, await verified.check(self.published, version), now)
 
-    async def torn_files(self) -> Mapping[SessionId, Sequence[TornFile]]:
-        """Files that recovery put aside, by class."""
-        return await asyncio.to_thread(_torn, self.journals)
+    async def torn_files(self, session: SessionId = "*") -> Mapping[SessionId, Sequence[TornFile]]:
+        """Files that recovery put aside, by class; of one class if given."""
+        return await asyncio.to_thread(_torn, self.journals, session)
 
     def torn_thing(self, known: Thing, files: Sequence[TornFile]) -> Thing:
         """The torn files of a class as one thing: as young as the youngest."""
@@ -134,9 +135,9 @@ def _note(act: Act, now: Millis) -> str:
     return f"jiangtai erasure of a class\nclass {act.session}\nrecords {act.count}\nrule {act.policy}\nbegun {act.begun_at}\nended {now}\n"
 
 
-def _torn(root: Path) -> dict[SessionId, list[TornFile]]:
+def _torn(root: Path, session: SessionId) -> dict[SessionId, list[TornFile]]:
     found: dict[SessionId, list[TornFile]] = {}
-    for path in root.glob("*/*.torn"):
+    for path in root.glob(f"{session}/*.torn"):  # ids of classes hold no pattern
         try:
             told = path.stat()
         except FileNotFoundError:  # its recording was deleted meanwhile
