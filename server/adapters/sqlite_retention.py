@@ -20,9 +20,7 @@ from signaling.classroom.ids import Millis, SessionId
 
 _COLUMNS: Final = tuple(field.name for field in msgspec.structs.fields(Act))
 _SELECT: Final = f"SELECT {', '.join(_COLUMNS)} FROM expiry"  # noqa: S608 - names of our own
-_UNFINISHED: Final = (
-    f"{_SELECT} e WHERE done_at IS NULL AND NOT EXISTS (SELECT 1 FROM held WHERE session = e.session) LIMIT ?"  # noqa: S608
-)
+_UNFINISHED: Final = f"{_SELECT} e WHERE done_at IS NULL AND NOT EXISTS (SELECT 1 FROM held WHERE session = e.session) LIMIT ?"  # noqa: S608
 _COUNT: Final = "UPDATE expiry SET count = count + ?, bytes = bytes + ? WHERE number = ? AND done_at IS NULL"
 #: what is of no use without the log: table, and a row of it
 _ATTACHED: Final = (
@@ -91,7 +89,7 @@ class SqliteRetention:
             if is_held(connection, thing.session):
                 raise Held
             name = (thing.session, str(thing.kind), thing.recording)
-            if _is_worked_on(connection, thing.session, thing.recording):
+            if _is_worked_on(connection, thing.session, thing.recording) or _is_gone(connection, thing):
                 return None
             sql = "INSERT INTO expiry (session, kind, recording, policy, begun_at, count, bytes) VALUES (?, ?, ?, ?, ?, ?, ?)"
             connection.execute(f"{sql} ON CONFLICT DO NOTHING", (*name, policy, at, count, bytes))
@@ -185,6 +183,18 @@ def _is_worked_on(connection: sqlite3.Connection, session: SessionId, recording:
         " WHERE p.session = ? AND (? = '' OR p.recording = ?) AND p.state IN ('waiting', 'working') LIMIT 1"
     )
     return connection.execute(sql, (session, recording, recording)).fetchone() is not None
+
+
+def _is_gone(connection: sqlite3.Connection, thing: Thing) -> bool:
+    """Whether somebody else removed it since it was looked at."""
+    if thing.kind in (Kind.WATCHED, Kind.TORN):
+        return False
+    closed = "SELECT 1 FROM expiry WHERE session = ? AND kind = ? AND recording = ? AND done_at IS NOT NULL"
+    deleted = "SELECT 1 FROM recording WHERE session = ? AND id = ? AND deleted_at IS NOT NULL"
+    return bool(
+        connection.execute(closed, (thing.session, str(thing.kind), thing.recording)).fetchone()
+        or (thing.recording and connection.execute(deleted, (thing.session, thing.recording)).fetchone())
+    )
 
 
 def _act(row: tuple[Any, ...]) -> Act:

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple
 
@@ -17,6 +18,7 @@ from server.holds import Hold, TooMany, sayable
 from server.recordings import Failed, journal_root, published_root
 from server.records.ledger import open_ledger
 from server.retention.due import Kind, Thing, Verdict, verdict
+from server.retention.records import Act
 from server.retention.removal import Removal
 from server.retention.sweep import PAGE, Sweep
 from signaling.classroom.ids import Millis
@@ -76,11 +78,14 @@ async def _show(open_: _Open) -> int:
     for name, days in (("house", policy.house), *sorted(policy.tenants.items())):
         open_.tell(f"{name}: " + "  ".join(f"{kind} {_days(days.of(kind))}" for kind in Kind))
     open_.tell(f"statements: {_days(open_.config.records.keep_days)} after every store has them")
-    acts = await SqliteRetention(open_.database).acts(after=0, limit=10_000)
-    for act in acts[-20:]:
+    last: deque[Act] = deque(maxlen=20)
+    store = SqliteRetention(open_.database)
+    while page := await store.acts(after=last[-1].number if last else 0, limit=1_000):
+        last += page
+    for act in last:
         ended = "under way" if act.done_at is None else _when(act.done_at)
         open_.tell(f"{ended}  {act.kind:<10} {act.session} {act.recording}  {act.count} things, {act.bytes} bytes  ({act.policy})")
-    if not acts:
+    if not last:
         open_.tell("nothing was removed yet")
     return 0
 

@@ -73,7 +73,10 @@ class Expiries(Protocol):
         """A published version was read whole."""
 
     async def begin(self, thing: Thing, policy: str, at: Millis, count: int = 0, bytes: int = 0) -> Act | None:
-        """Write down that a thing goes; the row that is open if there is one; None if somebody works on it. Raises catalog.Held."""
+        """Write down that a thing goes; the row that is open if there is one. Raises catalog.Held.
+
+        None if somebody works on it, or it is gone already.
+        """
 
     async def unfinished(self, limit: int) -> Sequence[Act]:
         """Removals that were begun and not ended, of classes that are not held."""

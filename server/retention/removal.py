@@ -47,10 +47,13 @@ class Removal:
         self._ledger = ledger
 
     async def begin(self, thing: Thing, rule: str, now: Millis) -> Act | None:
-        """Write down that a thing goes; None if somebody works on it. Raises Held, verified.Broken, OSError, Unavailable."""
+        """Write down that a thing goes; None if it cannot now. Raises Held, verified.Broken, OSError, Unavailable."""
         count = size = 0
         if thing.kind is Kind.JOURNAL:
-            await self._published_is_whole(thing, now)
+            served = await self.published.store.served(thing.session, thing.recording)
+            if served is None:  # it was deleted meanwhile
+                return None
+            await self.read_whole(served, now)
             files = await asyncio.to_thread(self._journal_files, thing.session, thing.recording)
             count, size = len(files), sum(file.bytes for file in files)
         elif thing.kind is Kind.REPLAY:
@@ -92,12 +95,6 @@ class Removal:
     def torn_thing(self, known: Thing, files: Sequence[TornFile]) -> Thing:
         """The torn files of a class as one thing: as young as the youngest."""
         return msgspec.structs.replace(known, since=max(file.at for file in files))
-
-    async def _published_is_whole(self, thing: Thing, now: Millis) -> None:
-        served = await self.published.store.served(thing.session, thing.recording)
-        if served is None:
-            raise verified.Broken("nothing is published")
-        await self.read_whole(served, now)
 
     def _journal_files(self, session: SessionId, recording: str) -> Sequence[journals.JournalFile]:
         return [file for file in journals.files(self.journals, session) if file.recording == recording]

@@ -79,6 +79,8 @@ async def test_a_class_belongs_to_who_made_it_and_the_operator_sees_whose(home: 
         ours: ("", False),
         by_cli: ("", False),
     }
+    assert (await home.call("GET", f"/classes/{theirs}", operator=boss)).body["tenant"] == "lms"
+    assert (await home.call("GET", f"/classes/{theirs}", headers=SERVICE)).body["tenant"] is None
     assert {each["tenant"] for each in (await home.call("GET", "/classes", headers=SERVICE)).body["classes"]} == {None}
 
 

@@ -198,6 +198,45 @@ async def test_a_hold_set_while_something_goes_stops_it_there(found: Shelf) -> N
     assert ("log", 20, True) in await found.acts("s1")
 
 
+async def test_holds_set_while_a_sweep_runs_stop_what_it_has_not_begun(found: Shelf) -> None:
+    sessions = [f"s{number:02}" for number in range(30)]
+    for session in sessions:
+        await whole_class(found, session)
+    await found.at(0)
+
+    async def hold() -> list[bool]:
+        """From the last on, as the sweep comes from the first; whether something had begun to go when the hold was there."""
+        begun = []
+        for session in reversed(sessions):
+            await found.holds.add(session=session, issuer="", subject="", reason="inquiry", by="operator", at=END)
+            begun.append(bool(await found.store.acts(after=0, limit=1, session=session)))
+        return begun[::-1]
+
+    swept, begun = await asyncio.gather(found.at(400), hold())
+    assert swept
+    assert (begun[0], begun[-1]) == (True, False), "they met on the way"
+    await asyncio.gather(found.at(401), found.at(401, sweep=found.sweeper(ALL)))
+    for session, gone in zip(sessions, begun, strict=True):
+        if not gone:
+            assert await found.store.acts(after=0, limit=9, session=session) == []
+            assert (await found.records(session), len(found.raw(session))) == (20, 2)
+    assert (await found.ledger.verify()).flaw is None
+
+
+async def test_two_sweeps_at_a_time_remove_everything_once(found: Shelf) -> None:
+    for number in range(10):
+        await whole_class(found, f"s{number}")
+    await found.at(0)
+    await asyncio.gather(*(found.at(400, sweep=found.sweeper(ALL)) for _ in range(3)))
+    assert await found.at(400), "what one took from under the other was tried again"
+    for number in range(10):
+        acts = await found.acts(f"s{number}")
+        assert all(done for _, _, done in acts)
+        assert sum(count for kind, count, _ in acts if kind == "log") == 20
+        assert (await found.records(f"s{number}"), found.raw(f"s{number}")) == (0, [])
+    assert (await found.ledger.verify()).flaw is None
+
+
 async def test_the_ledger_stays_good_when_a_log_goes_and_counts_it(found: Shelf) -> None:
     for session in ("s1", "s2"):
         await found.hold_class(session, records=1234)
