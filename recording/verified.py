@@ -26,10 +26,10 @@ class Whole(NamedTuple):
 
 
 async def check(published: Published, version: Version) -> Whole:
-    """Read a published version, every byte of it. Raises Broken."""
+    """Read a published version, every byte of it. Raises Broken; OSError where it cannot be told now."""
     try:
         made, sizes = await asyncio.to_thread(_read, version.path(published.root))
-    except (OSError, ValueError) as error:  # msgspec's errors are ValueErrors
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError) as error:  # msgspec's errors are ValueErrors
         raise Broken(str(error) or type(error).__name__) from error
     return judge(version, made, sizes)
 

@@ -17,6 +17,7 @@ _CLASSES: Final = (
     " FROM class c LEFT JOIN class_owner o USING (session)"
 )
 _NAMED: Final = f"{_CLASSES} WHERE c.session IN (SELECT value FROM json_each(?))"  # noqa: S608 - names of our own
+_ENDED: Final = f"{_CLASSES} WHERE c.session > ? AND c.ended_at IS NOT NULL ORDER BY c.session LIMIT ?"
 _ROW: Final = tuple(Row.__struct_fields__)
 _VERSION: Final = tuple(Version.__struct_fields__)
 _RECORDINGS: Final = (
@@ -77,9 +78,7 @@ class _Recording(NamedTuple):
 
 def page(connection: sqlite3.Connection, after: SessionId, limit: int, only: SessionId | None) -> Page:
     """See Expiries.page; to be called on a reading connection."""
-    where, values = ("c.session = ?", [only]) if only is not None else ("c.session > ?", [after])
-    sql = f"{_CLASSES} WHERE {where} AND c.ended_at IS NOT NULL ORDER BY c.session LIMIT ?"
-    classes = _classes(connection, sql, (*values, limit))
+    classes = _named(connection, [only]) if only is not None else _classes(connection, _ENDED, (after, limit))
     recordings = _recordings(connection, list(classes))
     watched = _watched(connection, list(classes))
     things: list[Thing] = []

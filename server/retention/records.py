@@ -61,7 +61,7 @@ class Expiries(Protocol):
         """The same of several."""
 
     async def page(self, after: SessionId, limit: int, only: SessionId | None = None) -> Page:
-        """Ended classes by id behind `after`, or one class."""
+        """Ended classes by id behind `after`; or one class, ended or not."""
 
     async def left(self, limit: int) -> Sequence[Row]:
         """Recordings with a tombstone whose files may still be there, of classes that are not held."""

@@ -85,7 +85,7 @@ class Removal:
         return await self._now(act)
 
     async def read_whole(self, version: Version, now: Millis) -> None:
-        """Read a published version and write down that it is whole. Raises verified.Broken, Unavailable."""
+        """Read a published version and write down that it is whole. Raises verified.Broken, OSError, Unavailable."""
         await self.store.verify(version, await verified.check(self.published, version), now)
 
     async def torn_files(self, session: SessionId = "*") -> Mapping[SessionId, Sequence[TornFile]]:

@@ -1,4 +1,4 @@
-"""The task that removes what is due: at start, every hour, sooner after a failure. A turn does a bounded portion.
+"""The task that removes what is due: at start, every hour, sooner where a disk or a store refused. A turn does a bounded portion.
 
 Each removal is written down before it begins (an open row of `expiry`: from then on nobody uses the thing) and closed when all is gone;
 what a crash left open is taken up first. Everything it does may be done again. The order is: pages of ended classes by id, things by
@@ -23,7 +23,7 @@ from signaling.ports import Unavailable
 
 log = logging.getLogger("jiangtai.retention")
 EVERY_S: Final = 3600.0
-#: after a sweep in which something failed
+#: after a sweep in which a disk or a store refused something
 AGAIN_S: Final = 300.0
 #: between two turns, so that a long sweep leaves the disk to classes
 PAUSE_S: Final = 0.05
@@ -58,18 +58,18 @@ class Sweep:
         self._fresh = True
         #: how long the most overdue of what is left is due, by kind, in the sweep under way
         self._late: Counter[Kind] = Counter()
-        self._failed = False
+        self._failed = self._again = False
         self._turn = asyncio.Lock()
 
     async def run(self, clock: Callable[[], Millis]) -> None:
         """Sweep until cancelled."""
         while True:
             try:
-                well = await self.sweep(clock)
+                await self.sweep(clock)
             except Exception:
                 log.exception("a sweep failed")
-                well = False
-            await asyncio.sleep(EVERY_S if well else AGAIN_S)
+                self._again = True
+            await asyncio.sleep(AGAIN_S if self._again else EVERY_S)
 
     async def sweep(self, clock: Callable[[], Millis], pause_s: float = PAUSE_S) -> bool:
         """Go once over everything; whether nothing failed. Raises Unavailable."""
@@ -83,7 +83,8 @@ class Sweep:
         """One portion: whether there is more of this sweep. Raises Unavailable."""
         async with self._turn:
             if self._fresh:
-                self._fresh, self._after, self._failed = False, "", False
+                self._fresh, self._after = False, ""
+                self._failed = self._again = False
                 self._late.clear()
                 await self._take_up(now, limit)
             page = await self._store.page(self._after, limit)
@@ -156,7 +157,7 @@ class Sweep:
         """Read a published version whole; the days of its journal begin when it was."""
         try:
             await self._removal.read_whole(version, now)
-        except (verified.Broken, Unavailable) as error:
+        except (verified.Broken, OSError, Unavailable) as error:
             self._tell(Kind.JOURNAL, version.session, error)
 
     async def _torn(self) -> Sequence[Thing]:
@@ -171,6 +172,7 @@ class Sweep:
 
     def _tell(self, kind: Kind, session: SessionId, error: Exception) -> None:
         self._failed = True
+        self._again = self._again or not isinstance(error, verified.Broken)  # what is broken is so in five minutes, too
         self.figures[kind].failures += 1
         self.figures[kind].last_failure = f"{session}: {error or type(error).__name__}"[:300]
         log.error("retention failed", extra={"kind": kind, "session": session, "why": str(error) or type(error).__name__})

@@ -210,6 +210,16 @@ async def test_a_class_whose_log_is_gone_says_so_everywhere(home: House, tmp_pat
     assert 'jiangtai_retention_expired_total{kind="log"} 1.0' in await private.text()
 
 
+async def test_a_class_that_goes_on_is_told_of_and_keeps_everything(home: House, tmp_path: Path, capsys: Any) -> None:
+    session = await home.create()
+    await home.come_in(session, "tom", Role.TRAINER)
+    about = (await home.call("GET", f"/classes/{session}/retention", operator=await operator(home))).body
+    assert about["tenant"] == "lms"
+    assert [(thing["kind"], thing["why"]) for thing in about["things"]] == [("log", "class_not_ended")]
+    assert await asyncio.to_thread(cli.main, ["retention", "due", session, "--var", str(tmp_path)]) == 0
+    assert "class_not_ended" in capsys.readouterr().out
+
+
 async def test_the_operator_sees_rules_figures_and_failures(home: House) -> None:
     held, *_, ended_at = await lesson(home)
     [version] = await app(home)[keys.PUBLISHED].store.versions(held.session)

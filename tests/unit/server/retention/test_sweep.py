@@ -81,6 +81,7 @@ async def test_raw_media_without_a_whole_replay_never_goes(found: Shelf) -> None
     assert await found.store.acts(after=0, limit=9) == []
     assert found.sweep.figures[Kind.JOURNAL].failures == 12
     assert "short" in found.sweep.figures[Kind.JOURNAL].last_failure
+    assert not found.sweep._again, "reading it every five minutes makes nothing whole"
 
 
 async def test_a_replay_that_broke_after_it_was_read_keeps_its_raw_media(found: Shelf) -> None:
@@ -304,6 +305,7 @@ async def test_what_fails_is_told_and_tried_again(found: Shelf, monkeypatch: pyt
     (found.journals / "s1" / "000001.rj").mkdir()  # a file that cannot be read or unlinked: an input/output error by other means
     assert not await found.at(8)
     assert (len(found.raw("s1")), found.raw("s2")) == (2, []), "one failure keeps nobody else"
+    assert found.sweep._again
     figures = found.sweep.figures[Kind.JOURNAL]
     assert (figures.failures, figures.expired, figures.oldest_due_s) == (1, 1, DAY_MS / 1000)
     assert figures.last_failure.startswith("s1: ")
