@@ -4,7 +4,6 @@ In this order: a hold wins; nothing goes before the end of its class; no raw med
 version that was read whole; the days; nothing while somebody works on it. A clock that steps back only postpones.
 """
 
-from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final, Literal, TypeAlias
 
@@ -80,8 +79,3 @@ def _why(thing: Thing, days: int, due_at: Millis | None, now: Millis) -> Why:
     if due_at > now:
         return "not_yet"
     return "in_use" if thing.in_use else "due"
-
-
-def oldest(verdicts: Iterable[Verdict], now: Millis) -> Millis:
-    """How long the most overdue of these is due, in milliseconds; 0 if none is."""
-    return max((now - found.due_at for found in verdicts if found.due and found.due_at is not None), default=0)

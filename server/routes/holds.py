@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from server import keys
-from server.api import Call, Route
+from server.api import Call, Nothing, Route
 from server.holds import MAX_REASON, Hold, TooMany, sayable
 from server.problems import Problem
 from server.rights import Right
@@ -40,10 +40,6 @@ class NewHold(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     session: Id | None = None
     issuer: _Name = ""
     subject: _Name = ""
-
-
-class NoBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Nothing."""
 
 
 async def listing(call: Call) -> HoldsPage:
@@ -110,7 +106,7 @@ ROUTES = (
         handler=lift,
         right=Right.MANAGE_HOLDS,
         summary="Lift a legal hold",
-        body=NoBody,
+        body=Nothing,
         answer=Hold,
         codes=("not_found",),
     ),

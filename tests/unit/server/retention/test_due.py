@@ -4,7 +4,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.retention.due import DAY_MS, MAX_DAYS, Kind, Thing, days_of, oldest, verdict
+from server.retention.due import DAY_MS, MAX_DAYS, Kind, Thing, days_of, verdict
 
 #: whatever a clock, a file system or a damaged row may say
 MOMENTS = st.integers(min_value=-(2**63), max_value=2**63 - 1)
@@ -76,10 +76,3 @@ def test_why_something_stays_is_told_in_order() -> None:
     assert why(whole=False) == "not_published"
     assert why(since=4 * DAY_MS) == "not_yet"
     assert why(in_use=True) == "in_use"
-
-
-def test_the_most_overdue_is_told() -> None:
-    now = 20 * DAY_MS
-    found = [verdict(Thing(session="s", kind=Kind.LOG, ended_at=day * DAY_MS), 7, now) for day in (1, 5, 19)]
-    assert oldest(found, now) == 12 * DAY_MS
-    assert oldest([], now) == 0
