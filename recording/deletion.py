@@ -45,6 +45,8 @@ def drop_journal(root: Path, row: Row) -> dict[str, str]:
         if file.recording == row.id:
             file.path.unlink(missing_ok=True)
             gone[file.path.name] = file.digest
+    for number in range(row.first_file or 1, (row.last_file or 0) + 1):
+        journals.path_of(root, row.session, number).with_suffix(".redacting").unlink(missing_ok=True)
     _sync(root / row.session)
     return gone
 
@@ -53,8 +55,7 @@ def _purge(root: Path, row: Row) -> dict[str, str]:
     """Remove its files and those beside them that no head can be read of; their digests by name."""
     gone = drop_journal(root, row)
     for number in range(row.first_file or 1, (row.last_file or 0) + 1):
-        for ending in (".torn", ".redacting"):
-            journals.path_of(root, row.session, number).with_suffix(ending).unlink(missing_ok=True)
+        journals.path_of(root, row.session, number).with_suffix(".torn").unlink(missing_ok=True)
     _sync(root / row.session)
     return gone
 

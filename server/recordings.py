@@ -16,6 +16,7 @@ from recording.packaging import Failed as CannotPackage
 from recording.publication import Published
 from recording.redaction import Busy, Redacted
 from server.adapters.sqlite import Database
+from server.adapters.sqlite_holds import SqliteHolds
 from server.adapters.sqlite_journal import SqliteJournal
 from server.adapters.sqlite_publications import SqlitePublications
 from server.adapters.sqlite_recordings import SqliteRecordings
@@ -130,6 +131,8 @@ def _redact(config: Config, options: argparse.Namespace) -> None:
         recording = None if options.recording == "all" else options.recording
         if not any(row.id == options.recording or recording is None for row in await store.rows(options.session)):
             raise Failed("no such recording")
+        if await SqliteHolds(database).held(options.session):
+            raise Failed("its class is under a legal hold (jiangtai hold list): nothing of it may be changed")
         published = Published(SqlitePublications(database), published_root(config))
         redacts = redaction(journal_root(config), database, SqliteJournal(database), published, lambda: int(time.time() * 1000), by="cli")
         try:

@@ -95,6 +95,9 @@ async def test_a_held_class_is_deleted_by_nobody_and_everybody_is_told_why(home:
     assert (await home.call("DELETE", path, cookie=tom.cookie)).status == 403
     assert await asyncio.to_thread(cli.main, ["recording", "delete", held.session, held.recording, "--yes", "--var", str(tmp_path)]) == 1
     assert "legal hold" in capsys.readouterr().err
+    words = ["recording", "redact", held.session, held.recording, held.id("ann"), "--yes", "--var", str(tmp_path)]
+    assert await asyncio.to_thread(cli.main, words) == 1
+    assert "legal hold" in capsys.readouterr().err
     assert await sweep(home, ended_at + 500 * DAY_MS)
     assert (await home.call("GET", path, cookie=ann.cookie)).body["state"] == "ready"
     assert (await home.call("GET", f"/classes/{held.session}/attendance", cookie=tom.cookie)).body["hold"] == "法院 order 7"
