@@ -149,7 +149,8 @@ async def _recordings(app: web.Application) -> AsyncIterator[None]:
     root, database = journal_root(app[keys.CONFIG]), app[keys.DATABASE]
     store = app[keys.RECORDINGS] = SqliteRecordings(database)
     published = app[keys.PUBLISHED] = Published(SqlitePublications(database), published_root(app[keys.CONFIG]))
-    app[keys.WATCHES] = SqliteWatches(database)
+    viewings = app[keys.RECORDS].viewings
+    app[keys.WATCHES] = SqliteWatches(database, viewings.noted if viewings is not None else None)
 
     async def give_up(session: SessionId) -> None:
         await app[keys.HUB].dispatch(session, None, StopRecording())
@@ -234,6 +235,7 @@ async def _records(app: web.Application) -> AsyncIterator[None]:
     rollups = RollUps(app[keys.PRESENCE], handoff, app[keys.CLOCK])
     app[keys.HUB].watch(rollups.watch)
     tasks = [asyncio.create_task(ledger_.run(), name="ledger"), asyncio.create_task(rollups.run(), name="roll-ups")]
+    tasks.append(asyncio.create_task(_viewings(app), name="viewings"))
     yield
     for task in tasks:
         task.cancel()
@@ -265,6 +267,16 @@ async def _demo(app: web.Application) -> AsyncIterator[None]:
     if app[keys.CONFIG].demo:
         app[keys.DEMO] = await demo.start(app)
     yield
+
+
+async def _viewings(app: web.Application) -> None:
+    """End viewings of recordings that are over, also those a stop of the node left open."""
+    while True:
+        try:
+            await app[keys.RECORDS].settle_viewings(app[keys.CLOCK]())
+        except Exception:
+            log.exception("viewings were not ended")
+        await asyncio.sleep(_PRUNE_S)
 
 
 async def _prune(app: web.Application) -> None:
