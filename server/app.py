@@ -25,6 +25,8 @@ from server.adapters.sqlite_attendance import SqliteAttendance
 from server.adapters.sqlite_journal import SqliteDirectory, SqliteJournal
 from server.adapters.sqlite_publications import SqlitePublications, SqliteWatches
 from server.adapters.sqlite_recordings import SqliteRecordings
+from server.adapters.sqlite_roster import SqliteRoster
+from server.adapters.sqlite_rules import AccessProjection, SqlitePolicies
 from server.adapters.sqlite_seats import SqliteSeats
 from server.attendance import MISSED_PINGS, PING_S, Keeper, Reader
 from server.config import Config
@@ -38,7 +40,8 @@ from server.records.handoff import open_handoff
 from server.records.ledger import open_ledger
 from server.replays import Replays
 from server.rollups import RollUps
-from server.routes import attendance, audit, classes, ledger, node, operator, people, records, replay, seats, watched, whip
+from server.roster import Rosters
+from server.routes import attendance, audit, classes, ledger, node, operator, people, records, replay, roster, seats, watched, whip
 from server.seats import hash_cookie
 from server.whip import Streams
 from signaling.classroom.ids import Millis, SessionId
@@ -58,6 +61,7 @@ ROUTES: Final = (
     *records.ROUTES,
     *ledger.ROUTES,
     *attendance.ROUTES,
+    *roster.ROUTES,
     *replay.ROUTES,
     *watched.ROUTES,
     *audit.ROUTES,
@@ -133,13 +137,15 @@ async def _store(app: web.Application) -> AsyncIterator[None]:
     handoff = app[keys.RECORDS] = await open_handoff(config, database, app[keys.CLOCK])
     app[keys.LEDGER] = open_ledger(config, database, app[keys.CLOCK])
     if keys.JOURNAL not in app:
-        app[keys.JOURNAL] = SqliteJournal(database, handoff.projections)
+        app[keys.JOURNAL] = SqliteJournal(database, (AccessProjection(), *handoff.projections))
     if keys.DIRECTORY not in app:
         app[keys.DIRECTORY] = SqliteDirectory(database)
     if keys.SEATS not in app:
         app[keys.SEATS] = SqliteSeats(database)
     if keys.ATTENDANCE not in app:
         app[keys.ATTENDANCE] = SqliteAttendance(database)
+    app[keys.POLICIES] = SqlitePolicies(database)
+    app[keys.ROSTER] = SqliteRoster(database)
     yield
     await database.close()
 
@@ -216,6 +222,7 @@ async def _signaling(app: web.Application) -> AsyncIterator[None]:
     app[keys.SIGNALS].target = gateway
     keeper = app[keys.KEEPER] = Keeper(hub=hub, gateway=gateway, store=app[keys.ATTENDANCE], clock=app[keys.CLOCK])
     app[keys.PRESENCE] = Reader(hub=hub, journal=app[keys.JOURNAL], store=app[keys.ATTENDANCE])
+    app[keys.ROSTERS] = Rosters(hub, app[keys.ROSTER])
     app[keys.PLANE].delivered = keeper.delivered
     bouncer = app[keys.BOUNCER] = Bouncer(app[keys.SEATS], gateway)
     hub.watch(bouncer.watch)

@@ -6,11 +6,13 @@ from typing import Final
 
 from signaling.classroom.base import Event
 from signaling.classroom.chat import ChatDeleted
+from signaling.classroom.expected import PersonExpected, PersonNotExpected
 from signaling.classroom.overrides import AttendanceOverridden
 from signaling.classroom.participants import NameFlagged, ParticipantLeft
 from signaling.classroom.polls import PollClosed, PollCreated, PollRevealed
 from signaling.classroom.presence import CheckAsked, ChecksScheduled
 from signaling.classroom.recording import LeftOutChanged
+from signaling.classroom.replay_access import ReplayAccessChanged
 from signaling.classroom.sanctions import PermissionsChanged
 from signaling.classroom.session import BreakStarted, ClassResumed, LobbyOpened, SettingsChanged
 from signaling.classroom.stage import MainChanged, StageJoined, StageLeft
@@ -37,6 +39,9 @@ UNTOLD: Final[Mapping[type[Event], str]] = MappingProxyType(
         CheckAsked: "told once for all who are asked, without the nonces, as the check that opened",
         ChecksScheduled: "foretells checks; each is told when it opens",
         AttendanceOverridden: "told as the `attended` that replaces the former one; author and reason stay in the class's log",
+        ReplayAccessChanged: _SUPERVISION,
+        PersonExpected: "the learning platform's own roster; what came of it is told as `attended`",
+        PersonNotExpected: "as being listed",
         LeftOutChanged: "who does not want to be recorded is nobody's business elsewhere",
     }
 )
