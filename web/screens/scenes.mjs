@@ -34,6 +34,7 @@ export const SCENES = [
   { name: "report", at: "page=report&seat=boss", dark: true, wait: 300 },
   { name: "report-person", at: "page=report&seat=boss", open: ["report-person"], widths: [1440, 390], wait: 300 },
   { name: "report-override", at: "page=report&seat=boss", open: ["report-person", "report-override"], widths: [1440, 390], wait: 300 },
+  { name: "report-rules", at: "page=report&seat=boss", open: ["report-rules"], widths: [1440, 390], wait: 300 },
   { name: "report-large", at: "page=report&session=large", widths: [1440, 390], wait: 300 },
   { name: "report-soon", at: "page=report&session=soon", widths: [1440, 390], wait: 300 },
   { name: "report-own", at: "page=report&session=denied&seat=pupil", widths: [1440, 390], wait: 300 },
