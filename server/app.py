@@ -280,7 +280,8 @@ async def _viewings(app: web.Application) -> None:
     """End viewings of recordings that are over, also those a stop of the node left open."""
     while True:
         try:
-            await app[keys.RECORDS].settle_viewings(app[keys.CLOCK]())
+            while await app[keys.RECORDS].settle_viewings(app[keys.CLOCK]()):
+                pass
         except Exception:
             log.exception("viewings were not ended")
         await asyncio.sleep(_PRUNE_S)

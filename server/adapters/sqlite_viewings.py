@@ -15,6 +15,7 @@ from signaling.classroom.ids import Millis
 _COLUMNS: Final = "session, recording, participant, number, began_at, last_at"
 _WHOSE: Final = "session = ? AND recording = ? AND participant = ?"
 _OPEN: Final = f"SELECT {_COLUMNS} FROM viewing WHERE {_WHOSE} AND ended_at IS NULL ORDER BY number DESC LIMIT 1"  # noqa: S608 - names of our own
+_THIS: Final = f"SELECT {_COLUMNS} FROM viewing WHERE {_WHOSE} AND number = ? AND ended_at IS NULL"  # noqa: S608 - names of our own
 _DUE: Final = f"SELECT {_COLUMNS} FROM viewing WHERE ended_at IS NULL AND last_at < ? ORDER BY last_at LIMIT ?"  # noqa: S608 - names of our own
 _LAST: Final = f"SELECT coalesce(max(number), 0) FROM viewing WHERE {_WHOSE}"  # noqa: S608 - names of our own
 _COMPLETED: Final = f"SELECT 1 FROM viewing WHERE {_WHOSE} AND completed_at IS NOT NULL"  # noqa: S608 - names of our own
@@ -54,7 +55,7 @@ class SqliteViewings:
         """Tell the sum of a viewing unless a report came since it was looked at; ending it again changes nothing. Raises Unavailable."""
 
         def job(connection: sqlite3.Connection) -> None:
-            row = connection.execute(_OPEN, viewing[:3]).fetchone()
+            row = connection.execute(_THIS, viewing[:4]).fetchone()
             if row is not None and Viewing(*row) == viewing:
                 self._close(connection, viewing)
 

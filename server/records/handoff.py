@@ -46,7 +46,7 @@ class HandOff:
             self.service.ended(session)
 
     async def settle_viewings(self, now: Millis) -> int:
-        """Tell the sums of viewings that are over; returns how many there were. Raises Unavailable."""
+        """Tell the sums of some viewings that are over; returns how many, 0 when none is left. Raises Unavailable."""
         if self.viewings is None:
             return 0
         over = await self.viewings.due(now - IDLE_MS, _VIEWINGS)
