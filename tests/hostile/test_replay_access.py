@@ -78,6 +78,19 @@ async def test_every_caller_gets_what_the_setting_says_and_no_byte_more(home: Ho
                 assert held.recording not in str(answer.body)
 
 
+async def test_an_operator_who_sits_in_class_oversees_without_the_chat(home: House) -> None:
+    held = await recorded(home)
+    proofs = await callers(home, held)
+    both = {**proofs["operator"], **proofs["trainee"]}
+    assert (await share(home, held, ReplayAccess.TRAINERS, headers=SERVICE)).status == 204
+    answer = await home.call("GET", f"/classes/{held.session}/recordings/{held.recording}", **both)
+    assert answer.status == 200
+    chunk = answer.body["base"].removeprefix("/api/v1") + answer.body["content"]["timeline"]["chunks"][0]
+    assert (await home.call("GET", chunk, **both)).status == 403
+    assert (await share(home, held, ReplayAccess.NOBODY, headers=SERVICE)).status == 204
+    assert (await home.call("GET", f"/classes/{held.session}/recordings/{held.recording}", **both)).code == "replay_closed"
+
+
 async def test_only_the_trainer_and_who_runs_the_node_changes_it(home: House) -> None:
     held = await recorded(home)
     proofs = await callers(home, held)
