@@ -24,6 +24,7 @@ export const SCENES = [
   { name: "frozen", at: "role=trainee&people=30&settings=%7B%22frozen%22:true%7D", widths: [1440, 390], languages: ["zh-CN"] },
   { name: "reconnecting", at: "role=trainee&people=30&status=reconnecting", widths: [1440, 390], languages: ["zh-CN"] },
   { name: "ended", at: "phase=ended&role=trainee", widths: [1440, 390], wait: 4500 },
+  { name: "ended-trainer", at: "phase=ended&role=trainer", widths: [1440, 390], wait: 4500 },
   { name: "settings", at: "role=trainer&people=30", open: ["more", "settings"], widths: [1440, 390], dark: true },
   { name: "more-menu", at: "role=trainer&people=30", open: ["more"], widths: [1440, 390] },
   { name: "poll-new", at: "role=trainer&people=30&panel=polls", open: ["poll-new"], widths: [1440, 390] },
@@ -33,6 +34,7 @@ export const SCENES = [
   { name: "report", at: "page=report&seat=boss", dark: true, wait: 300 },
   { name: "report-person", at: "page=report&seat=boss", open: ["report-person"], widths: [1440, 390], wait: 300 },
   { name: "report-override", at: "page=report&seat=boss", open: ["report-person", "report-override"], widths: [1440, 390], wait: 300 },
+  { name: "report-rules", at: "page=report&seat=boss", open: ["report-rules"], widths: [1440, 390], wait: 300 },
   { name: "report-large", at: "page=report&session=large", widths: [1440, 390], wait: 300 },
   { name: "report-soon", at: "page=report&session=soon", widths: [1440, 390], wait: 300 },
   { name: "report-own", at: "page=report&session=denied&seat=pupil", widths: [1440, 390], wait: 300 },
@@ -47,6 +49,7 @@ export const SCENES = [
   { name: "replay-processing", at: "page=replay-state", widths: [1440, 390] },
   { name: "replay-failed", at: "page=replay-state&state=failed", widths: [390], languages: ["zh-CN"] },
   { name: "replay-deleted", at: "page=replay-state&state=deleted", widths: [1440], languages: ["en"] },
+  { name: "replay-closed", at: "page=refusal&code=replay_closed", widths: [1440, 390] },
   { name: "operator", at: "page=operator", dark: true, wait: 2500 },
 ];
 

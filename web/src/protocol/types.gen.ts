@@ -59,6 +59,7 @@ export type Role = "trainer" | "assistant" | "trainee" | "inspector";
 export type Seat = "waiting" | "admitted" | "declined" | "removed" | "banned";
 export type Channel = "everyone" | "staff" | "private";
 export type PollState = "draft" | "open" | "closed";
+export type ReplayAccess = "nobody" | "trainers" | "participants";
 export type Reaction = "thumbs_up" | "clap" | "heart" | "laugh" | "surprise" | "yes" | "no" | "slower" | "faster";
 export type AttendanceStatus = "present" | "late" | "left_early" | "absent" | "excused";
 
@@ -235,6 +236,7 @@ export interface SessionCreated {
   settings: Settings;
   starts_at?: number | null;
   policy?: AttendancePolicy | null;
+  replay?: ReplayAccess;
 }
 
 /** One version of the rules. */
@@ -557,6 +559,19 @@ export interface AttendanceOverridden {
   minutes?: number | null;
 }
 
+/** Somebody is on the roster, or there by another name than before; told to nobody in class. */
+export interface PersonExpected {
+  type: "person_expected";
+  participant: string;
+  name: string;
+}
+
+/** Somebody is no longer on the roster; told to nobody in class. */
+export interface PersonNotExpected {
+  type: "person_not_expected";
+  participant: string;
+}
+
 /** The class is being recorded. View: session.recorded_since = at. */
 export interface RecordingStarted {
   type: "recording_started";
@@ -575,6 +590,12 @@ export interface LeftOutChanged {
   type: "left_out_changed";
   participant: string;
   left_out: boolean;
+}
+
+/** Others may watch the recordings than before; told to nobody in class. */
+export interface ReplayAccessChanged {
+  type: "replay_access_changed";
+  access: ReplayAccess;
 }
 
 /** Let people gather before the class starts. */
@@ -1008,9 +1029,12 @@ export type ClassEvent =
   | CheckAnswered
   | ChecksScheduled
   | AttendanceOverridden
+  | PersonExpected
+  | PersonNotExpected
   | RecordingStarted
   | RecordingStopped
-  | LeftOutChanged;
+  | LeftOutChanged
+  | ReplayAccessChanged;
 
 export type Command =
   | OpenLobby

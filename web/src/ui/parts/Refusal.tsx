@@ -23,7 +23,8 @@ function hintFor(code: string): string | undefined {
 /** A refusal as a page of its own. */
 export function Refusal({ code, children }: { code: string; children?: ReactNode }) {
   const { t } = useTranslation();
-  const calm = code === "class_ended" || code === "replaced" || code === "class_locked" || code === "class_full";
+  const calm =
+    code === "class_ended" || code === "replaced" || code === "class_locked" || code === "class_full" || code === "replay_closed";
   return (
     <MessagePage
       icon={code === "banned" || code === "declined" ? "ban" : code === "class_ended" ? "ok" : "warn"}
