@@ -42,6 +42,10 @@ class Attendance:
     person: ParticipantId
     name: str
     role: Role
+    #: whether the person came, or is on the roster, or both; and whether anything but the roster tells of the person
+    came: bool
+    expected: bool
+    known: bool
     connected_ms: int
     delivered_ms: int
     bridged_ms: int
@@ -96,7 +100,7 @@ def evaluate(
     delivered: Mapping[ParticipantId, Iterable[int]] | None = None,
     only: ParticipantId | None = None,
 ) -> list[Attendance]:
-    """Everybody's attendance (or one person's), in order of their first coming; empty before the class starts.
+    """Everybody's attendance (or one person's), as they came or were listed; who never came is absent. Empty before the class starts.
 
     `now` ends what still lasts. `delivered` are the numbers of the 30 s windows since the epoch in which media arrived, per person.
     """
@@ -176,6 +180,9 @@ def _attendance(
         person=id,
         name=person.name,
         role=person.role,
+        came=person.came,
+        expected=person.expected,
+        known=person.came or person.decided,
         connected_ms=connected,
         delivered_ms=length(received),
         bridged_ms=sum(s.end - s.start for s in segments if s.bridged),

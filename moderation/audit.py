@@ -12,12 +12,14 @@ import msgspec
 
 from signaling.classroom.base import Event
 from signaling.classroom.chat import ChatDeleted
+from signaling.classroom.expected import PersonExpected, PersonNotExpected
 from signaling.classroom.hands import AllHandsLowered, HandLowered
 from signaling.classroom.ids import Millis, ParticipantId
 from signaling.classroom.overrides import AttendanceOverridden
 from signaling.classroom.participants import NameFlagged, ParticipantAdmitted, ParticipantDeclined, ParticipantJoined, RoleChanged
 from signaling.classroom.presence import CheckOpened, ChecksScheduled
 from signaling.classroom.recording import LeftOutChanged, RecordingStarted, RecordingStopped
+from signaling.classroom.replay_access import ReplayAccessChanged
 from signaling.classroom.sanctions import BanLifted, ParticipantRemoved, PermissionsChanged
 from signaling.classroom.session import BreakStarted, ClassEnded, ClassResumed, ClassStarted, LobbyOpened, SessionCreated, SettingsChanged
 from signaling.classroom.stage import MainChanged, StageJoined, StageLeft
@@ -50,6 +52,9 @@ ALWAYS: Final[frozenset[type[Event]]] = frozenset(
         RecordingStarted,
         RecordingStopped,
         LeftOutChanged,
+        ReplayAccessChanged,
+        PersonExpected,
+        PersonNotExpected,
     }
 )
 #: told when done to somebody else

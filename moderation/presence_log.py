@@ -4,6 +4,7 @@
   later, and ends when it closes, at its last life sign if the journal tells one, or when its person is sent out. Waiting is no stay.
 - A connection found open after a crash was closed as `recovered`: its stay ends at the last life sign, or where there is none at the last
   entry before the crash. From the last sign of anybody to the entries that closed them the class stood still (an outage).
+- Who is on the roster and never came is a person without stays; coming in makes the same entry somebody who came.
 - Times never go back: an entry older than the one before it, as after a clock was set back, counts as simultaneous with it.
 """
 
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from signaling.classroom.base import Event
+from signaling.classroom.expected import PersonExpected, PersonNotExpected
 from signaling.classroom.ids import CheckId, ConnectionId, Millis, ParticipantId
 from signaling.classroom.overrides import AttendanceOverridden
 from signaling.classroom.participants import (
@@ -60,6 +62,11 @@ class PersonLog:
 
     name: str
     role: Role
+    #: whether the person ever took a seat and connected; who did not is known from the roster alone
+    came: bool = False
+    expected: bool = False
+    #: whether staff ever decided about the person
+    decided: bool = False
     admitted: bool = False
     stays: list[Stay] = field(default_factory=list)
     #: open connections: counted since when, None while their person waits
@@ -132,6 +139,14 @@ class PresenceLog:
             case AttendanceOverridden():
                 if (person := self.people.get(event.participant)) is not None:
                     person.override = Override(event=event, by=by, at=at) if event.status is not None else None
+                    person.decided = True
+            case PersonExpected():
+                listed = self.people.setdefault(event.participant, PersonLog(name=event.name, role=Role.TRAINEE))
+                listed.expected = True
+                if not listed.came:
+                    listed.name = event.name
+            case PersonNotExpected():
+                self._struck(event.participant)
             case _:
                 self._take_person(at, event)
 
@@ -139,6 +154,7 @@ class PresenceLog:
         match event:
             case ParticipantJoined():
                 joined = self.people.setdefault(event.participant, PersonLog(name=event.name, role=event.role))
+                joined.came = True
                 joined.name, joined.role, joined.admitted = event.name, event.role, event.seat is Seat.ADMITTED
             case ConnectionOpened():
                 if (person := self.people.get(event.participant)) is not None:
@@ -154,6 +170,14 @@ class PresenceLog:
                     person.role = event.who.role
             case ParticipantRemoved() | ParticipantDeclined():
                 self._sent_out(at, event.participant)
+
+    def _struck(self, participant: ParticipantId) -> None:
+        person = self.people.get(participant)
+        if person is None:
+            return
+        person.expected = False
+        if not person.came:
+            del self.people[participant]
 
     def _end_break(self, at: Millis) -> None:
         if self.break_since is not None:

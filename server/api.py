@@ -57,8 +57,9 @@ Handler = Callable[[Call], Awaitable[web.StreamResponse | msgspec.Struct | None]
 class Route:
     """One call of the API. `answer` None means 204; `codes` are the refusals besides those every route may give.
 
-    `takes` is the media type of a body that is text rather than JSON; `raw` are the media types ("" = no body) by status of good answers
-    that are not JSON either. `files`: calls count as files, of which a page needs many, not as calls of the API.
+    `takes` is the media type of a body that is text, in place of JSON or beside it; `most_bytes` of a body, 0 = as everywhere. `raw` are
+    the media types ("" = no body) by status of good answers that are not JSON either. `files`: calls count as files, of which a page needs
+    many, not as calls of the API.
     """
 
     method: str
@@ -72,6 +73,7 @@ class Route:
     status: int = 200
     codes: tuple[str, ...] = ()
     takes: str = ""
+    most_bytes: int = 0
     raw: Mapping[int, str] = field(default_factory=dict)
     files: bool = False
 
@@ -97,7 +99,7 @@ def _serve(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse
         try:
             principal = await _identify(request, route, now)
             query = _query(request, route.query)
-            body = await _json(request, decoder) if decoder else await _text(request, route.takes) if route.takes else None
+            body = await _read(request, route, decoder)
             answer = await route.handler(Call(request=request, principal=principal, body=body, query=query, now=now))
         except Rejected as error:
             raise Problem(error.code) from error
@@ -150,29 +152,33 @@ def _query(request: web.Request, kind: type[msgspec.Struct]) -> msgspec.Struct:
         raise Problem("bad_message") from None
 
 
-async def _json(request: web.Request, decoder: "msgspec.json.Decoder[Any]") -> Any:
+async def _read(request: web.Request, route: Route, decoder: "msgspec.json.Decoder[Any] | None") -> Any:
+    """The body as what the route takes: decoded JSON, text, or nothing."""
+    if decoder is None and not route.takes:
+        return None
+    as_text = bool(route.takes) and (decoder is None or request.content_type == route.takes)
+    raw = await _body(request, route.takes if as_text else "application/json", route.most_bytes)
     try:
-        return decoder.decode(await _body(request, "application/json"))
+        return raw.decode() if as_text or decoder is None else decoder.decode(raw)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         raise Problem("bad_message") from None
 
 
-async def _text(request: web.Request, media_type: str) -> str:
-    try:
-        return (await _body(request, media_type)).decode()
-    except UnicodeDecodeError:
-        raise Problem("bad_message") from None
-
-
-async def _body(request: web.Request, media_type: str) -> bytes:
+async def _body(request: web.Request, media_type: str, most: int) -> bytes:
     limits = request.app[keys.CONFIG].limits
+    most = most or limits.body_bytes
     if request.content_type != media_type:
         raise Problem("bad_message")
-    if (request.content_length or 0) > limits.body_bytes:
+    if (request.content_length or 0) > most:
         raise Problem("too_large")
+    read = bytearray()
     try:
         async with asyncio.timeout(limits.body_seconds):
-            return await request.read()
+            async for chunk in request.content.iter_any():
+                read += chunk
+                if len(read) > most:
+                    raise Problem("too_large")
+            return bytes(read)
     except TimeoutError:
         request.protocol.keep_alive(False)
         raise Problem("too_slow") from None

@@ -27,6 +27,8 @@ from server.adapters.sqlite_journal import SqliteDirectory, SqliteJournal
 from server.adapters.sqlite_publications import SqlitePublications, SqliteWatches
 from server.adapters.sqlite_recordings import SqliteRecordings
 from server.adapters.sqlite_retention import SqliteRetention
+from server.adapters.sqlite_roster import SqliteRoster
+from server.adapters.sqlite_rules import AccessProjection, SqlitePolicies
 from server.adapters.sqlite_seats import SqliteSeats
 from server.attendance import MISSED_PINGS, PING_S, Keeper, Reader
 from server.config import Config
@@ -42,6 +44,7 @@ from server.replays import Replays
 from server.retention.removal import Removal
 from server.retention.sweep import Sweep
 from server.rollups import RollUps
+from server.roster import Rosters
 from server.routes import (
     attendance,
     audit,
@@ -54,6 +57,7 @@ from server.routes import (
     records,
     replay,
     retention,
+    roster,
     seats,
     watched,
     whip,
@@ -77,6 +81,7 @@ ROUTES: Final = (
     *records.ROUTES,
     *ledger.ROUTES,
     *attendance.ROUTES,
+    *roster.ROUTES,
     *replay.ROUTES,
     *watched.ROUTES,
     *holds.ROUTES,
@@ -154,7 +159,7 @@ async def _store(app: web.Application) -> AsyncIterator[None]:
     handoff = app[keys.RECORDS] = await open_handoff(config, database, app[keys.CLOCK])
     app[keys.LEDGER] = open_ledger(config, database, app[keys.CLOCK])
     if keys.JOURNAL not in app:
-        app[keys.JOURNAL] = SqliteJournal(database, handoff.projections)
+        app[keys.JOURNAL] = SqliteJournal(database, (AccessProjection(), *handoff.projections))
     if keys.DIRECTORY not in app:
         app[keys.DIRECTORY] = SqliteDirectory(database)
     if keys.SEATS not in app:
@@ -162,6 +167,8 @@ async def _store(app: web.Application) -> AsyncIterator[None]:
     if keys.ATTENDANCE not in app:
         app[keys.ATTENDANCE] = SqliteAttendance(database)
     app[keys.HOLDS], app[keys.RETENTION] = SqliteHolds(database), SqliteRetention(database)
+    app[keys.POLICIES] = SqlitePolicies(database)
+    app[keys.ROSTER] = SqliteRoster(database)
     yield
     await database.close()
 
@@ -171,7 +178,8 @@ async def _recordings(app: web.Application) -> AsyncIterator[None]:
     root, database = journal_root(app[keys.CONFIG]), app[keys.DATABASE]
     store = app[keys.RECORDINGS] = SqliteRecordings(database)
     published = app[keys.PUBLISHED] = Published(SqlitePublications(database), published_root(app[keys.CONFIG]))
-    app[keys.WATCHES] = SqliteWatches(database)
+    viewings = app[keys.RECORDS].viewings
+    app[keys.WATCHES] = SqliteWatches(database, viewings.noted if viewings is not None else None)
 
     async def give_up(session: SessionId) -> None:
         await app[keys.HUB].dispatch(session, None, StopRecording())
@@ -237,6 +245,7 @@ async def _signaling(app: web.Application) -> AsyncIterator[None]:
     app[keys.SIGNALS].target = gateway
     keeper = app[keys.KEEPER] = Keeper(hub=hub, gateway=gateway, store=app[keys.ATTENDANCE], clock=app[keys.CLOCK])
     app[keys.PRESENCE] = Reader(hub=hub, journal=app[keys.JOURNAL], store=app[keys.ATTENDANCE])
+    app[keys.ROSTERS] = Rosters(hub, app[keys.ROSTER])
     app[keys.PLANE].delivered = keeper.delivered
     bouncer = app[keys.BOUNCER] = Bouncer(app[keys.SEATS], gateway)
     hub.watch(bouncer.watch)
@@ -256,6 +265,7 @@ async def _records(app: web.Application) -> AsyncIterator[None]:
     rollups = RollUps(app[keys.PRESENCE], handoff, app[keys.CLOCK])
     app[keys.HUB].watch(rollups.watch)
     tasks = [asyncio.create_task(ledger_.run(), name="ledger"), asyncio.create_task(rollups.run(), name="roll-ups")]
+    tasks.append(asyncio.create_task(_viewings(app), name="viewings"))
     yield
     for task in tasks:
         task.cancel()
@@ -306,6 +316,17 @@ async def _demo(app: web.Application) -> AsyncIterator[None]:
     if app[keys.CONFIG].demo:
         app[keys.DEMO] = await demo.start(app)
     yield
+
+
+async def _viewings(app: web.Application) -> None:
+    """End viewings of recordings that are over, also those a stop of the node left open."""
+    while True:
+        try:
+            while await app[keys.RECORDS].settle_viewings(app[keys.CLOCK]()):
+                pass
+        except Exception:
+            log.exception("viewings were not ended")
+        await asyncio.sleep(_PRUNE_S)
 
 
 async def _prune(app: web.Application) -> None:

@@ -15,8 +15,11 @@ from moderation.names import BadName, normalise
 from server import keys
 from server.problems import Problem
 from server.seats import Seat
+from signaling.classroom import policies
 from signaling.classroom.errors import Rejected
 from signaling.classroom.ids import Millis, SessionId
+from signaling.classroom.policies import POLICIES, STANDARD, AttendancePolicy
+from signaling.classroom.replay_access import ReplayAccess
 from signaling.classroom.session import EndClass
 from signaling.classroom.settings import Phase, Profile
 
@@ -30,6 +33,9 @@ class ClassInfo(msgspec.Struct, frozen=True, kw_only=True):
     phase: Phase | None
     starts_at: Millis | None
     ended_at: Millis | None
+    #: rules of attendance, as `<id>.<version>`
+    policy: str
+    replay: ReplayAccess
     present: int = 0
     #: since when its log is no longer kept
     expired_at: Millis | None = None
@@ -51,13 +57,45 @@ def display_name(name: str) -> str:
         raise Problem("bad_message") from None
 
 
-async def create(app: web.Application, session: SessionId, *, title: str, profile: Profile, starts_at: Millis | None) -> ClassInfo:
-    """Make a class; the same call again finds it made. Raises Problem (exists) if another class has the id."""
-    await app[keys.HUB].create(session, title, profile, starts_at)
-    made = await describe(app, session)
-    if made is None or (made.title, made.profile, made.starts_at) != (title, profile, starts_at):
+async def create(
+    app: web.Application,
+    session: SessionId,
+    *,
+    title: str,
+    profile: Profile,
+    starts_at: Millis | None,
+    policy: AttendancePolicy = STANDARD,
+    replay: ReplayAccess = ReplayAccess.PARTICIPANTS,
+) -> ClassInfo:
+    """Make a class; the same call again finds it made, with the replay as it now is. Raises Problem (exists) if another has the id."""
+    await app[keys.HUB].create(session, title, profile, starts_at, policy=policy, replay=replay)
+    found = await app[keys.DIRECTORY].get(session)
+    wanted = {"title": title, "profile": profile.value, "starts_at": starts_at}
+    if found is None or wanted.items() - found.items() or policies.stamped(found["policy"]) != policy:
         raise Problem("exists")
-    return made
+    return _info(app, found)
+
+
+async def policy_for(app: web.Application, wanted: str | AttendancePolicy | None) -> AttendancePolicy:
+    """The rules a class asks for: those of the day, ours or known ones by `<id>.<version>`, or its own, known from then on.
+
+    Raises Problem (no_such_policy, bad_policy, policy_differs), Unavailable.
+    """
+    if wanted is None:
+        return STANDARD
+    if isinstance(wanted, str):
+        id, _, version = wanted.rpartition(".")
+        found = POLICIES.get((id, int(version))) or await app[keys.POLICIES].find(id, int(version))
+        if found is None:
+            raise Problem("no_such_policy")
+        return found
+    if policies.contradicts(wanted):
+        raise Problem("bad_policy")
+    ours = POLICIES.get((wanted.id, wanted.version))
+    known = ours == wanted if ours is not None else await app[keys.POLICIES].register(wanted)
+    if not known:
+        raise Problem("policy_differs")
+    return wanted
 
 
 async def describe(app: web.Application, session: SessionId) -> ClassInfo | None:
@@ -120,7 +158,9 @@ def disconnect_seat(app: web.Application, seat: Seat) -> None:
 
 
 def _info(app: web.Application, found: object) -> ClassInfo:
-    row = msgspec.convert(found, dict[str, object])
+    row = msgspec.convert(found, dict[str, Any])
+    rules = policies.stamped(row["policy"])
     room = app[keys.HUB].room(str(row["session"]))
     now = Phase.ENDED if row["ended_at"] is not None else room.phase if room else None
-    return msgspec.convert({**row, "phase": now, "present": room.present if room else 0}, ClassInfo)
+    more = {"phase": now, "present": room.present if room else 0, "policy": f"{rules.id}.{rules.version}"}
+    return msgspec.convert({**row, **more}, ClassInfo)

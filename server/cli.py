@@ -24,6 +24,7 @@ from server.records import commands as records_commands
 from server.records import ledger_commands
 from server.records.destinations import BadDestinations
 from server.retention import commands as retention_commands
+from signaling.classroom.replay_access import ReplayAccess
 from signaling.classroom.roles import Role
 from signaling.classroom.settings import Profile
 
@@ -81,7 +82,8 @@ def _operator(config: Config, options: argparse.Namespace) -> None:
 
 
 def _class_create(config: Config, options: argparse.Namespace) -> None:
-    body = {"title": options.title, "profile": options.profile, **({"session": options.session} if options.session else {})}
+    wanted = {name: getattr(options, name) for name in ("title", "profile", "session", "policy", "replay")}
+    body = {name: value for name, value in wanted.items() if value is not None}
     _print(_call(config, options, "POST", "/classes", body)["session"])
 
 
@@ -223,6 +225,8 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("--title", required=True)
     create.add_argument("--profile", default=Profile.SMALL.value, choices=[profile.value for profile in Profile])
     create.add_argument("--session", help="an id of your own")
+    create.add_argument("--policy", help="rules of attendance, as <id>.<version>")
+    create.add_argument("--replay", choices=[access.value for access in ReplayAccess], help="who may watch the recordings")
     add(classes, "list", _class_list, "list classes").add_argument("--ended", action="store_true", help="those over, too")
     add(classes, "end", _class_end, "end a class for everybody").add_argument("session")
     audit = commands.add_parser("audit", help="the audit trail").add_subparsers(required=True)

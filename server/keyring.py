@@ -59,6 +59,10 @@ class KeyRing:
         """The key of that name, valid or not; None if unknown."""
         return self._keys.get(kid)
 
+    def issuers(self) -> frozenset[str]:
+        """Everybody who can sign for this node's classes."""
+        return frozenset(key.issuer for key in self._keys.values())
+
     @property
     def own(self) -> SigningKey:
         """The key this node signs with."""

@@ -15,6 +15,8 @@ from recording.watched import Watches
 from server.adapters.sqlite import Database
 from server.adapters.sqlite_attendance import SqliteAttendance
 from server.adapters.sqlite_journal import SqliteDirectory, SqliteJournal
+from server.adapters.sqlite_roster import SqliteRoster
+from server.adapters.sqlite_rules import SqlitePolicies
 from server.adapters.sqlite_seats import SqliteSeats
 from server.attendance import Keeper, Reader
 from server.config import Config
@@ -29,6 +31,7 @@ from server.records.ledger import Ledger
 from server.replays import Replays
 from server.retention.records import Expiries
 from server.retention.sweep import Sweep
+from server.roster import Rosters
 from server.whip import Streams
 from signaling.gateway import Gateway
 from signaling.hub import Hub
@@ -54,6 +57,9 @@ JOURNAL = web.AppKey("journal", SqliteJournal)
 DIRECTORY = web.AppKey("directory", SqliteDirectory)
 SEATS = web.AppKey("seats", SqliteSeats)
 ATTENDANCE = web.AppKey("attendance", SqliteAttendance)
+ROSTER = web.AppKey("roster", SqliteRoster)
+ROSTERS = web.AppKey("rosters", Rosters)
+POLICIES = web.AppKey("policies", SqlitePolicies)
 #: writes life signs; reads the facts of attendance from the journal
 KEEPER = web.AppKey("keeper", Keeper)
 PRESENCE = web.AppKey("presence", Reader)

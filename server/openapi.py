@@ -72,10 +72,11 @@ def _operation(route: Route, schema_of: dict[int, Any]) -> dict[str, Any]:
     }
     if parameters := _parameters(route):
         operation["parameters"] = parameters
-    if route.body is not None:
-        operation["requestBody"] = {"required": True, "content": _json(schema_of[id(route.body)])}
-    elif route.takes:
-        operation["requestBody"] = {"required": True, "content": {route.takes: {"schema": {"type": "string"}}}}
+    content = _json(schema_of[id(route.body)]) if route.body is not None else {}
+    if route.takes:
+        content |= {route.takes: {"schema": {"type": "string"}}}
+    if content:
+        operation["requestBody"] = {"required": True, "content": content}
     if security := _security(route.right):
         operation["security"] = security
     return operation

@@ -1,5 +1,6 @@
 """Refusals over HTTP: one body shape, `{error: {code, retry, message}}`, one status per code."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -22,6 +23,12 @@ _OWN: Final[dict[str, tuple[int, Retry, str]]] = {
     "recording_deleted": (410, "never", "This recording was deleted."),
     "no_longer_kept": (410, "never", "The class is over, and what it left behind is no longer kept."),
     "legal_hold": (409, "later", "The class is under a legal hold: nothing of it may be deleted."),
+    "replay_closed": (403, "later", "The recordings of this class are not open to this person."),
+    "no_such_policy": (400, "now", "No policy of attendance has this name and version."),
+    "bad_policy": (400, "now", "Study hours must rise with minutes, and minutes be named once."),
+    "bad_roster": (400, "now", "Some lines of the roster are wrong; nothing was changed."),
+    "unknown_issuer": (400, "now", "No key of this issuer is known here."),
+    "policy_differs": (409, "never", "This name and version stand for other rules of attendance."),
     "class_ended": (409, "never", "The class is over."),
     "exists": (409, "never", "A different class has this id."),
     "precondition_failed": (412, "now", "The session has changed since."),
@@ -48,18 +55,27 @@ class Detail(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
-class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of every refusal."""
+class Flaw(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wrong with one line of a list that was sent, lines counting from 1."""
+
+    line: int
+    code: str
+
+
+class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The body of every refusal; `lines` where a list was refused for some of its lines."""
 
     error: Detail
+    lines: list[Flaw] = []
 
 
 class Problem(Exception):
-    """A call is refused with this code."""
+    """A call is refused with this code, for these lines of what was sent."""
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: str, lines: Sequence[Flaw] = ()) -> None:
         super().__init__(code)
         self.code = code
+        self.lines = tuple(lines)
 
 
 def status_of(code: str) -> int:
@@ -67,15 +83,15 @@ def status_of(code: str) -> int:
     return _OWN[code][0] if code in _OWN else 409
 
 
-def body_of(code: str) -> ErrorBody:
+def body_of(code: str, lines: Sequence[Flaw] = ()) -> ErrorBody:
     """The body of a refusal with this code."""
     _, retry, message = _OWN.get(code) or (409, CODES.get(code, "never"), "The class refused this.")
-    return ErrorBody(error=Detail(code=code, retry=retry, message=message))
+    return ErrorBody(error=Detail(code=code, retry=retry, message=message), lines=list(lines))
 
 
-def answer(code: str) -> web.Response:
+def answer(code: str, lines: Sequence[Flaw] = ()) -> web.Response:
     """The whole response of a refusal."""
-    return web.Response(body=msgspec.json.encode(body_of(code)), status=status_of(code), content_type="application/json")
+    return web.Response(body=msgspec.json.encode(body_of(code, lines)), status=status_of(code), content_type="application/json")
 
 
 #: what aiohttp itself refuses with, in our words

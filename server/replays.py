@@ -1,4 +1,4 @@
-"""What serving replays needs beside the routes: who was admitted to a class, what a version consists of, signed paths.
+"""What serving replays needs beside the routes: who may watch, who was admitted to a class, what a version consists of, signed paths.
 
 A signed path names a version and an expiry for all viewers alike, so that caches between share the files; beside it the node looks at who
 asks on every request, so that whoever is sent out of a class loses its files at once and a path passed on is worth nothing.
@@ -17,6 +17,8 @@ from server.keyring import KeyRing
 from signaling import entries
 from signaling.classroom.errors import Rejected
 from signaling.classroom.ids import ParticipantId, SessionId
+from signaling.classroom.replay_access import ReplayAccess
+from signaling.classroom.roles import Role
 from signaling.classroom.room import Room
 from signaling.classroom.seats import Seat
 from signaling.hub import Hub
@@ -47,6 +49,11 @@ class Opened(NamedTuple):
 
     manifest: manifest.Manifest
     files: dict[str, tuple[Path, str]]
+
+
+def may_watch(access: ReplayAccess, role: Role | None) -> bool:
+    """Whether a class's setting lets somebody in who is admitted to it, or the operator (None)."""
+    return access is ReplayAccess.PARTICIPANTS or (access is ReplayAccess.TRAINERS and role is not Role.TRAINEE)
 
 
 class Replays:

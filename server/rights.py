@@ -28,9 +28,11 @@ class Right(StrEnum):
     SEE_OWN_SEAT = "see_own_seat"
     CHECK_NETWORK = "check_network"
     MANAGE_CLASSES = "manage_classes"
+    SET_ROSTER = "set_roster"
     ISSUE_TOKENS = "issue_tokens"
     SEE_PEOPLE = "see_people"
     SEE_RECORDINGS = "see_recordings"
+    SHARE_REPLAY = "share_replay"
     REPORT_WATCHED = "report_watched"
     SEE_WATCHED = "see_watched"
     SEE_AUDIT = "see_audit"
@@ -61,10 +63,12 @@ RIGHTS: Final[Mapping[Right, frozenset[Caller]]] = MappingProxyType(
         Right.SEE_OWN_SEAT: SEATED,
         Right.CHECK_NETWORK: SEATED,
         Right.MANAGE_CLASSES: frozenset({Caller.SERVICE, Caller.OPERATOR}),
+        Right.SET_ROSTER: frozenset({Caller.SERVICE, Caller.OPERATOR}),
         Right.ISSUE_TOKENS: frozenset({Caller.SERVICE}),
         Right.SEE_PEOPLE: _seated_with(Capability.SEE_EVERYBODY) | {Caller.SERVICE},
-        # Of trainees those admitted; of the timeline nothing for the operator (server/routes/replay.py).
+        # Those the class's setting lets in; of trainees those admitted; of the timeline nothing for the operator (server/routes/replay.py).
         Right.SEE_RECORDINGS: SEATED | {Caller.OPERATOR},
+        Right.SHARE_REPLAY: _seated_with(Capability.SHARE_REPLAY) | {Caller.SERVICE, Caller.OPERATOR},
         Right.REPORT_WATCHED: SEATED,
         Right.SEE_WATCHED: _seated_with(Capability.RUN_CLASS) | {Caller.SERVICE},
         Right.SEE_AUDIT: frozenset({Caller.SERVICE, Caller.OPERATOR}),

@@ -74,7 +74,8 @@ class RollUps:
         async with self._reader.facts(session) as facts:
             people = await asyncio.to_thread(evaluate, facts.log, now=self._clock(), delivered=facts.delivered)
             seq = facts.log.seq
-        rollups = [rollup_of(one) for one in people if one.role is Role.TRAINEE]
+        # That somebody of the roster never came is no statement of that person's; what staff decided about it is.
+        rollups = [rollup_of(one) for one in people if one.role is Role.TRAINEE and one.known]
         return await self._handoff.attended(session, seq, self._clock(), rollups)
 
     def _add(self, session: SessionId) -> None:

@@ -14,7 +14,7 @@ import xlsxwriter
 
 from moderation.attendance import Attendance
 from moderation.presence_log import PresenceLog
-from signaling.classroom.ids import Millis
+from signaling.classroom.ids import Millis, ParticipantId
 from signaling.classroom.policies import AttendanceStatus
 
 Language: TypeAlias = Literal["zh-CN", "en"]
@@ -27,6 +27,8 @@ _HEADERS: Final[Mapping[Language, tuple[str, ...]]] = MappingProxyType(
         "zh-CN": (
             "姓名",
             "学员编号",
+            "外部账号",
+            "在名单",
             "状态",
             "系统判定",
             "计入分钟",
@@ -46,6 +48,8 @@ _HEADERS: Final[Mapping[Language, tuple[str, ...]]] = MappingProxyType(
         "en": (
             "Name",
             "Participant ID",
+            "Account",
+            "On the roster",
             "Status",
             "Computed status",
             "Counted minutes",
@@ -82,12 +86,15 @@ _STATUS: Final[Mapping[Language, Mapping[AttendanceStatus, str]]] = MappingProxy
         },
     }
 )
+_YES_NO: Final[Mapping[Language, tuple[str, str]]] = MappingProxyType({"zh-CN": ("否", "是"), "en": ("no", "yes")})
 _SHEET: Final[Mapping[Language, str]] = MappingProxyType({"zh-CN": "出勤", "en": "Attendance"})
 
 
-def rows(log: PresenceLog, people: Sequence[Attendance], *, language: Language, offset_min: int) -> list[list[Cell]]:
-    """Header and one row per person; times at `offset_min` minutes east of UTC."""
-    return [list(_HEADERS[language]), *(_row(log, one, language, offset_min) for one in people)]
+def rows(
+    log: PresenceLog, people: Sequence[Attendance], subjects: Mapping[ParticipantId, str], *, language: Language, offset_min: int
+) -> list[list[Cell]]:
+    """Header and one row per person, with the account outside that tells namesakes apart; times at `offset_min` minutes east of UTC."""
+    return [list(_HEADERS[language]), *(_row(log, one, subjects.get(one.person, ""), language, offset_min) for one in people)]
 
 
 def as_csv(table: Sequence[Sequence[Cell]]) -> bytes:
@@ -121,12 +128,14 @@ def _safe(cell: Cell) -> Cell:
     return f"'{cell}" if isinstance(cell, str) and cell.lstrip(" ").startswith(_STARTERS) else cell
 
 
-def _row(log: PresenceLog, one: Attendance, language: Language, offset_min: int) -> list[Cell]:
+def _row(log: PresenceLog, one: Attendance, subject: str, language: Language, offset_min: int) -> list[Cell]:
     override = one.override
     author = log.people.get(override.by or "") if override is not None else None
     return [
         one.name,
         one.person,
+        subject,
+        _YES_NO[language][one.expected],
         _STATUS[language][one.status],
         _STATUS[language][one.computed],
         one.minutes,

@@ -95,7 +95,7 @@ async def _answer(request: web.Request, handler: Callable[[web.Request], Awaitab
     try:
         return await handler(request)
     except problems.Problem as problem:
-        return problems.answer(problem.code)
+        return problems.answer(problem.code, problem.lines)
     except web.HTTPException as error:
         if error.status < 400:
             raise

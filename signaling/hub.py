@@ -9,10 +9,15 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import msgspec
+
+from signaling.classroom import policies
 from signaling.classroom import room as classroom
 from signaling.classroom.base import Command
 from signaling.classroom.errors import Rejected
 from signaling.classroom.ids import Millis, OperationId, ParticipantId, SessionId
+from signaling.classroom.policies import STANDARD, AttendancePolicy
+from signaling.classroom.replay_access import ReplayAccess
 from signaling.classroom.room import Room
 from signaling.classroom.session import ClassEnded
 from signaling.classroom.settings import Phase, Profile
@@ -100,11 +105,21 @@ class Hub:
         runner = self._runners.get(session)
         return runner.room if runner is not None else None
 
-    async def create(self, session_id: SessionId, title: str, profile: Profile, starts_at: Millis | None) -> None:
+    async def create(
+        self,
+        session_id: SessionId,
+        title: str,
+        profile: Profile,
+        starts_at: Millis | None,
+        *,
+        policy: AttendancePolicy = STANDARD,
+        replay: ReplayAccess = ReplayAccess.PARTICIPANTS,
+    ) -> None:
         """Make a class (again: nothing happens). Raises Rejected (draining), Unavailable."""
         if self._draining:
             raise Rejected("draining")
-        await self._directory.create(session_id, title, profile.value, starts_at)
+        rules = msgspec.json.encode(policy).decode()
+        await self._directory.create(session_id, title, profile.value, starts_at, policy=rules, replay=replay.value)
 
     async def dispatch(self, session: SessionId, actor: ParticipantId | None, command: Command, op: OperationId | None = None) -> Reply:
         """Do a command for a participant, or for the node itself (None), and wait until it is durable. Raises Rejected, Unavailable."""
@@ -181,7 +196,14 @@ class Hub:
             raise Rejected("class_ended")
         if found.get("expired_at") is not None:
             raise Rejected("no_longer_kept")
-        first = classroom.create(session, found["title"], Profile(found["profile"]), starts_at=found["starts_at"])
+        first = classroom.create(
+            session,
+            found["title"],
+            Profile(found["profile"]),
+            starts_at=found["starts_at"],
+            policy=policies.stamped(found["policy"]),
+            replay=ReplayAccess(found["replay"]),
+        )
         runner = Runner(
             session,
             journal=self._journal,

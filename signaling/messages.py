@@ -249,7 +249,7 @@ class _Reference(msgspec.Struct, frozen=True, gc=False):
 # ---- unions ----
 
 #: the classroom's commands a client may send
-COMMANDS: Final[tuple[type[Command], ...]] = tuple(command for command, rule in RULES.items() if rule.by != "node")
+COMMANDS: Final[tuple[type[Command], ...]] = tuple(command for command, rule in RULES.items() if rule.by not in ("node", "desk"))
 EVENTS: Final[tuple[type[Event], ...]] = tuple(EVOLVERS)
 REQUESTS: Final[tuple[type[Request], ...]] = (MediaPublish, MediaSubscribe, Typing, People)
 SIGNALS: Final[tuple[type[Signal], ...]] = (Present, Reactions, Tally, Speakers, Slots, Layers, Audio, Media, Quality, TypingPeople)

@@ -83,9 +83,22 @@ class Directory(Protocol):
     A description has `expired_at` if the class's log is no longer kept.
     """
 
-    async def create(self, session: SessionId, title: str, profile: str, starts_at: Millis | None) -> None: ...
+    async def create(
+        self,
+        session: SessionId,
+        title: str,
+        profile: str,
+        starts_at: Millis | None,
+        *,
+        policy: str | None = None,
+        replay: str = "participants",
+    ) -> None:
+        """Add a class; creating one that exists changes nothing. policy: its rules of attendance in JSON, None = those of the day."""
+
     async def mark_ended(self, session: SessionId, at: Millis) -> None: ...
-    async def get(self, session: SessionId) -> Mapping[str, Any] | None: ...
+    async def get(self, session: SessionId) -> Mapping[str, Any] | None:
+        """{session, title, profile, starts_at, ended_at, policy, replay} or None; `replay` as it now is."""
+
     async def list(self, *, ended: bool, after: SessionId | None, limit: int) -> Sequence[Mapping[str, Any]]: ...
 
 

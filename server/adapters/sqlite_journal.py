@@ -110,13 +110,24 @@ class SqliteDirectory:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def create(self, session: SessionId, title: str, profile: str, starts_at: Millis | None) -> None:
-        """Add a class; creating one that exists changes nothing."""
-        row = (session, title, profile, starts_at)
+    async def create(
+        self,
+        session: SessionId,
+        title: str,
+        profile: str,
+        starts_at: Millis | None,
+        *,
+        policy: str | None = None,
+        replay: str = "participants",
+    ) -> None:
+        """See ports.Directory."""
+        row = (session, title, profile, starts_at, policy, replay)
         await self._database.write(
             lambda connection: (
                 connection.execute(
-                    "INSERT INTO class (session, title, profile, starts_at) VALUES (?, ?, ?, ?) ON CONFLICT (session) DO NOTHING", row
+                    "INSERT INTO class (session, title, profile, starts_at, policy, replay) VALUES (?, ?, ?, ?, ?, ?)"
+                    " ON CONFLICT (session) DO NOTHING",
+                    row,
                 ).rowcount
             )
         )
@@ -130,7 +141,7 @@ class SqliteDirectory:
         )
 
     async def get(self, session: SessionId) -> Mapping[str, Any] | None:
-        """{session, title, profile, starts_at, ended_at} and perhaps expired_at; or None."""
+        """See ports.Directory."""
         found = await self._database.read(lambda c: c.execute(f"{_CLASS} WHERE session = ?", (session,)).fetchone())
         return _description(found) if found else None
 
@@ -141,15 +152,16 @@ class SqliteDirectory:
         return [_description(row) for row in await self._database.read(lambda c: c.execute(sql, (after or "", limit)).fetchall())]
 
 
+_CLASS_COLUMNS: Final = ("session", "title", "profile", "starts_at", "ended_at", "policy", "replay")
 _CLASS: Final = (
-    "SELECT session, title, profile, starts_at, ended_at,"
+    f"SELECT {', '.join(_CLASS_COLUMNS)},"  # noqa: S608 - names of our own
     " (SELECT min(begun_at) FROM expiry e WHERE e.session = class.session AND e.kind = 'log') FROM class"
 )
 
 
 def _description(row: tuple[Any, ...]) -> Mapping[str, Any]:
-    told = dict(zip(("session", "title", "profile", "starts_at", "ended_at"), row[:5], strict=True))
-    return told if row[5] is None else {**told, "expired_at": row[5]}
+    told = dict(zip(_CLASS_COLUMNS, row[:-1], strict=True))
+    return told if row[-1] is None else {**told, "expired_at": row[-1]}
 
 
 def _head(connection: sqlite3.Connection, session: SessionId) -> tuple[int, bytes]:

@@ -1,7 +1,7 @@
 """Published versions and what was watched of them on SQLite (recording.publication.Publications, recording.watched.Watches)."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -89,10 +89,11 @@ class SqlitePublications:
 
 
 class SqliteWatches:
-    """See recording.watched.Watches."""
+    """See recording.watched.Watches. `noted` is called in the transaction of each new report, after its rows were inserted."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, noted: Callable[[sqlite3.Connection, Report], None] | None = None) -> None:
         self._database = database
+        self._noted = noted
 
     async def add(self, report: Report, most: int) -> bool:
         """See the port."""
@@ -113,6 +114,8 @@ class SqliteWatches:
                     for number, each in enumerate(report.stretches)
                 ],
             )
+            if self._noted is not None:
+                self._noted(connection, report)
             return True
 
         return await self._database.write(job)

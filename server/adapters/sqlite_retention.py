@@ -27,6 +27,7 @@ _ATTACHED: Final = (
     ("operation", "session, by, op"),
     ("delivered_window", "session, window"),
     ("watched", "session, recording, participant, op, number"),
+    ("viewing", "session, recording, participant, number"),
     ("revocation", "session, participant"),
     ("identity", "session, participant"),
     ("snapshot", "session"),
@@ -166,6 +167,8 @@ class SqliteRetention:
             chosen = f"SELECT {key} FROM watched WHERE session = ? AND at <= ? LIMIT ?"  # noqa: S608 - names of our own
             sql = f"DELETE FROM watched WHERE ({key}) IN ({chosen})"  # noqa: S608 - names of our own
             gone = connection.execute(sql, (act.session, act.begun_at, limit)).rowcount
+            told = "DELETE FROM viewing WHERE session = ? AND last_at <= ? AND ended_at IS NOT NULL"
+            connection.execute(told, (act.session, act.begun_at))
             connection.execute(_COUNT, (gone, 0, act.number))
             return gone
 

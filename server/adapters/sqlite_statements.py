@@ -62,14 +62,14 @@ class StatementProjection:
             fold = self._rebuild(connection, session, before)
         shedding = self._shed()
         for record in records:
-            self._insert(connection, record.at, self._told(connection, fold, record, shedding))
+            self.tell(connection, record.at, self._told(connection, fold, record, shedding))
         self._keep(session, fold)
 
     def backfill(self, connection: sqlite3.Connection, fold: ClassFold, limit: int) -> int:
         """Tell what the next `limit` records of a class tell and is not there; returns how many records were looked at."""
         records = list(_records(connection, fold.session, fold.seq, fold.seq + limit))
         for record in records:
-            self._insert(connection, record.at, self._told(connection, fold, record, shedding=False))
+            self.tell(connection, record.at, self._told(connection, fold, record, shedding=False))
         return len(records)
 
     def attended(self, connection: sqlite3.Connection, session: SessionId, seq: int, at: Millis, rollups: Iterable[RollUp]) -> int:
@@ -78,11 +78,11 @@ class StatementProjection:
         Repeating it changes nothing. One evaluation per `seq`: a class's log grows with every reason for another.
         """
         made = self.statements
-        actors = self._actors_of(connection, session)
+        actors = self.actors_of(connection, session)
         for rollup in rollups:
             former = _former(connection, session, rollup.participant)
             for draft in attended(self.site, session, rollup, at, former):
-                self._insert(connection, at, [finish(self.site, session, seq, draft, actors)])
+                self.tell(connection, at, [finish(self.site, session, seq, draft, actors)])
         return self.statements - made
 
     def _told(self, connection: sqlite3.Connection, fold: ClassFold, record: Record, shedding: bool) -> list[Statement]:
@@ -90,7 +90,7 @@ class StatementProjection:
             told = drafts(fold, _entry(record))
             kept = [draft for draft in told if not (shedding and draft.telemetry)]
             self.shed += len(told) - len(kept)
-            actors = self._actors_of(connection, fold.session)
+            actors = self.actors_of(connection, fold.session)
             return [finish(self.site, fold.session, record.seq, draft, actors) for draft in kept]
         except sqlite3.Error:
             raise
@@ -100,7 +100,8 @@ class StatementProjection:
             log.exception("an event could not be encoded", extra={"session": fold.session, "seq": record.seq})
             return []
 
-    def _insert(self, connection: sqlite3.Connection, at: Millis, statements: Iterable[Statement]) -> None:
+    def tell(self, connection: sqlite3.Connection, at: Millis, statements: Iterable[Statement]) -> None:
+        """Insert finished statements with a delivery for each destination, within the caller's transaction; one known by its id stays."""
         for statement in statements:
             flaws = validate_statement(statement.json)
             self._store(connection, statement, at, "; ".join(flaws)[:2000])
@@ -131,7 +132,9 @@ class StatementProjection:
         if len(self._folds) > _KEPT:
             self._folds.popitem(last=False)
 
-    def _actors_of(self, connection: sqlite3.Connection, session: SessionId) -> Callable[[ParticipantId], Json]:
+    def actors_of(self, connection: sqlite3.Connection, session: SessionId) -> Callable[[ParticipantId], Json]:
+        """Who the people of a class are outside."""
+
         def actor(participant: ParticipantId) -> Json:
             sql = "SELECT issuer, subject FROM identity WHERE session = ? AND participant = ?"
             found = connection.execute(sql, (session, participant)).fetchone()

@@ -1,8 +1,9 @@
 """From journal entries to statements: one table says which events are told outside, and how. Pure.
 
 A new kind of event is one line in `HANDLERS` and one function: it folds the event into the class and returns what it tells. What is not
-in the table is told to nobody. What people wrote stays here: of a message only that it was posted, of private ones and those among staff
-nothing. An answer to an anonymous poll is not told at all: its time beside a running tally would give the author away.
+in the table is told to nobody, for a reason that `untold` names. What people wrote stays here: of a message only that it was posted, of
+private ones and those among staff nothing. An answer to an anonymous poll is not told at all: its time beside a running tally would give
+the author away.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,6 +29,7 @@ from signaling.classroom.participants import (
 from signaling.classroom.polls import PollAnswered, PollOpened
 from signaling.classroom.presence import CheckAnswered, CheckOpened
 from signaling.classroom.reactions import Reacted
+from signaling.classroom.recording import RecordingStarted, RecordingStopped
 from signaling.classroom.sanctions import BanLifted, ParticipantRemoved
 from signaling.classroom.seats import Seat
 from signaling.classroom.session import ClassEnded, ClassStarted, SessionCreated
@@ -163,6 +165,16 @@ def _device(type: str, on: str, off: str) -> Handler:
     return handle
 
 
+def _recorded(verb: str) -> Handler:
+    """The profile has no verb for recordings: as a device that is switched, the recording as the video it becomes."""
+
+    def handle(fold: ClassFold, entry: Entry, event: RecordingStarted | RecordingStopped) -> list[Draft]:
+        video = fold.part(v.VIDEO, "recording", event.recording)
+        return [Draft(kind=f"recording/{v.DISPLAY[verb]}", by=entry.by, verb=verb, object=video, at=entry.at, inner=True)]
+
+    return handle
+
+
 _micro: Final = _device(v.MICRO, v.STARTED, v.STOPPED)
 _camera: Final = _device(v.CAMERA, v.STARTED, v.STOPPED)
 _screen: Final = _device(v.SCREEN, v.SHARED, v.UNSHARED)
@@ -193,6 +205,8 @@ HANDLERS: Final[Mapping[type[Event], Handler]] = MappingProxyType(
         CameraChanged: _camera,
         ScreenStarted: _screen,
         ScreenStopped: _screen,
+        RecordingStarted: _recorded(v.STARTED),
+        RecordingStopped: _recorded(v.STOPPED),
     }
 )
 

@@ -1,4 +1,4 @@
-"""Is this a valid xAPI 1.0.3 statement, and does it keep the virtual-classroom profile? Pure; nothing is fetched.
+"""Is this a valid xAPI 1.0.3 statement, and does it keep its profile (virtual classroom, or video)? Pure; nothing is fetched.
 
 Run before a statement enters the outbox: one that fails is kept as a dead letter with what is wrong, never dropped and never sent, so
 that it cannot take its neighbours' batch down. The rules are those of xAPI-Data.md (parts named at each check) as a strict store
@@ -9,15 +9,16 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from server.records import grammar as is_
+from server.records import video_profile
 from server.records import vocabulary as v
 
 Check = Callable[[Any, str], Iterator[str]]
 
 
 def validate_statement(statement: Any) -> list[str]:
-    """What is wrong, each as `path: why`; empty for a good statement of the profile."""
+    """What is wrong, each as `path: why`; empty for a good statement of its profile."""
     found = list(_statement(statement, ""))
-    return found or list(_profile(statement))
+    return found or list(video_profile.flaws(statement) if video_profile.claims(statement) else _profile(statement))
 
 
 def validate_xapi(statement: Any) -> list[str]:
@@ -316,8 +317,8 @@ _VERB_TYPES: Final[Mapping[str, frozenset[str]]] = {
     v.POSTED: frozenset({v.MESSAGE}),
     v.REACTED: frozenset({v.CLASSROOM}),
     v.UNREACTED: frozenset({v.CLASSROOM}),
-    v.STARTED: frozenset({v.MICRO, v.CAMERA}),
-    v.STOPPED: frozenset({v.MICRO, v.CAMERA}),
+    v.STARTED: frozenset({v.MICRO, v.CAMERA, v.VIDEO}),
+    v.STOPPED: frozenset({v.MICRO, v.CAMERA, v.VIDEO}),
     v.SHARED: frozenset({v.SCREEN}),
     v.UNSHARED: frozenset({v.SCREEN}),
     v.CHECKED_IN: frozenset({v.CLASSROOM}),
@@ -345,7 +346,7 @@ def _profile(statement: Mapping[str, Any]) -> Iterator[str]:
     activities = statement.get("context", {}).get("contextActivities", {})
     if not any(one.get("id") == v.PROFILE for one in _as_list(activities.get("category"))):
         yield ".context.contextActivities.category: the profile is missing"
-    if found in (v.INTERACTION, v.MESSAGE, v.MICRO, v.CAMERA, v.SCREEN) and not any(
+    if found in (v.INTERACTION, v.MESSAGE, v.MICRO, v.CAMERA, v.SCREEN, v.VIDEO) and not any(
         one.get("definition", {}).get("type") == v.CLASSROOM for one in _as_list(activities.get("parent"))
     ):
         yield ".context.contextActivities.parent: the classroom is missing"

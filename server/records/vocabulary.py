@@ -1,4 +1,4 @@
-"""The IRIs of the virtual-classroom profile, 2023-09 form, and of the vocabularies it borrows from. Data only.
+"""The IRIs of the virtual-classroom profile, 2023-09 form, of the video profile, and of the vocabularies they borrow from. Data only.
 
 The profile is the Markdown of gaia-x-dases/xapi-virtual-classroom. Where its table and its example disagree (a lowered hand), the example
 and BigBlueButton are followed.
@@ -25,6 +25,7 @@ SHARED: Final = "http://activitystrea.ms/share"
 UNSHARED: Final = "http://activitystrea.ms/unshare"
 CHECKED_IN: Final = "http://activitystrea.ms/checkin"
 ATTENDED: Final = "http://adlnet.gov/expapi/verbs/attended"
+COMPLETED: Final = "http://adlnet.gov/expapi/verbs/completed"
 VOIDED: Final = "http://adlnet.gov/expapi/verbs/voided"
 
 #: verb -> what people read; fixed for ever, since strict stores compare it
@@ -44,6 +45,7 @@ DISPLAY: Final = {
     UNSHARED: "unshared",
     CHECKED_IN: "checked in",
     ATTENDED: "attended",
+    COMPLETED: "completed",
     VOIDED: "voided",
 }
 
@@ -60,6 +62,16 @@ SESSION_ID: Final = "https://w3id.org/xapi/cmi5/context/extensions/sessionid"
 CAMERA_ACTIVATED: Final = f"{PROFILE}/extensions/camera-activated"
 MICRO_ACTIVATED: Final = f"{PROFILE}/extensions/micro-activated"
 EMOJI: Final = f"{PROFILE}/extensions/emoji"
+
+# watching a recording: the video profile (adlnet/xapi-authored-profiles, video v1.0.3), whose verbs apart from these we have no use for
+VIDEO_PROFILE: Final = "https://w3id.org/xapi/video"
+VIDEO: Final = f"{VIDEO_PROFILE}/activity-type/video"
+VIDEO_LENGTH: Final = f"{VIDEO_PROFILE}/extensions/length"
+VIDEO_SESSION: Final = f"{VIDEO_PROFILE}/extensions/session-id"
+VIDEO_THRESHOLD: Final = f"{VIDEO_PROFILE}/extensions/completion-threshold"
+VIDEO_TIME: Final = f"{VIDEO_PROFILE}/extensions/time"
+VIDEO_PROGRESS: Final = f"{VIDEO_PROFILE}/extensions/progress"
+VIDEO_SEGMENTS: Final = f"{VIDEO_PROFILE}/extensions/played-segments"
 
 #: raised hand and reactions as code points
 HAND: Final = "U+1F590"

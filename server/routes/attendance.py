@@ -1,6 +1,7 @@
 """Attendance over HTTP: the report of a class and its sheets, the own record, decisions of staff."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -15,9 +16,10 @@ from server.attendance import Facts
 from server.problems import Problem
 from server.rights import Right
 from signaling.classroom.errors import Rejected
-from signaling.classroom.ids import Id, Millis
+from signaling.classroom.ids import Id, Millis, ParticipantId
 from signaling.classroom.overrides import CreditedMinutes, OverrideAttendance, OverrideReason
-from signaling.classroom.policies import POLICIES, AttendancePolicy, AttendanceStatus
+from signaling.classroom.policies import POLICIES, AttendancePolicy, AttendanceStatus, PolicyName
+from signaling.classroom.replay_access import ReplayAccess
 from signaling.classroom.roles import Role
 
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -26,7 +28,7 @@ _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 class ReportQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """By which rules, as `<id>.<version>`; those stamped on the class if absent."""
 
-    policy: Annotated[str, msgspec.Meta(max_length=80, pattern=r"\A[A-Za-z0-9_-]{1,64}\.[0-9]{1,7}\Z")] | None = None
+    policy: PolicyName | None = None
 
 
 class SheetQuery(ReportQuery, frozen=True, forbid_unknown_fields=True):
@@ -67,6 +69,11 @@ class PersonAttendance(msgspec.Struct, frozen=True, kw_only=True):
 
     participant: str
     name: str
+    #: the account outside the class, which tells namesakes apart; not in the own record
+    subject: str | None
+    #: whether the person took a seat, and is on the roster
+    came: bool
+    expected: bool
     connected_ms: int
     delivered_ms: int
     bridged_ms: int
@@ -104,10 +111,16 @@ class ReportAnswer(msgspec.Struct, frozen=True, kw_only=True):
     policy: PolicyAnswer
     stamped: PolicyAnswer
     policies: list[PolicyAnswer]
+    #: the whole of `policy`
+    rules: AttendancePolicy
+    #: who may watch the recordings
+    replay: ReplayAccess
     staff: list[str]
     idle: list[tuple[int, int]]
     curve: list[tuple[int, int, int]]
     checks: list[CheckAnswer]
+    #: how many are on the roster, 0 = none was given
+    expected: int
     people: list[PersonAttendance]
     #: why nothing of the class may be deleted, while it is under a legal hold
     hold: str | None = None
@@ -136,10 +149,12 @@ class NewOverride(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 async def report(call: Call) -> ReportAnswer:
     """Everybody's attendance."""
     session, now = await _class(call), call.now_ms
-    rules = _policy(call.query.policy)
+    found = await call.app[keys.DIRECTORY].get(session) or {}
     holds = await call.app[keys.HOLDS].reasons(session)
     async with call.app[keys.PRESENCE].facts(session) as facts:
-        told = await asyncio.to_thread(_report, session, facts, now, rules)
+        rules = _policy(call.query.policy, facts.log.policy)
+        subjects = await call.app[keys.ROSTER].subjects(session)
+        told = await asyncio.to_thread(_report, session, facts, now, rules, ReplayAccess(found["replay"]), subjects)
     return msgspec.structs.replace(told, hold=holds[0].reason if holds else None)
 
 
@@ -208,11 +223,13 @@ async def _class(call: Call) -> str:
     return session
 
 
-def _policy(name: str | None) -> AttendancePolicy | None:
+def _policy(name: str | None, stamped: AttendancePolicy) -> AttendancePolicy:
+    """Raises Problem (not_found) for a name that is neither ours nor the class's own."""
     if name is None:
-        return None
+        return stamped
     id, _, version = name.rpartition(".")
-    found = POLICIES.get((id, int(version)))
+    known = {**POLICIES, (stamped.id, stamped.version): stamped}
+    found = known.get((id, int(version)))
     if found is None:
         raise Problem("not_found")
     return found
@@ -220,10 +237,11 @@ def _policy(name: str | None) -> AttendancePolicy | None:
 
 async def _table(call: Call) -> list[list[sheets.Cell]]:
     session, now, query = await _class(call), call.now_ms, call.query
-    rules = _policy(query.policy)
     async with call.app[keys.PRESENCE].facts(session) as facts:
+        rules = _policy(query.policy, facts.log.policy)
+        subjects = await call.app[keys.ROSTER].subjects(session)
         people = await asyncio.to_thread(attendance.evaluate, facts.log, now=now, policy=rules, delivered=facts.delivered)
-        return sheets.rows(facts.log, _trainees(people), language=query.lang, offset_min=query.offset)
+        return sheets.rows(facts.log, _trainees(people), subjects, language=query.lang, offset_min=query.offset)
 
 
 def _file(call: Call, body: bytes, media_type: str, ending: str) -> web.Response:
@@ -237,8 +255,11 @@ def _trainees(people: list[Attendance]) -> list[Attendance]:
     return [one for one in people if one.role is Role.TRAINEE]
 
 
-def _report(session: str, facts: Facts, now: Millis, rules: AttendancePolicy | None) -> ReportAnswer:
+def _report(
+    session: str, facts: Facts, now: Millis, rules: AttendancePolicy, replay: ReplayAccess, subjects: Mapping[ParticipantId, str]
+) -> ReportAnswer:
     log = facts.log
+    policies = {**POLICIES, (log.policy.id, log.policy.version): log.policy}
     people = _trainees(attendance.evaluate(log, now=now, policy=rules, delivered=facts.delivered))
     return ReportAnswer(
         session=session,
@@ -247,14 +268,17 @@ def _report(session: str, facts: Facts, now: Millis, rules: AttendancePolicy | N
         started_at=log.started_at,
         ended_at=log.ended_at,
         countable_ms=attendance.countable_ms(log, now),
-        policy=_named(rules or log.policy),
+        policy=_named(rules),
         stamped=_named(log.policy),
-        policies=[_named(policy) for policy in POLICIES.values()],
+        policies=[_named(policy) for policy in policies.values()],
+        rules=rules,
+        replay=replay,
         staff=[person.name for person in log.people.values() if person.role in (Role.TRAINER, Role.ASSISTANT)],
         idle=attendance.idle_spans(log, now),
         curve=[(point.at, point.connected, point.delivered) for point in attendance.curve(log, people, now=now)],
         checks=[CheckAnswer(at=c.at, automatic=c.automatic, asked=c.asked, answered=c.answered) for c in log.checks.values()],
-        people=[_person(log, one) for one in people],
+        expected=sum(person.expected for person in log.people.values()),
+        people=[_person(log, one, subjects.get(one.person)) for one in people],
     )
 
 
@@ -262,12 +286,11 @@ def _named(policy: AttendancePolicy) -> PolicyAnswer:
     return PolicyAnswer(id=policy.id, version=policy.version)
 
 
-def _person(log: PresenceLog, one: Attendance) -> PersonAttendance:
-    told: dict[str, Any] = {
-        name: getattr(one, name) for name in PersonAttendance.__struct_fields__ if name not in ("participant", "segments", "override")
-    }
+def _person(log: PresenceLog, one: Attendance, subject: str | None = None) -> PersonAttendance:
+    made = ("participant", "subject", "segments", "override")
+    told: dict[str, Any] = {name: getattr(one, name) for name in PersonAttendance.__struct_fields__ if name not in made}
     segments = [SegmentAnswer(start=s.start, end=s.end, bridged=s.bridged, recovered=s.recovered) for s in one.segments]
-    return PersonAttendance(participant=one.person, segments=segments, override=_decision(log, one.override), **told)
+    return PersonAttendance(participant=one.person, subject=subject, segments=segments, override=_decision(log, one.override), **told)
 
 
 def _decision(log: PresenceLog, found: Override | None) -> OverrideAnswer | None:

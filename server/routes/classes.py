@@ -11,6 +11,8 @@ from server.keyring import NODE_ISSUER
 from server.problems import Problem
 from server.rights import Caller, Right
 from signaling.classroom.ids import Id, Millis
+from signaling.classroom.policies import AttendancePolicy, PolicyName
+from signaling.classroom.replay_access import ReplayAccess
 from signaling.classroom.roles import Role
 from signaling.classroom.session import Title
 from signaling.classroom.settings import Phase, Profile
@@ -18,13 +20,23 @@ from signaling.classroom.settings import Phase, Profile
 _PageSize = Annotated[int, msgspec.Meta(ge=1, le=100)]
 
 
+class NewPolicy(AttendancePolicy, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Rules of attendance of the caller's own. Under one id and version they never change, in whatever class."""
+
+
 class NewClass(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A class to make. With an id of the caller's, making it again changes nothing."""
+    """A class to make. With an id of the caller's, making it again changes nothing.
+
+    `policy` is `<id>.<version>` of known rules, or rules of the caller's own; it is stamped on the class for good. `replay` says who may
+    watch its recordings, until a trainer or the caller changes that.
+    """
 
     title: Title
     profile: Profile = Profile.SMALL
     session: Id | None = None
     starts_at: Annotated[int, msgspec.Meta(ge=0, lt=1 << 47)] | None = None
+    policy: PolicyName | NewPolicy | None = None
+    replay: ReplayAccess = ReplayAccess.PARTICIPANTS
 
 
 class ClassPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +74,13 @@ async def create(call: Call) -> ClassInfo:
     """Make a class."""
     wanted: NewClass = call.body
     session = wanted.session or classes.new_id()
-    made = await classes.create(call.app, session, title=wanted.title, profile=wanted.profile, starts_at=wanted.starts_at)
+    own = wanted.policy
+    policy = await classes.policy_for(
+        call.app, msgspec.convert(msgspec.to_builtins(own), AttendancePolicy) if isinstance(own, NewPolicy) else own
+    )
+    made = await classes.create(
+        call.app, session, title=wanted.title, profile=wanted.profile, starts_at=wanted.starts_at, policy=policy, replay=wanted.replay
+    )
     await call.app[keys.RETENTION].own(session, tenant_of(call.principal.name))
     return made
 
@@ -133,7 +151,7 @@ ROUTES = (
         body=NewClass,
         answer=ClassInfo,
         status=201,
-        codes=("exists", "draining"),
+        codes=("exists", "draining", "no_such_policy", "bad_policy", "policy_differs"),
     ),
     Route(
         method="GET",

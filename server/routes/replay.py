@@ -1,7 +1,9 @@
 """Recordings of a class to watch: which there are, what one consists of, its files.
 
-Who may: trainers, assistants and inspectors of the class, trainees who are admitted to it (or were at its end), and the operator, who as
-everywhere is shown no chat: chunks and snapshots are refused. A deleted recording is gone at once, however good a signature is.
+Who may is the class's own setting (signaling/classroom/replay_access.py), asked on every request: at most trainers, assistants and
+inspectors of the class, trainees who are admitted to it (or were at its end), and the operator, who as everywhere is shown no chat: chunks
+and snapshots are refused. Where nobody may, nobody does, the operator included. A deleted recording is gone at once, however good a
+signature is.
 """
 
 from collections.abc import Sequence
@@ -18,7 +20,9 @@ from server.api import PREFIX, Call, Route
 from server.problems import Problem
 from server.rights import Caller, Right
 from server.seats import Seat, hash_cookie
+from signaling.classroom.errors import Rejected
 from signaling.classroom.ids import Millis
+from signaling.classroom.replay_access import ReplayAccess, SetReplayAccess
 from signaling.classroom.roles import Role
 
 _KEEP: Final = "private, max-age=31536000, immutable"
@@ -37,7 +41,14 @@ class RecordingsAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The recordings of a class, oldest first."""
 
     title: str
+    access: ReplayAccess
     recordings: list[RecordingAnswer]
+
+
+class NewAccess(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who may watch from now on."""
+
+    access: ReplayAccess
 
 
 class ReplayAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,19 +70,19 @@ class ReplayAnswer(msgspec.Struct, frozen=True, kw_only=True):
 async def recordings(call: Call) -> RecordingsAnswer:
     """All of a class."""
     session = call.request.match_info["session"]
-    title = await _class(call, session)
+    title, access = await _class(call, session)
     await viewer(call, session)
     versions: dict[str, list[Version]] = {}
     for version in await call.app[keys.PUBLISHED].store.versions(session):
         versions.setdefault(version.recording, []).append(version)
     rows = await call.app[keys.RECORDINGS].rows(session)
-    return RecordingsAnswer(title=title, recordings=[_answer(row, versions.get(row.id, [])) for row in rows])
+    return RecordingsAnswer(title=title, access=access, recordings=[_answer(row, versions.get(row.id, [])) for row in rows])
 
 
 async def recording(call: Call) -> ReplayAnswer:
     """One, with the paths of its files if it is ready."""
     session, id = call.request.match_info["session"], call.request.match_info["recording"]
-    title = await _class(call, session)
+    title, _ = await _class(call, session)
     await viewer(call, session)
     store = call.app[keys.PUBLISHED].store
     served = await store.served(session, id)
@@ -112,7 +123,21 @@ async def file(call: Call) -> web.StreamResponse:
 
 
 async def viewer(call: Call, session: str) -> Seat | None:
-    """The seat this request watches by, None for the operator. Raises Problem (not_found, not_allowed), Rejected, Unavailable."""
+    """The seat this request watches by, None for the operator.
+
+    Raises Problem (not_found, not_allowed, replay_closed), Rejected, Unavailable.
+    """
+    seat = await holder(call, session)
+    _, access = await _class(call, session)
+    if replays.may_watch(access, seat.role if seat is not None else None):
+        return seat
+    if call.principal.caller is Caller.OPERATOR and replays.may_watch(access, None):
+        return None  # who also sits in class as a trainee still oversees
+    raise Problem("replay_closed")
+
+
+async def holder(call: Call, session: str) -> Seat | None:
+    """The seat in the class this request is made by, None for the operator; as `viewer`, whoever may watch."""
     seat = call.principal.seat
     if call.principal.caller is Caller.OPERATOR:
         cookie = callers.read_cookie(call.request)
@@ -139,8 +164,22 @@ async def living(call: Call, session: str, id: str) -> Row:
     return row
 
 
-async def _class(call: Call, session: str) -> str:
-    return str((await classes.kept(call.app, session))["title"])
+async def share(call: Call) -> None:
+    """Say who may watch; journaled, on behalf of the trainer who asks or of the caller outside."""
+    session, seat = call.request.match_info["session"], call.principal.seat
+    await _class(call, session)
+    if seat is not None and seat.session != session:
+        raise Problem("not_found")
+    actor = seat.participant if seat is not None else None
+    reply = await call.app[keys.HUB].dispatch(session, actor, SetReplayAccess(access=call.body.access))
+    if reply.error is not None:
+        raise Rejected(reply.error)
+
+
+async def _class(call: Call, session: str) -> tuple[str, ReplayAccess]:
+    """Title and setting. Raises Problem (not_found, no_longer_kept), Unavailable."""
+    found = await classes.kept(call.app, session)
+    return str(found["title"]), ReplayAccess(found["replay"])
 
 
 async def _version(call: Call, session: str, id: str, number: str) -> Version:
@@ -170,7 +209,7 @@ def _answer(row: Row, versions: Sequence[Version]) -> RecordingAnswer:
     return RecordingAnswer(recording=row.id, state=publication.state(row, versions), started_at=row.started_at, duration_ms=duration)
 
 
-_REFUSED: Final = ("not_found", "no_longer_kept", "draining", "overloaded")
+_REFUSED: Final = ("not_found", "no_longer_kept", "replay_closed", "draining", "overloaded")
 ROUTES = (
     Route(
         method="GET",
@@ -199,5 +238,15 @@ ROUTES = (
         codes=(*_REFUSED, "recording_deleted", "bad_signature"),
         raw={200: "application/octet-stream", 206: "application/octet-stream", 304: "", 416: ""},
         files=True,
+    ),
+    Route(
+        method="PUT",
+        path="/classes/{session}/replay",
+        handler=share,
+        right=Right.SHARE_REPLAY,
+        summary="Say who may watch the recordings of a class",
+        body=NewAccess,
+        status=204,
+        codes=("not_found", "class_ended", "not_admitted", "draining", "overloaded"),
     ),
 )

@@ -10,7 +10,7 @@ from server import keys
 from server.api import Call, Route
 from server.problems import Problem
 from server.rights import Right
-from server.routes.replay import living, viewer
+from server.routes.replay import holder, living, viewer
 from signaling.classroom.ids import OperationId
 
 
@@ -46,7 +46,7 @@ async def summary(call: Call) -> WatchedAnswer:
     """Per person the moments seen."""
     session, id = call.request.match_info["session"], call.request.match_info["recording"]
     if call.principal.seat is not None:
-        await viewer(call, session)
+        await holder(call, session)
     row = await living(call, session, id)
     duration = max(0, (row.ended_at or call.now_ms) - row.started_at)
     return WatchedAnswer(duration_ms=duration, people=watched.summed(await call.app[keys.WATCHES].stretches(session, id), duration))
@@ -61,7 +61,7 @@ ROUTES = (
         summary="Report what was played of a recording",
         body=WatchedReport,
         status=204,
-        codes=("not_found", "no_longer_kept", "recording_deleted", "too_many", "draining", "overloaded"),
+        codes=("not_found", "no_longer_kept", "recording_deleted", "replay_closed", "too_many", "draining", "overloaded"),
     ),
     Route(
         method="GET",

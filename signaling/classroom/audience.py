@@ -9,7 +9,8 @@ to explicit participants beside them. Rules:
 - Staff chat is seen by staff and the author, a private message by its two ends; inspectors see neither.
 - Drafts of polls are seen by staff, an answer by its author, results by staff and inspectors before the reveal. Reactions go to nobody.
 - Who is asked for presence learns the own nonce alone, staff and inspectors how many were asked and who answered, staff when the next
-  check is due; what was decided about attendance is told to nobody in class.
+  check is due; what was decided about attendance, or about who may watch the recordings, is told to nobody in class;
+  nor is who is expected in it.
 - That the class is recorded is told to everybody, also to who waits; who is left out of it to staff, inspectors and that person.
 - Permissions of a person are told to staff, inspectors and that person; operation ids and name likenesses to nobody.
 
@@ -24,6 +25,7 @@ from msgspec.structs import replace
 
 from signaling.classroom import (
     chat,
+    expected,
     hands,
     overrides,
     participants,
@@ -31,6 +33,7 @@ from signaling.classroom import (
     presence,
     reactions,
     recording,
+    replay_access,
     sanctions,
     session,
     stage,
@@ -257,6 +260,9 @@ _AUDIENCES: Final[Mapping[type[Event], Callable[[Room, Origin, Any], Audience]]]
         recording.RecordingStarted: _phase,
         recording.RecordingStopped: _phase,
         recording.LeftOutChanged: _permissions,
+        replay_access.ReplayAccessChanged: _nobody,
+        expected.PersonExpected: _nobody,
+        expected.PersonNotExpected: _nobody,
     }
 )
 

@@ -1,7 +1,8 @@
 """Attendance decided by a person: an override stands beside what was computed, with its author and reason, and never replaces it.
 
-Only staff of the class override, only a trainee's attendance, and only once the class has begun; also after its end. A newer override
-replaces an older one, one without a status lifts it. Told to nobody in class: it is read with the report.
+Only staff of the class override, only the attendance of a trainee or of somebody on the roster who never came, and only once the class has
+begun; also after its end. A newer override replaces an older one, one without a status lifts it. Told to nobody in class: it is read with
+the report.
 """
 
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -47,7 +48,8 @@ def decide_override(room: "Room", context: Context, command: OverrideAttendance)
         raise Rejected("not_allowed")
     if room.phase in (Phase.SCHEDULED, Phase.LOBBY):
         raise Rejected("wrong_phase")
-    if seat_of(room, command.participant).role is not Role.TRAINEE:
+    expected = command.participant in room.expected and command.participant not in room.participants
+    if not expected and seat_of(room, command.participant).role is not Role.TRAINEE:
         raise Rejected("not_allowed")
     if not command.reason.strip() or (command.status is None and command.minutes is not None):
         raise Rejected("bad_message")

@@ -6,11 +6,14 @@ A policy never changes under its (id, version); a new rule is a new version in `
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
 
 from signaling.classroom.ids import Id
+
+#: `<id>.<version>`
+PolicyName: TypeAlias = Annotated[str, msgspec.Meta(max_length=80, pattern=r"\A[A-Za-z0-9_-]{1,64}\.[0-9]{1,7}\Z")]
 
 
 class AttendanceStatus(StrEnum):
@@ -71,3 +74,14 @@ POLICIES: Final[Mapping[tuple[str, int], AttendancePolicy]] = MappingProxyType(
 )
 #: what a journal without a stamp was held under
 UNSTAMPED: Final = STANDARD
+
+
+def stamped(rules: str | None) -> AttendancePolicy:
+    """The policy kept for a class until its journal begins; None = a class made before there was a choice."""
+    return msgspec.json.decode(rules, type=AttendancePolicy) if rules is not None else STANDARD
+
+
+def contradicts(policy: AttendancePolicy) -> bool:
+    """Whether the table of study hours goes down, or names the same minutes twice."""
+    pairs = list(zip(policy.credits, policy.credits[1:], strict=False))
+    return any(after.minutes <= before.minutes or after.hours < before.hours for before, after in pairs)

@@ -42,6 +42,7 @@ class Capability(StrEnum):
     SEE_ATTENDANCE = "see_attendance"  # of everybody: running checks, the report
     OVERRIDE_ATTENDANCE = "override_attendance"
     RECORD = "record"  # start and stop the recording, leave people out
+    SHARE_REPLAY = "share_replay"  # say who may watch the recordings
 
 
 _TRAINEE = frozenset(
@@ -55,11 +56,13 @@ _TRAINEE = frozenset(
         Capability.ANSWER_CHECKS,
     }
 )
-_ASSISTANT = frozenset(Capability) - {Capability.END_CLASS, Capability.ANSWER_POLLS, Capability.RAISE_HAND, Capability.ANSWER_CHECKS}
+#: what a trainer alone may do
+_TRAINER = frozenset({Capability.END_CLASS, Capability.SHARE_REPLAY})
+_ASSISTANT = frozenset(Capability) - {*_TRAINER, Capability.ANSWER_POLLS, Capability.RAISE_HAND, Capability.ANSWER_CHECKS}
 
 CAPABILITIES: Final[Mapping[Role, frozenset[Capability]]] = MappingProxyType(
     {
-        Role.TRAINER: _ASSISTANT | {Capability.END_CLASS},
+        Role.TRAINER: _ASSISTANT | _TRAINER,
         Role.ASSISTANT: _ASSISTANT,
         Role.TRAINEE: _TRAINEE,
         Role.INSPECTOR: frozenset({Capability.SEE_EVERYBODY, Capability.SEE_TALLIES, Capability.SEE_ATTENDANCE}),

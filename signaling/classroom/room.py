@@ -16,6 +16,7 @@ import msgspec
 
 from signaling.classroom import (
     chat,
+    expected,
     hands,
     overrides,
     participants,
@@ -23,6 +24,7 @@ from signaling.classroom import (
     presence,
     reactions,
     recording,
+    replay_access,
     sanctions,
     session,
     stage,
@@ -32,6 +34,7 @@ from signaling.classroom.base import Command, Context, Event, Origin
 from signaling.classroom.errors import Rejected
 from signaling.classroom.ids import Millis, OperationId, ParticipantId, SessionId
 from signaling.classroom.policies import STANDARD, UNSTAMPED, AttendancePolicy
+from signaling.classroom.replay_access import ReplayAccess
 from signaling.classroom.roles import CAPABILITIES
 from signaling.classroom.roles import Capability as Can
 from signaling.classroom.seats import member
@@ -40,8 +43,9 @@ from signaling.classroom.state import Room as Room
 
 MAX_RECENT_OPS: Final = 64
 
-#: node: the shell alone, on behalf of the actor; seat: any identity with a seat; member: admitted, connected people and the node
-By: TypeAlias = Literal["node", "seat", "member"]
+#: node: the shell alone, on behalf of the actor; desk: so too, or of a service or operator (no actor); seat: any identity with a seat;
+#: member: admitted, connected people and the node
+By: TypeAlias = Literal["node", "desk", "seat", "member"]
 
 
 class Rule(NamedTuple):
@@ -99,9 +103,11 @@ RULES: Final[Mapping[type[Command], Rule]] = MappingProxyType(
         presence.ScheduleChecks: _rule(presence.decide_schedule, Can.RUN_CHECKS),
         presence.AnswerCheck: _rule(presence.decide_answer, Can.ANSWER_CHECKS),
         overrides.OverrideAttendance: _rule(overrides.decide_override, by="node"),
+        expected.ChangeExpected: _rule(expected.decide_expected, by="desk"),
         recording.StartRecording: _rule(recording.decide_start, Can.RECORD),
         recording.StopRecording: _rule(recording.decide_stop, Can.RECORD),
         recording.LeaveOut: _rule(recording.decide_leave_out, Can.RECORD),
+        replay_access.SetReplayAccess: _rule(replay_access.decide_access, by="desk"),
     }
 )
 
@@ -148,14 +154,19 @@ EVOLVERS: Final[Mapping[type[Event], Callable[[Room, int, Origin, Any], None]]] 
         presence.CheckAnswered: presence.evolve_answered,
         presence.ChecksScheduled: presence.evolve_scheduled,
         overrides.AttendanceOverridden: overrides.evolve_overridden,
+        expected.PersonExpected: expected.evolve_listed,
+        expected.PersonNotExpected: expected.evolve_struck,
         recording.RecordingStarted: recording.evolve_started,
         recording.RecordingStopped: recording.evolve_stopped,
         recording.LeftOutChanged: recording.evolve_left_out,
+        replay_access.ReplayAccessChanged: replay_access.evolve_access,
     }
 )
 
 #: what works after the end
-_AFTER_END: Final = frozenset({participants.Disconnect, participants.Leave, overrides.OverrideAttendance})
+_AFTER_END: Final = frozenset(
+    {participants.Disconnect, participants.Leave, overrides.OverrideAttendance, replay_access.SetReplayAccess, expected.ChangeExpected}
+)
 #: what the node itself (no actor) may ask for
 _NODE: Final = frozenset(
     {
@@ -180,6 +191,7 @@ def create(
     settings: Settings | None = None,
     starts_at: Millis | None = None,
     policy: AttendancePolicy = STANDARD,
+    replay: ReplayAccess = ReplayAccess.PARTICIPANTS,
 ) -> session.SessionCreated:
     """The event a class begins with; settings default to the profile's. Raises msgspec.ValidationError for an id or title out of bounds."""
     created = session.SessionCreated(
@@ -189,6 +201,7 @@ def create(
         settings=settings or for_profile(profile),
         starts_at=starts_at,
         policy=policy,
+        replay=replay,
     )
     return msgspec.convert(msgspec.to_builtins(created), session.SessionCreated)
 
@@ -202,6 +215,7 @@ def begin(event: session.SessionCreated) -> Room:
         settings=event.settings,
         starts_at=event.starts_at,
         policy=event.policy or UNSTAMPED,
+        replay=event.replay,
     )
 
 
@@ -230,7 +244,7 @@ def decide(room: Room, context: Context, command: Command) -> list[Event]:
         granted = _NODE if context.actor is None else CAPABILITIES[member(room, context).role]
         if rule.needs.isdisjoint(granted):
             raise Rejected("not_allowed")
-    elif context.actor is None:
+    elif context.actor is None and rule.by != "desk":
         raise Rejected("not_allowed")
     return rule.decide(room, context, command)
 

@@ -17,6 +17,7 @@ from signaling.classroom.base import Command, Context, Event, Origin
 from signaling.classroom.errors import Rejected
 from signaling.classroom.ids import Millis, SessionId
 from signaling.classroom.policies import AttendancePolicy
+from signaling.classroom.replay_access import ReplayAccess
 from signaling.classroom.settings import ChatMode as ChatMode
 from signaling.classroom.settings import Phase as Phase
 from signaling.classroom.settings import Profile as Profile
@@ -80,6 +81,7 @@ class SessionCreated(Event, frozen=True, kw_only=True, tag="session_created"):
     starts_at: Millis | None = None
     #: rules of attendance; None in journals from before there were any
     policy: AttendancePolicy | None = None
+    replay: ReplayAccess = ReplayAccess.PARTICIPANTS
 
 
 class LobbyOpened(Event, frozen=True, kw_only=True, tag="lobby_opened"):

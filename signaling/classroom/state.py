@@ -12,6 +12,7 @@ from signaling.classroom.policies import UNSTAMPED, AttendancePolicy
 from signaling.classroom.polls import Poll
 from signaling.classroom.presence import Check
 from signaling.classroom.recording import Recording
+from signaling.classroom.replay_access import ReplayAccess
 from signaling.classroom.seats import Participant
 from signaling.classroom.settings import Phase, Profile, Settings
 
@@ -55,9 +56,12 @@ class Room(msgspec.Struct, kw_only=True):
 
     #: rules of attendance, as stamped at creation
     policy: AttendancePolicy = UNSTAMPED
+    #: the roster: names of who is expected, whether they came or not
+    expected: dict[ParticipantId, str] = msgspec.field(default_factory=dict)
     #: the newest presence check, and when the next automatic one is due
     check: Check | None = None
     checks_at: Millis | None = None
     recording: Recording | None = None
+    replay: ReplayAccess = ReplayAccess.PARTICIPANTS
     #: people left out of recordings
     left_out: list[ParticipantId] = msgspec.field(default_factory=list)

@@ -166,4 +166,12 @@ async def test_directory_lists_by_id_and_leaves_out_ended_classes(store: Any) ->
         await directory.mark_ended("c2", 100)
         assert [c["session"] for c in await directory.list(ended=False, after=None, limit=10)] == ["c1", "c3"]
         assert [c["session"] for c in await directory.list(ended=True, after="c1", limit=1)] == ["c2"]
-        assert await directory.get("c2") == {"session": "c2", "title": "Title c2", "profile": "small", "starts_at": None, "ended_at": 99}
+        assert await directory.get("c2") == {
+            "session": "c2",
+            "title": "Title c2",
+            "profile": "small",
+            "starts_at": None,
+            "ended_at": 99,
+            "policy": None,
+            "replay": "participants",
+        }

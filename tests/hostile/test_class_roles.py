@@ -40,7 +40,7 @@ def orders(target: str, poll: str, message: str) -> dict[str, dict[str, Any]]:
     }
     found: dict[str, dict[str, Any]] = {}
     for command, rule in RULES.items():
-        if rule.by != "node":
+        if rule.by not in ("node", "desk"):
             required = {field.name: known[field.name] for field in msgspec.structs.fields(command) if field.required}
             tag = str(command.__struct_config__.tag)
             found[tag] = required | further.get(tag, {})

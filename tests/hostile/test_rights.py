@@ -32,9 +32,11 @@ EXPECTED: dict[Right, set[str]] = {
     Right.SEE_OWN_SEAT: {"trainer", "assistant", "trainee", "inspector"},
     Right.CHECK_NETWORK: {"trainer", "assistant", "trainee", "inspector"},
     Right.MANAGE_CLASSES: {"service", "operator"},
+    Right.SET_ROSTER: {"service", "operator"},
     Right.ISSUE_TOKENS: {"service"},
     Right.SEE_PEOPLE: {"trainer", "assistant", "inspector", "service"},
     Right.SEE_RECORDINGS: {"trainer", "assistant", "trainee", "inspector", "operator"},
+    Right.SHARE_REPLAY: {"trainer", "service", "operator"},
     Right.REPORT_WATCHED: {"trainer", "assistant", "trainee", "inspector"},
     Right.SEE_WATCHED: {"trainer", "assistant", "service"},
     Right.SEE_AUDIT: {"service", "operator"},
@@ -60,6 +62,8 @@ BODIES: dict[str, Any] = {
     "/holds": {"session": "none", "reason": "inquiry"},
     "/classes/{session}/records": {"told": True},
     "/classes/{session}/recordings/{recording}/watched": {"op": "o", "stretches": [{"from_ms": 0, "to_ms": 1}]},
+    "/classes/{session}/replay": {"access": "trainers"},
+    "/classes/{session}/roster": {"people": [{"subject": "u", "name": "N"}]},
     "/classes/{session}/tokens": {"sub": "u", "role": "trainee", "name": "N"},
     "/classes/{session}/attendance/{participant}/override": {"status": "present", "reason": "was here"},
 }
@@ -86,7 +90,7 @@ async def ask(home: House, route: Route, caller: Caller, guests: dict[Caller, Gu
         proof = {"headers": SERVICE}
     elif caller is Caller.OPERATOR:
         proof = {"operator": operator}
-    return (await home.call(route.method, path, BODIES.get(route.path, {}) if route.method == "POST" else None, **proof)).status
+    return (await home.call(route.method, path, BODIES.get(route.path, {}) if route.method in ("POST", "PUT") else None, **proof)).status
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")

@@ -17,7 +17,7 @@ from aiohttp import web
 from server import config, keyring, keys, serve
 from server.app import create_app
 from signaling.classroom.roles import Role
-from tests.support.house import House, spawned
+from tests.support.house import SERVICE, House, spawned
 
 
 def jiangtai(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -114,7 +114,9 @@ async def test_classes_are_kept_from_the_command_line(home: House, tmp_path: Pat
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    session = (await run("class", "create", "--title", "第一课", *remote)).strip()
+    session = (await run("class", "create", "--title", "第一课", "--policy", "continuing.1", "--replay", "trainers", *remote)).strip()
+    made = (await home.call("GET", f"/classes/{session}", headers=SERVICE)).body
+    assert (made["policy"], made["replay"]) == ("continuing.1", "trainers")
     assert session in await run("class", "list", *remote)
     link = (await run("token", "--class", session, "--role", "trainer", "--sub", "u1", "--name", "何老师", *remote)).strip()
     assert link.startswith(f"{home.url}/join#token=")

@@ -14,6 +14,7 @@ import pytest
 
 from signaling.classroom import (
     chat,
+    expected,
     hands,
     overrides,
     participants,
@@ -21,6 +22,7 @@ from signaling.classroom import (
     presence,
     reactions,
     recording,
+    replay_access,
     sanctions,
     session,
     stage,
@@ -29,6 +31,7 @@ from signaling.classroom import (
 from signaling.classroom.base import Command, Event, Origin
 from signaling.classroom.errors import CODES, Rejected
 from signaling.classroom.policies import AttendanceStatus
+from signaling.classroom.replay_access import ReplayAccess
 from signaling.classroom.roles import Role
 from signaling.classroom.room import EVOLVERS
 from signaling.classroom.settings import ChatMode, Profile, Settings
@@ -88,6 +91,7 @@ class Player:
             (3, self.presence_is_checked),
             (6, self.somebody_answers_the_check),
             (1, self.staff_decides_about_attendance),
+            (1, self.the_office_acts),
         ]
         self.random.choices([act for _, act in acts], [weight for weight, _ in acts])[0]()
 
@@ -253,6 +257,19 @@ class Player:
         status = self.random.choice([None, *AttendanceStatus])
         command = overrides.OverrideAttendance(participant=self.random.choice(TRAINEES), status=status, reason="seen in the room")
         self.attempt(self.anybody(), command)
+
+    def the_office_acts(self) -> None:
+        """The learning platform gives a roster, or somebody says who may watch the replay."""
+        if self.random.random() < 0.4:
+            actor = self.random.choice([None, None, "person-tom", self.anybody()])
+            self.attempt(actor, replay_access.SetReplayAccess(access=self.random.choice(list(ReplayAccess))))
+            return
+        number = self.random.randrange(3)
+        secret = f"roster name {number}"
+        self.lesson.secrets[secret] = (False, set())
+        listed = expected.Expected(participant=self.random.choice([f"roster-{number}", *TRAINEES]), name=secret)
+        gone = self.random.sample(sorted(self.lesson.room.expected), min(1, len(self.lesson.room.expected)))
+        self.attempt(None, expected.ChangeExpected(people=[listed], gone=gone if self.random.random() < 0.5 else []))
 
     def a_client_sleeps_or_wakes(self) -> None:
         self.random.choice([self.lesson.sleep, self.lesson.wake, self.lesson.wake])(self.anybody())

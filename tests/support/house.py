@@ -6,6 +6,7 @@
 import asyncio
 import contextlib
 import hashlib
+import io
 import os
 import signal
 import sys
@@ -86,7 +87,7 @@ class House:
         cookie: str = "",
         operator: str = "",
         headers: dict[str, str] | None = None,
-        data: bytes | None = None,
+        data: bytes | io.BytesIO | None = None,
     ) -> Answer:
         """One API call."""
         sent = {"Origin": self.url, **(headers or {})}

@@ -81,9 +81,12 @@ class MemoryDirectory:
     def __init__(self) -> None:
         self._classes: dict[str, dict[str, Any]] = {}
 
-    async def create(self, session: str, title: str, profile: str, starts_at: int | None) -> None:
+    async def create(
+        self, session: str, title: str, profile: str, starts_at: int | None, *, policy: str | None = None, replay: str = "participants"
+    ) -> None:
         """See ports.Directory.create."""
         row = {"session": session, "title": title, "profile": profile, "starts_at": starts_at, "ended_at": None}
+        row |= {"policy": policy, "replay": replay}
         self._classes.setdefault(session, row)
 
     async def mark_ended(self, session: str, at: int) -> None:

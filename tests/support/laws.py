@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from signaling import messages
-from signaling.classroom import audience, overrides, participants, polls, presence, sanctions, session, stage
+from signaling.classroom import audience, expected, overrides, participants, polls, presence, replay_access, sanctions, session, stage
 from signaling.classroom import room as rooms
 from signaling.classroom.polls import PollState
 from signaling.classroom.roles import Role
@@ -148,6 +148,9 @@ def after_the_end_people_only_leave(lesson: ClassLesson) -> None:
         stage.StageLeft,
         stage.MainChanged,
         overrides.AttendanceOverridden,
+        expected.PersonExpected,
+        expected.PersonNotExpected,
+        replay_access.ReplayAccessChanged,
     )
     ended = False
     for _, _, event in lesson.journal:

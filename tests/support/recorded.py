@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable
 
+from recording.watched import Stretch
+from server.records import viewed
 from server.records.encode import Statement, drafts, finish
 from server.records.fold import ClassFold, Entry
 from server.records.statements import Identity, Json, Site
-from signaling.classroom import chat, hands, polls, reactions, sanctions, session, tracks
+from server.records.viewed import Video, Viewing
+from signaling.classroom import chat, hands, polls, reactions, recording, sanctions, session, tracks
 from signaling.classroom.base import Command, Event
 from signaling.classroom.participants import Admit, Leave
 from signaling.classroom.roles import Role
@@ -97,6 +100,35 @@ def everything(session_id: str = "class-1") -> Log:
     log.lose("bob", "bob-phone")
     log.lose("tina")
     return log
+
+
+def recorded_class(session_id: str = "class-1") -> Log:
+    """A class recorded twice; the second recording lasts to its end."""
+    log = Log(session_id)
+    log.join("tina", Role.TRAINER)
+    log.do("tina", session.StartClass())
+    log.do("tina", recording.StartRecording())
+    log.do("tina", recording.StopRecording())
+    log.do("tina", recording.StartRecording())
+    log.do("tina", session.EndClass())
+    return log
+
+
+def watched_statements() -> list[Statement]:
+    """Everything that is told of somebody who watches a recording."""
+    viewing, video = Viewing("class-2", "r3", "ann", 1, START, START + 45_000), Video(40_000, "结绳 Knots")
+    played = [
+        Stretch(from_ms=0, to_ms=15_000),
+        Stretch(from_ms=15_000, to_ms=30_250, rate=1.5),
+        Stretch(from_ms=10_000, to_ms=12_000),
+        Stretch(from_ms=30_250, to_ms=38_000),
+    ]
+    actor = identity("ann")
+    return [
+        viewed.begun(SITE, viewing, video, actor),
+        viewed.completed(SITE, viewing, video, actor, played),
+        viewed.ended(SITE, viewing, video, actor, played),
+    ]
 
 
 def identity(participant: str) -> Json:

@@ -49,7 +49,10 @@ function person(i) {
     kind === 7 ? { status: "present", minutes: null, reason: "停电，已出示证明", by: "王敏", at: ENDED + 20 * MINUTE } : null;
   return {
     participant: `u${i}`,
-    name,
+    name: kind === 1 && round === 1 ? NAMES[2] : name,
+    subject: `lms:2026${String(i).padStart(3, "0")}`,
+    came: kind >= 2,
+    expected: i !== 12,
     connected_ms: connected,
     delivered_ms: kind === 8 ? connected * 0.7 : Math.max(0, connected - (kind % 3) * MINUTE),
     bridged_ms: kind === 8 ? MINUTE : 0,
@@ -94,6 +97,15 @@ export function report(session) {
     policy: POLICIES[0],
     stamped: POLICIES[0],
     policies: POLICIES,
+    rules: {
+      late_s: 300,
+      early_s: 300,
+      absent_below: 0.2,
+      grace_s: 60,
+      credits: [20, 40, 65, 85].map((minutes, i) => ({ minutes, hours: (i + 1) / 2 })),
+    },
+    replay: session === "large" ? "nobody" : "participants",
+    expected: people.length,
     staff: ["王敏", "何静"],
     idle: begun ? [BREAK] : [],
     curve: begun ? curve : [],

@@ -46,6 +46,7 @@ const openers = {
   own: (page) => page.locator('[data-key="own"]').click(),
   "report-person": (page) => page.locator(".report .who", { hasText: "赵一鸣" }).first().click(),
   "report-override": (page) => page.locator(".report .more .btn").click(),
+  "report-rules": (page) => page.locator(".report .said summary").click(),
   "replay-people": (page) => page.locator("#rp-tab-people").click(),
   "replay-chapters": (page) => page.locator("#rp-tab-chapters").click(),
   "replay-polls": (page) => page.locator("#rp-tab-polls").click(),

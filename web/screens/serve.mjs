@@ -54,6 +54,7 @@ let polls = 0;
 const ANSWERS = {
   "/api/v1/demo": () => DEMO,
   "/api/v1/classes/demo/recordings": () => ({
+    access: "participants",
     title: DEMO.title,
     recordings: [{ recording: "r1", state: "ready", started_at: 0, duration_ms: 1 }],
   }),

@@ -12,10 +12,11 @@ import pytest
 from server.records.attended import RollUp, Segment, Told, attended
 from server.records.compare import same_statement
 from server.records.encode import finish
+from server.records.fold import ClassFold
 from server.records.validate import validate_xapi
 from tests.support.mutants import mutants
 from tests.support.record_stores import HEADERS, strict
-from tests.support.recorded import SITE, START, everything, identity, statements_of
+from tests.support.recorded import SITE, START, everything, identity, recorded_class, statements_of, watched_statements
 
 #: what even this store accepts against the standard (xAPI-Data.md 2.4.2.3, 2.4.4.1, 2.4.6)
 LAXER = {"short hash of a mail", "choices that repeat", "team an agent"}
@@ -40,7 +41,11 @@ async def post(http: aiohttp.ClientSession, url: str, body: Any) -> int:
 
 async def test_every_kind_of_statement_is_accepted_and_the_validator_agrees(store: tuple[str, aiohttp.ClientSession]) -> None:
     url, http = store
-    made = statements_of(everything().entries)
+    made = [
+        *statements_of(everything().entries),
+        *statements_of(recorded_class("class-2").entries, ClassFold(site=SITE, session="class-2")),
+    ]
+    made += watched_statements()
     async with http.post(f"{url}/statements", data=b"[" + b",".join(s.body for s in made) + b"]") as answer:
         assert answer.status == 200, await answer.text()
     for statement in made:

@@ -33,12 +33,12 @@ export const ALL_SETTINGS: Settings = {
 };
 
 const STAFF =
-  "end_class run_class admit moderate_media remove manage_stage manage_hands run_polls run_checks see_attendance override_attendance delete_chat chat_privately see_staff_chat see_waiting see_tallies see_everybody chat react publish share_screen".split(
+  "end_class run_class admit moderate_media remove manage_stage share_replay manage_hands run_polls run_checks see_attendance override_attendance delete_chat chat_privately see_staff_chat see_waiting see_tallies see_everybody chat react publish share_screen".split(
     " ",
   );
 export const CAPABILITIES: Record<Role, string[]> = {
   trainer: STAFF,
-  assistant: STAFF.filter((each) => each !== "end_class"),
+  assistant: STAFF.filter((each) => each !== "end_class" && each !== "share_replay"),
   trainee: ["chat", "raise_hand", "react", "answer_polls", "answer_checks", "publish", "share_screen"],
   inspector: ["see_attendance", "see_everybody", "see_tallies"],
 };

@@ -1,7 +1,7 @@
 /** The HTTP calls of PROTOCOL.md section 1. Every failure is a Refused; `offline` when the node could not be reached. */
 import { Refused } from "./refused";
 import type { RecordingInfo, ReplayInfo, Stretch } from "./replay";
-import type { AttendanceStatus, Phase, Problem, Profile, Role } from "./types";
+import type { AttendancePolicy, AttendanceStatus, Phase, Problem, Profile, ReplayAccess, Role } from "./types";
 
 export interface SeatInfo {
   seat: string;
@@ -21,6 +21,9 @@ export interface DemoInfo {
   links: Record<string, string>;
 }
 
+/** What a policy of attendance says; times in seconds, share 0 to 1. */
+export type Rules = Pick<AttendancePolicy, "late_s" | "early_s" | "absent_below" | "grace_s" | "credits">;
+
 export interface Policy {
   id: string;
   version: number;
@@ -37,6 +40,11 @@ export interface Segment {
 export interface PersonAttendance {
   participant: string;
   name: string;
+  /** The account outside, which tells namesakes apart; null in the own record. */
+  subject: string | null;
+  /** Took a seat; is on the roster. */
+  came: boolean;
+  expected: boolean;
   connected_ms: number;
   delivered_ms: number;
   bridged_ms: number;
@@ -63,11 +71,16 @@ export interface Report {
   policy: Policy;
   stamped: Policy;
   policies: Policy[];
+  /** The whole of `policy`. */
+  rules: Rules;
+  replay: ReplayAccess;
   staff: string[];
   idle: [number, number][];
   /** [at, connected, with media] */
   curve: [number, number, number][];
   checks: { at: number; automatic: boolean; asked: number; answered: number }[];
+  /** How many are on the roster; 0 = there is none. */
+  expected: number;
   people: PersonAttendance[];
   /** Why nothing of the class may be deleted. */
   hold?: string | null;
@@ -142,10 +155,12 @@ export const api = {
   networkCheck: (sdp: string) => call<{ sdp: string }>("POST", "/network-check", { sdp }),
   demo: () => call<DemoInfo>("GET", "/demo"),
   recordings: (session: string) =>
-    call<{ title: string; recordings: RecordingInfo[] }>("GET", `/classes/${encodeURIComponent(session)}/recordings`),
+    call<{ title: string; access: ReplayAccess; recordings: RecordingInfo[] }>("GET", `/classes/${encodeURIComponent(session)}/recordings`),
   recording: (session: string, id: string) => call<ReplayInfo>("GET", recording(session, id)),
   watched: (session: string, id: string, op: string, stretches: Stretch[]) =>
     call<void>("POST", `${recording(session, id)}/watched`, { op, stretches }, true),
+  shareReplay: (session: string, seat: string | null, access: ReplayAccess) =>
+    call<void>("PUT", `/classes/${encodeURIComponent(session)}/replay${seat ? `?seat=${encodeURIComponent(seat)}` : ""}`, { access }),
   operatorLogin: (login: string) => call<void>("POST", "/operator", { login }),
   report: (session: string, seat: string | null, policy: string | null) =>
     call<Report>("GET", attendancePath(session, "", { seat, policy })),

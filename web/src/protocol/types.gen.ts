@@ -60,6 +60,7 @@ export type Role = "trainer" | "assistant" | "trainee" | "inspector";
 export type Seat = "waiting" | "admitted" | "declined" | "removed" | "banned";
 export type Channel = "everyone" | "staff" | "private";
 export type PollState = "draft" | "open" | "closed";
+export type ReplayAccess = "nobody" | "trainers" | "participants";
 export type Reaction = "thumbs_up" | "clap" | "heart" | "laugh" | "surprise" | "yes" | "no" | "slower" | "faster";
 export type AttendanceStatus = "present" | "late" | "left_early" | "absent" | "excused";
 
@@ -236,6 +237,7 @@ export interface SessionCreated {
   settings: Settings;
   starts_at?: number | null;
   policy?: AttendancePolicy | null;
+  replay?: ReplayAccess;
 }
 
 /** One version of the rules. */
@@ -558,6 +560,19 @@ export interface AttendanceOverridden {
   minutes?: number | null;
 }
 
+/** Somebody is on the roster, or there by another name than before; told to nobody in class. */
+export interface PersonExpected {
+  type: "person_expected";
+  participant: string;
+  name: string;
+}
+
+/** Somebody is no longer on the roster; told to nobody in class. */
+export interface PersonNotExpected {
+  type: "person_not_expected";
+  participant: string;
+}
+
 /** The class is being recorded. View: session.recorded_since = at. */
 export interface RecordingStarted {
   type: "recording_started";
@@ -576,6 +591,12 @@ export interface LeftOutChanged {
   type: "left_out_changed";
   participant: string;
   left_out: boolean;
+}
+
+/** Others may watch the recordings than before; told to nobody in class. */
+export interface ReplayAccessChanged {
+  type: "replay_access_changed";
+  access: ReplayAccess;
 }
 
 /** Let people gather before the class starts. */
@@ -1009,9 +1030,12 @@ export type ClassEvent =
   | CheckAnswered
   | ChecksScheduled
   | AttendanceOverridden
+  | PersonExpected
+  | PersonNotExpected
   | RecordingStarted
   | RecordingStopped
-  | LeftOutChanged;
+  | LeftOutChanged
+  | ReplayAccessChanged;
 
 export type Command =
   | OpenLobby

@@ -8,6 +8,7 @@ import type {
 } from "./types.gen";
 
 export type {
+  AttendancePolicy,
   AttendanceStatus,
   Batch,
   Channel,
@@ -25,6 +26,7 @@ export type {
   PollView,
   Profile,
   Reaction,
+  ReplayAccess,
   Role,
   RoomView,
   Seat,

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { PersonAttendance } from "../../src/protocol/api";
 import { attendancePath } from "../../src/protocol/api";
 import { i18next, start } from "../../src/ui/i18n";
-import { rowsOf } from "../../src/ui/report/rows";
+import { namesakes, rowsOf } from "../../src/ui/report/rows";
 import { minutesOf, noteOf, policyName } from "../../src/ui/report/words";
 import { parse, reportPath } from "../../src/ui/route";
 
@@ -12,6 +12,9 @@ function person(name: string, part: Partial<PersonAttendance> = {}): PersonAtten
   return {
     participant: name,
     name,
+    subject: `lms:${name}`,
+    came: true,
+    expected: true,
     connected_ms: 0,
     delivered_ms: 0,
     bridged_ms: 0,
@@ -43,6 +46,18 @@ beforeAll(() => start("en"));
 describe("the table", () => {
   it("begins with who needs attention", () =>
     expect(names(rowsOf(PEOPLE, { ...wanted, order: { by: "status", up: true } }))).toEqual(["ann 10", "Ann 2", "Zoe"]));
+
+  it("finds people by their account, and knows who has a namesake", () => {
+    const two = [
+      person("王伟", { participant: "a", subject: "lms:7" }),
+      person("王伟", { participant: "b", subject: "lms:8" }),
+      person("Zoe"),
+    ];
+    const found = rowsOf(two, { ...wanted, query: "LMS:8", order: { by: "name", up: true } });
+    expect(found.map((each) => each.participant)).toEqual(["b"]);
+    expect([...namesakes(two)]).toEqual(["王伟"]);
+    expect(rowsOf([person("Own", { subject: null })], { ...wanted, query: "own", order: { by: "name", up: true } })).toHaveLength(1);
+  });
 
   it("sorts names as people read them, both ways", () => {
     expect(names(rowsOf(PEOPLE, { ...wanted, order: { by: "name", up: true } }))).toEqual(["Ann 2", "ann 10", "Zoe"]);

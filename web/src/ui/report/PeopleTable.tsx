@@ -5,7 +5,7 @@ import type { AttendanceStatus } from "../../protocol/types";
 import { Avatar } from "../parts/Avatar";
 import { Icon } from "../parts/Icon";
 import { OverrideDialog } from "./OverrideDialog";
-import { type Column, type Order, rowsOf } from "./rows";
+import { type Column, namesakes, type Order, rowsOf } from "./rows";
 import { Timeline } from "./Timeline";
 import { minutesOf, noteOf, STATE_LOOK, STATES, stateName } from "./words";
 import "./sheet.css";
@@ -32,7 +32,16 @@ function Share({ part, whole, low }: { part: number; whole: number; low?: boolea
   );
 }
 
-function Row({ person, report, decides, onDecide }: { person: PersonAttendance; report: Report; decides: boolean; onDecide: () => void }) {
+interface RowProps {
+  person: PersonAttendance;
+  /** Somebody else has the same name. */
+  namesake: boolean;
+  report: Report;
+  decides: boolean;
+  onDecide: () => void;
+}
+
+function Row({ person, namesake, report, decides, onDecide }: RowProps) {
   const { t, i18n } = useTranslation();
   const [open, setOpen] = useState(false);
   const look = STATE_LOOK[person.status];
@@ -44,7 +53,14 @@ function Row({ person, report, decides, onDecide }: { person: PersonAttendance; 
         <td className="wh">
           <button type="button" className="who" aria-expanded={open} aria-controls={open ? id : undefined} onClick={() => setOpen(!open)}>
             <Avatar id={person.participant} name={person.name} />
-            <b title={person.name}>{person.name}</b>
+            <span className="named">
+              <b title={person.name}>{person.name}</b>
+              {namesake && person.subject ? (
+                <small className="muted" title={person.subject}>
+                  {person.subject}
+                </small>
+              ) : null}
+            </span>
             <Icon name={open ? "up" : "down"} className="i14" />
           </button>
         </td>
@@ -74,13 +90,17 @@ function Row({ person, report, decides, onDecide }: { person: PersonAttendance; 
         <td className="n hr" data-l={t("report.hours")}>
           {person.hours}
         </td>
-        <td className="nt">{noteOf(t, person, report.ended_at !== null, i18n.language)}</td>
+        <td className="nt">
+          {report.expected > 0 && !person.expected ? <span className="chip">{t("report.notListed")}</span> : null}
+          {noteOf(t, person, report.ended_at !== null, i18n.language)}
+        </td>
       </tr>
       {open ? (
         <tr className="more" id={id}>
           <td colSpan={7}>
             <div className="facts-line s muted num">
               <span>{t("report.computed", { status: stateName(t, person.computed) })}</span>
+              {person.subject ? <span className="account">{t("report.subject", { subject: person.subject })}</span> : null}
               {person.bridged_ms > 0 ? <span>{t("report.bridgedTotal", { count: minutesOf(person.bridged_ms) })}</span> : null}
               {decides ? (
                 <button type="button" className="btn sm" onClick={onDecide}>
@@ -104,6 +124,7 @@ export function PeopleTable({ report, seat, decides, onChanged }: Props) {
   const [order, setOrder] = useState<Order>({ by: "status", up: true });
   const [deciding, setDeciding] = useState<PersonAttendance | null>(null);
   const rows = rowsOf(report.people, { state, query, order, language: i18n.language });
+  const twins = namesakes(report.people);
   const counts = STATES.map((each) => [each, report.people.filter((person) => person.status === each).length] as const);
   const sort = (by: Column) => setOrder({ by, up: order.by === by ? !order.up : by === "name" || by === "status" });
   return (
@@ -164,7 +185,14 @@ export function PeopleTable({ report, seat, decides, onChanged }: Props) {
           </thead>
           <tbody>
             {rows.map((person) => (
-              <Row key={person.participant} person={person} report={report} decides={decides} onDecide={() => setDeciding(person)} />
+              <Row
+                key={person.participant}
+                person={person}
+                namesake={twins.has(person.name)}
+                report={report}
+                decides={decides}
+                onDecide={() => setDeciding(person)}
+              />
             ))}
           </tbody>
         </table>

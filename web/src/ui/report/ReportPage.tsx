@@ -10,6 +10,8 @@ import { Figures } from "./Figures";
 import { OwnFacts } from "./OwnFacts";
 import { PeopleTable } from "./PeopleTable";
 import { PresencePlot } from "./PresencePlot";
+import { ReplayAccessField } from "./ReplayAccessField";
+import { Rules } from "./Rules";
 import { useReport, useRole } from "./useReport";
 import { policyName } from "./words";
 import "./report.css";
@@ -73,7 +75,15 @@ function Whole({
   onPolicy,
   again,
   decides,
-}: Props & { report: Report; policy: string | null; onPolicy: (name: string | null) => void; again: () => void; decides: boolean }) {
+  shares,
+}: Props & {
+  report: Report;
+  policy: string | null;
+  onPolicy: (name: string | null) => void;
+  again: () => void;
+  decides: boolean;
+  shares: boolean;
+}) {
   const { t, i18n } = useTranslation();
   const stamped = `${report.stamped.id}.${report.stamped.version}`;
   const times = [report.started_at, report.ended_at].filter((each) => each !== null);
@@ -102,6 +112,7 @@ function Whole({
               {times[1] === undefined ? "" : `–${timeOfDay(times[1], i18n.language)}`}
             </span>
           )}
+          <ReplayAccessField session={report.session} seat={seat} access={report.replay} changes={shares} onChanged={again} />
         </div>
       </div>
       {report.started_at === null ? (
@@ -141,6 +152,7 @@ function Whole({
                 {t("report.trial")}
               </p>
             ) : null}
+            <Rules rules={report.rules} />
             <PeopleTable report={report} seat={seat} decides={decides && policy === null} onChanged={again} />
           </section>
         </>
@@ -183,6 +195,7 @@ export default function ReportPage({ session, seat }: Props) {
           onPolicy={setPolicy}
           again={again}
           decides={role === "trainer" || role === "assistant"}
+          shares={role === "trainer" || role === null}
         />
       </>
     );

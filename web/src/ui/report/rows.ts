@@ -28,6 +28,14 @@ function value(person: PersonAttendance, by: Column): number {
   }
 }
 
+/** Names that more than one person has. */
+export function namesakes(people: readonly PersonAttendance[]): ReadonlySet<string> {
+  const seen = new Set<string>();
+  const twice = new Set<string>();
+  for (const { name } of people) (seen.has(name) ? twice : seen).add(name);
+  return twice;
+}
+
 export function rowsOf(
   people: readonly PersonAttendance[],
   wanted: { state: AttendanceStatus | "all"; query: string; order: Order; language: string },
@@ -37,7 +45,7 @@ export function rowsOf(
   const way = wanted.order.up ? 1 : -1;
   return people
     .filter((each) => wanted.state === "all" || each.status === wanted.state)
-    .filter((each) => query === "" || each.name.toLocaleLowerCase().includes(query))
+    .filter((each) => query === "" || [each.name, each.subject ?? ""].some((text) => text.toLocaleLowerCase().includes(query)))
     .sort((a, b) => {
       const first = value(a, wanted.order.by) - value(b, wanted.order.by);
       return way * first || (wanted.order.by === "name" ? way : 1) * names.compare(a.name, b.name);

@@ -85,6 +85,11 @@ export const enReplay = {
     failedHint: "What was recorded is kept; an administrator can make the replay again.",
     deletedTitle: "This recording was deleted",
     deletedHint: "The recording and all its files are gone.",
+    access: "Who may watch the replay",
+    access_participants: "Everybody who took part",
+    access_trainers: "Trainers, assistants and inspectors",
+    access_nobody: "Nobody for now",
+    closedNote: "The replay of this class is not open to you.",
     ready: "Watch the replay",
     key: {
       play: "Play / pause",

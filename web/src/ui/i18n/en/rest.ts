@@ -104,6 +104,8 @@ export const enRest = {
     bad_sdp: "Audio and video could not be set up",
     bad_origin: "Please open the page at its proper address",
     bad_signature: "The address of this file has expired, please reload the page",
+    replay_closed: "This replay is not open to you",
+    replay_closedHint: "The trainer decides who may watch. Ask the trainer or the organiser.",
     recording_deleted: "This recording was deleted",
     no_longer_kept: "This class is no longer kept",
     no_longer_keptHint: "Its days are over: replay, attendance and records were removed.",

@@ -83,6 +83,11 @@ export const zhReplay = {
     deletedTitle: "这段录制已删除",
     deletedHint: "录制和它的全部文件都已移除。",
     ready: "观看回放",
+    access: "谁可以看回放",
+    access_participants: "所有参加者",
+    access_trainers: "主讲、助教与督导",
+    access_nobody: "暂不开放",
+    closedNote: "这节课的回放没有对你开放。",
     key: {
       play: "播放 / 暂停",
       jump: "后退 / 前进 10 秒",

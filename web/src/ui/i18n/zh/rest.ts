@@ -104,6 +104,8 @@ export const zhRest = {
     bad_sdp: "音视频协商失败",
     bad_origin: "请从正确的网址打开",
     bad_signature: "这个文件的地址已过期，请刷新页面",
+    replay_closed: "这节课的回放没有对你开放",
+    replay_closedHint: "谁可以看由主讲决定，请联系主讲或组织者。",
     recording_deleted: "这段录制已删除",
     no_longer_kept: "这个课堂的内容已不再保存",
     no_longer_keptHint: "保存期限已过，回放、考勤和记录都已移除。",
