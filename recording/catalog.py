@@ -28,6 +28,10 @@ State: TypeAlias = Literal["recording", "ended", "deleted", "purged"]
 MAX_WAITING: Final = 10_000
 
 
+class Held(Exception):
+    """The class is under a legal hold: nothing of it may be deleted."""
+
+
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One recording; file numbers are None until its first file was measured."""
 
@@ -68,7 +72,7 @@ class Recordings(Protocol):
         """Set files, bytes and lost of these; rows that are missing are made."""
 
     async def mark(self, session: SessionId, id: str, mark: Literal["deleted", "purged"], at: Millis, by: str, details: str) -> None:
-        """Set the mark, once, and write down who did it."""
+        """Set the mark, once, and write down who did it. Raises Held for the tombstone of a recording whose class is held."""
 
     async def note(self, session: SessionId, id: str, act: str, at: Millis, by: str, details: str) -> None:
         """Write down what was done with it, and by whom."""

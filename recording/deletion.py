@@ -1,5 +1,6 @@
 """Deleting a recording: first the tombstone, then the files, then the line that says so. Repeated where a crash broke it off."""
 
+import asyncio
 import json
 import os
 from pathlib import Path
@@ -16,11 +17,14 @@ class NotEnded(Exception):
 
 
 async def delete(store: Recordings, root: Path, row: Row, *, now: Millis, by: str, published: Published) -> int:
-    """Delete a recording and what was published of it for good; returns how many files went. Raises NotEnded, OSError, Unavailable."""
+    """Delete a recording and what was published of it for good; returns how many files went.
+
+    Raises NotEnded, catalog.Held, OSError, Unavailable. One that has its tombstone is purged, if it is not held meanwhile.
+    """
     if row.state == "recording":
         raise NotEnded
     await store.mark(row.session, row.id, "deleted", now, by, "{}")
-    gone, made = _purge(root, row), await publication.purge(published, row.session, row.id)
+    gone, made = await asyncio.to_thread(_purge, root, row), await publication.purge(published, row.session, row.id)
     await store.mark(row.session, row.id, "purged", now, by, json.dumps({"files": gone, "published": made}))
     return len(gone) + made
 
@@ -34,21 +38,32 @@ async def finish(store: Recordings, root: Path, *, now: Millis, published: Publi
     return len(rows)
 
 
-def _purge(root: Path, row: Row) -> dict[str, str]:
-    """Remove its files and those beside them that no head can be read of; their digests by name."""
+def drop_journal(root: Path, row: Row) -> dict[str, str]:
+    """Remove the raw media of a recording for good, outside the event loop; the digests of its files by name. Raises OSError."""
     gone: dict[str, str] = {}
     for file in journals.files(root, row.session):
         if file.recording == row.id:
             file.path.unlink(missing_ok=True)
             gone[file.path.name] = file.digest
-    folder = root / row.session
     for number in range(row.first_file or 1, (row.last_file or 0) + 1):
-        for ending in (".torn", ".redacting"):
-            journals.path_of(root, row.session, number).with_suffix(ending).unlink(missing_ok=True)
+        journals.path_of(root, row.session, number).with_suffix(".redacting").unlink(missing_ok=True)
+    _sync(root / row.session)
+    return gone
+
+
+def _purge(root: Path, row: Row) -> dict[str, str]:
+    """Remove its files and those beside them that no head can be read of; their digests by name."""
+    gone = drop_journal(root, row)
+    for number in range(row.first_file or 1, (row.last_file or 0) + 1):
+        journals.path_of(root, row.session, number).with_suffix(".torn").unlink(missing_ok=True)
+    _sync(root / row.session)
+    return gone
+
+
+def _sync(folder: Path) -> None:
     if folder.exists():
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
-    return gone

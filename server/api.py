@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
+from recording.catalog import Held
 from server import callers, keys
 from server.auth import BadToken
 from server.problems import Problem
@@ -102,6 +103,8 @@ def _serve(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse
             answer = await route.handler(Call(request=request, principal=principal, body=body, query=query, now=now))
         except Rejected as error:
             raise Problem(error.code) from error
+        except Held as error:
+            raise Problem("legal_hold") from error
         except Unavailable as error:
             log.warning("store unavailable", extra={"route": route.path})
             raise Problem("journal_unavailable") from error

@@ -1,7 +1,7 @@
 """A node put together: what is opened in which order, and closed in the opposite one.
 
-keys -> store -> recordings -> media plane -> hub -> gateway -> records -> upkeep; routes are added last. The hub drains before the gateway
-lets go of the sockets, both before the plane and the store close, so that whatever was accepted is stored.
+keys -> store -> recordings -> media plane -> hub -> gateway -> records -> retention -> upkeep; routes are added last. The hub drains
+before the gateway lets go of the sockets, both before the plane and the store close, so that whatever was accepted is stored.
 """
 
 import asyncio
@@ -22,9 +22,11 @@ from recording.publication import Published
 from server import api, callers, demo, keyring, keys, site, telemetry
 from server.adapters.sqlite import Database
 from server.adapters.sqlite_attendance import SqliteAttendance
+from server.adapters.sqlite_holds import SqliteHolds
 from server.adapters.sqlite_journal import SqliteDirectory, SqliteJournal
 from server.adapters.sqlite_publications import SqlitePublications, SqliteWatches
 from server.adapters.sqlite_recordings import SqliteRecordings
+from server.adapters.sqlite_retention import SqliteRetention
 from server.adapters.sqlite_roster import SqliteRoster
 from server.adapters.sqlite_rules import AccessProjection, SqlitePolicies
 from server.adapters.sqlite_seats import SqliteSeats
@@ -39,9 +41,27 @@ from server.recordings import journal_root, published_root
 from server.records.handoff import open_handoff
 from server.records.ledger import open_ledger
 from server.replays import Replays
+from server.retention.removal import Removal
+from server.retention.sweep import Sweep
 from server.rollups import RollUps
 from server.roster import Rosters
-from server.routes import attendance, audit, classes, ledger, node, operator, people, records, replay, roster, seats, watched, whip
+from server.routes import (
+    attendance,
+    audit,
+    classes,
+    holds,
+    ledger,
+    node,
+    operator,
+    people,
+    records,
+    replay,
+    retention,
+    roster,
+    seats,
+    watched,
+    whip,
+)
 from server.seats import hash_cookie
 from server.whip import Streams
 from signaling.classroom.ids import Millis, SessionId
@@ -64,6 +84,8 @@ ROUTES: Final = (
     *roster.ROUTES,
     *replay.ROUTES,
     *watched.ROUTES,
+    *holds.ROUTES,
+    *retention.ROUTES,
     *audit.ROUTES,
     *operator.ROUTES,
     *whip.ROUTES,
@@ -90,7 +112,7 @@ def create_app(config: Config, *, replace: Mapping[web.AppKey[Any], Any] | None 
         app[key] = value
     app.on_response_prepare.extend((site.on_prepare, whip.on_prepare))
     app.on_shutdown.append(_dismiss)
-    app.cleanup_ctx.extend((_keys, _store, _recordings, _media, _signaling, _records, _upkeep, _demo))
+    app.cleanup_ctx.extend((_keys, _store, _recordings, _media, _signaling, _records, _retention, _upkeep, _demo))
     app[keys.ROUTES] = ROUTES
     api.add(app, ROUTES)
     app.router.add_get("/rt/", connect)
@@ -144,6 +166,7 @@ async def _store(app: web.Application) -> AsyncIterator[None]:
         app[keys.SEATS] = SqliteSeats(database)
     if keys.ATTENDANCE not in app:
         app[keys.ATTENDANCE] = SqliteAttendance(database)
+    app[keys.HOLDS], app[keys.RETENTION] = SqliteHolds(database), SqliteRetention(database)
     app[keys.POLICIES] = SqlitePolicies(database)
     app[keys.ROSTER] = SqliteRoster(database)
     yield
@@ -248,6 +271,25 @@ async def _records(app: web.Application) -> AsyncIterator[None]:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     await handoff.service.stop()
+
+
+async def _retention(app: web.Application) -> AsyncIterator[None]:
+    """What a crash, or a disk that refused, left of deletions is taken up by the first sweep."""
+    config, hub = app[keys.CONFIG], app[keys.HUB]
+    removal = Removal(
+        store=app[keys.RETENTION],
+        recordings=app[keys.RECORDINGS],
+        published=app[keys.PUBLISHED],
+        journals=journal_root(config),
+        ledger=app[keys.LEDGER],
+    )
+    sweep = app[keys.SWEEP] = Sweep(
+        removal, app[keys.RETENTION], config.retention.policy(), awake=lambda session: hub.room(session) is not None
+    )
+    task = asyncio.create_task(sweep.run(app[keys.CLOCK]), name="retention")
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def _dismiss(app: web.Application) -> None:

@@ -5,6 +5,7 @@ The directory knows which classes exist; the hub knows how one that is awake sta
 
 import secrets
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -36,6 +37,11 @@ class ClassInfo(msgspec.Struct, frozen=True, kw_only=True):
     policy: str
     replay: ReplayAccess
     present: int = 0
+    #: since when its log is no longer kept
+    expired_at: Millis | None = None
+    #: for the operator only: whose class it is ('' = the house), and whether it is under a legal hold
+    tenant: str | None = None
+    held: bool | None = None
 
 
 def new_id(prefix: str = "") -> SessionId:
@@ -96,6 +102,25 @@ async def describe(app: web.Application, session: SessionId) -> ClassInfo | None
     """How a class stands, without waking it; None if there is none."""
     found = await app[keys.DIRECTORY].get(session)
     return _info(app, found) if found else None
+
+
+async def kept(app: web.Application, session: SessionId) -> Mapping[str, Any]:
+    """The description of a class whose log is there. Raises Problem (not_found, no_longer_kept)."""
+    found = await app[keys.DIRECTORY].get(session)
+    if found is None:
+        raise Problem("not_found")
+    if found.get("expired_at") is not None:
+        raise Problem("no_longer_kept")
+    return found
+
+
+async def with_owners(app: web.Application, found: Sequence[ClassInfo]) -> list[ClassInfo]:
+    """The same classes as the operator is shown them."""
+    known = await app[keys.RETENTION].standings([each.session for each in found])
+    return [
+        msgspec.structs.replace(each, tenant=known[each.session].tenant, held=known[each.session].held) if each.session in known else each
+        for each in found
+    ]
 
 
 async def phase(app: web.Application, session: SessionId) -> Phase:

@@ -23,6 +23,7 @@ from server.config import Config, ConfigError
 from server.records import commands as records_commands
 from server.records import ledger_commands
 from server.records.destinations import BadDestinations
+from server.retention import commands as retention_commands
 from signaling.classroom.replay_access import ReplayAccess
 from signaling.classroom.roles import Role
 from signaling.classroom.settings import Profile
@@ -123,7 +124,7 @@ def _audit_verify(config: Config, options: argparse.Namespace) -> int:
 
 async def _verify(config: Config, session: str) -> Any:
     from server.adapters.sqlite import Database
-    from server.adapters.sqlite_journal import SqliteJournal
+    from server.adapters.sqlite_journal import SqliteDirectory, SqliteJournal
 
     file = config.var_dir / "jiangtai.sqlite"
     if not file.exists():
@@ -131,6 +132,9 @@ async def _verify(config: Config, session: str) -> Any:
     database = Database(file)
     await database.start()
     try:
+        found = await SqliteDirectory(database).get(session)
+        if found is not None and found.get("expired_at") is not None:
+            raise Failed("the log of this class is no longer kept; `ledger verify` proves the rest and counts what is gone")
         return await SqliteJournal(database).verify(session)
     finally:
         await database.close()
@@ -231,6 +235,7 @@ def _parser() -> argparse.ArgumentParser:
     records_commands.add_commands(commands, add, common, _print)
     ledger_commands.add_commands(commands, add, common, _print)
     recordings.add_commands(commands, add, common)
+    retention_commands.add_commands(commands, add, common, _print)
     key = commands.add_parser("key", help="signing and API keys").add_subparsers(required=True)
     add(key, "rotate", _key_rotate, "give the node a fresh signing key", common)
     add(key, "api", _key_api, "make an API key", common).add_argument("name")

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from media.addresses import local_addresses
+from server.retention.policy import BadRetention, Days, Policy, configured
 
 
 class ConfigError(Exception):
@@ -102,6 +103,32 @@ class Records:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Retention:
+    """How many days after its end a class's things are kept, by kind; 0 keeps for ever. Nothing under a legal hold goes."""
+
+    journal_days: int = 7
+    """Raw media, after the published replay was read whole; never without one."""
+    replay_days: int = 0
+    """Published replays; with one its recording is deleted."""
+    log_days: int = 0
+    """The class log: chat, attendance, audit; the replays go with it. The ledger keeps the hashes."""
+    watched_days: int = 0
+    """Who watched what of a replay."""
+    torn_days: int = 30
+    """Files of raw media that a crash left without a readable head."""
+    tenants_file: str = ""
+    """TOML file with one table per tenant (API caller or issuer of its tokens) whose days differ, fields as here but for the tenants."""
+    tenants: str = ""
+    """The same as text, for nodes configured by environment only."""
+
+    def policy(self) -> Policy:
+        """The rules; raises BadRetention with every problem, OSError."""
+        texts = [Path(self.tenants_file).read_text("utf-8")] if self.tenants_file else []
+        house = {name: getattr(self, name) for name in Days.__struct_fields__}
+        return configured(house, [*texts, *([self.tenants] if self.tenants else [])])
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """One node."""
 
@@ -137,6 +164,8 @@ class Config:
     """Bounds that keep one guest from spoiling the house."""
     records: Records = field(default_factory=Records)
     """What of a class is told outside."""
+    retention: Retention = field(default_factory=Retention)
+    """How long what a class leaves behind is kept."""
 
     @property
     def secure(self) -> bool:
@@ -205,6 +234,7 @@ def check(config: Config) -> list[str]:
         problems.append("tls_cert, tls_key: both or none")
     files = {"tls_cert": config.tls_cert, "tls_key": config.tls_key, "tokens.keys_file": config.tokens.keys_file}
     files["records.destinations_file"] = config.records.destinations_file
+    files["retention.tenants_file"] = config.retention.tenants_file
     problems += [f"{name}: no such file {path}" for name, path in files.items() if path and not Path(path).is_file()]
     if config.public_url and not config.public_url.startswith(("http://", "https://")):
         problems.append("public_url: must start with http:// or https://")
@@ -219,7 +249,7 @@ def check(config: Config) -> list[str]:
         if not name or len(digest) != 64 or set(digest) - set("0123456789abcdef"):
             problems.append("tokens.api_keys: each entry is name:64 hex digits")
     problems += [f"limits.{f.name}: must be at least 1" for f in dataclasses.fields(Limits) if getattr(config.limits, f.name) < 1]
-    problems += _check_records(config)
+    problems += [*_check_records(config), *_check_retention(config)]
     if config.log_level not in ("debug", "info", "warning", "error"):
         problems.append("log_level: debug, info, warning or error")
     return problems
@@ -233,6 +263,16 @@ def _check_records(config: Config) -> list[str]:
     if records.site and not records.site.startswith(("http://", "https://")):
         problems.append("records.site: must start with http:// or https://")
     return problems
+
+
+def _check_retention(config: Config) -> list[str]:
+    try:
+        config.retention.policy()
+    except BadRetention as error:
+        return list(error.problems)
+    except (OSError, ValueError) as error:  # that there is no such file is told already
+        return [] if isinstance(error, FileNotFoundError) else [f"retention.tenants_file: {error}"]
+    return []
 
 
 def reference() -> str:

@@ -22,12 +22,15 @@ from server.attendance import Keeper, Reader
 from server.config import Config
 from server.doors import Bouncer, LateSignals
 from server.guard import Guard
+from server.holds import Holds
 from server.keyring import KeyRing
 from server.limits import Buckets
 from server.pulse import Pulse
 from server.records.handoff import HandOff
 from server.records.ledger import Ledger
 from server.replays import Replays
+from server.retention.records import Expiries
+from server.retention.sweep import Sweep
 from server.roster import Rosters
 from server.whip import Streams
 from signaling.gateway import Gateway
@@ -73,6 +76,10 @@ RECORDINGS: web.AppKey[Recordings] = web.AppKey("recordings", Recordings)
 PUBLISHED = web.AppKey("published", Published)
 PACKAGER = web.AppKey("packager", Packaging)
 WATCHES: web.AppKey[Watches] = web.AppKey("watches", Watches)
+HOLDS: web.AppKey[Holds] = web.AppKey("holds", Holds)
+#: what is kept for how long: the rows, and who acts on them
+RETENTION: web.AppKey[Expiries] = web.AppKey("retention", Expiries)
+SWEEP = web.AppKey("sweep", Sweep)
 REPLAYS = web.AppKey("replays", Replays)
 GATEWAY = web.AppKey("gateway", Gateway)
 BOUNCER = web.AppKey("bouncer", Bouncer)

@@ -21,6 +21,8 @@ _OWN: Final[dict[str, tuple[int, Retry, str]]] = {
     "method_not_allowed": (405, "never", "This method is not served here."),
     "bad_signature": (403, "now", "The address of this file is not valid, or not any more."),
     "recording_deleted": (410, "never", "This recording was deleted."),
+    "no_longer_kept": (410, "never", "The class is over, and what it left behind is no longer kept."),
+    "legal_hold": (409, "later", "The class is under a legal hold: nothing of it may be deleted."),
     "replay_closed": (403, "later", "The recordings of this class are not open to this person."),
     "no_such_policy": (400, "now", "No policy of attendance has this name and version."),
     "bad_policy": (400, "now", "Study hours must rise with minutes, and minutes be named once."),

@@ -10,15 +10,17 @@ from typing import Any, Final, TypeVar
 
 from media import journals
 from recording import deletion
-from recording.catalog import Recordings, Row
+from recording.catalog import Held, Recordings, Row
 from recording.deletion import NotEnded
 from recording.packaging import Failed as CannotPackage
 from recording.publication import Published
 from recording.redaction import Busy, Redacted
 from server.adapters.sqlite import Database
+from server.adapters.sqlite_holds import SqliteHolds
 from server.adapters.sqlite_journal import SqliteJournal
 from server.adapters.sqlite_publications import SqlitePublications
 from server.adapters.sqlite_recordings import SqliteRecordings
+from server.adapters.sqlite_retention import SqliteRetention
 from server.config import Config
 from server.packaging import packaging, redaction
 
@@ -110,6 +112,10 @@ def _rebuild(config: Config, options: argparse.Namespace) -> None:
         rows = [row for row in await store.rows(options.session) if row.id == options.recording]
         if not rows or rows[0].state != "ended":
             raise Failed("no such recording, or it has not ended, or it was deleted")
+        gone_at = await SqliteRetention(database).journal_expired_at(options.session, options.recording)
+        if gone_at is not None:
+            day = time.strftime("%Y-%m-%d", time.localtime(gone_at / 1000))
+            raise Failed(f"its raw media is no longer kept since {day}: it cannot be made anew; what is published stays")
         published = Published(SqlitePublications(database), published_root(config))
         packager = packaging(journal_root(config), database, SqliteJournal(database), published, lambda: int(time.time() * 1000))
         try:
@@ -125,6 +131,8 @@ def _redact(config: Config, options: argparse.Namespace) -> None:
         recording = None if options.recording == "all" else options.recording
         if not any(row.id == options.recording or recording is None for row in await store.rows(options.session)):
             raise Failed("no such recording")
+        if await SqliteHolds(database).held(options.session):
+            raise Failed("its class is under a legal hold (jiangtai hold list): nothing of it may be changed")
         published = Published(SqlitePublications(database), published_root(config))
         redacts = redaction(journal_root(config), database, SqliteJournal(database), published, lambda: int(time.time() * 1000), by="cli")
         try:
@@ -159,6 +167,8 @@ def _delete(config: Config, options: argparse.Namespace) -> None:
         return _print(f"deleted: {_with_store(config, work)} files")
     except NotEnded:
         raise Failed("it is being recorded: stop it first") from None
+    except Held:
+        raise Failed("its class is under a legal hold (jiangtai hold list): nothing of it may be deleted") from None
 
 
 def _print(text: str) -> None:

@@ -44,6 +44,9 @@ class Right(StrEnum):
     SEE_ATTENDANCE = "see_attendance"
     SEE_OWN_ATTENDANCE = "see_own_attendance"
     OVERRIDE_ATTENDANCE = "override_attendance"
+    DELETE_RECORDINGS = "delete_recordings"
+    SEE_RETENTION = "see_retention"
+    MANAGE_HOLDS = "manage_holds"
 
 
 SEATED: Final = frozenset(Caller(role) for role in Role)
@@ -78,6 +81,9 @@ RIGHTS: Final[Mapping[Right, frozenset[Caller]]] = MappingProxyType(
         Right.SEE_ATTENDANCE: _seated_with(Capability.SEE_ATTENDANCE) | {Caller.OPERATOR},
         Right.SEE_OWN_ATTENDANCE: SEATED,
         Right.OVERRIDE_ATTENDANCE: _seated_with(Capability.OVERRIDE_ATTENDANCE),
+        Right.DELETE_RECORDINGS: frozenset({Caller.SERVICE, Caller.OPERATOR}),
+        Right.SEE_RETENTION: frozenset({Caller.OPERATOR}),
+        Right.MANAGE_HOLDS: frozenset({Caller.OPERATOR}),
     }
 )
 

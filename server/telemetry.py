@@ -14,6 +14,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from server import keys
 from server.records.outbox import Standing
+from server.retention.due import Kind
+from server.retention.sweep import Figures
 from signaling.metrics import BUCKETS, Counters, Histogram
 
 #: what may go down; everything else only grows
@@ -93,6 +95,7 @@ class NodeCollector:
         yield from _of_mapping(
             "jiangtai_ledger_", "Ledger: ", {"size": ledger.size, "checkpoints": ledger.checkpoints}, frozenset({"size"})
         )
+        yield from _retention(app[keys.SWEEP].figures)
         requests = app[keys.REQUESTS]
         yield _requests(requests)
 
@@ -114,6 +117,16 @@ def _destinations(standings: Sequence[Standing]) -> Iterator[Metric]:
         for family, value in zip(families, (one.due, one.oldest_s, bool(one.paused)), strict=True):
             family.add_metric((one.name,), value)
     yield from families
+
+
+def _retention(figures: Mapping[Kind, Figures]) -> Iterator[Metric]:
+    for name in ("expired", "bytes", "failures", "oldest_due_seconds"):
+        family = (GaugeMetricFamily if name.startswith("oldest") else CounterMetricFamily)(
+            f"jiangtai_retention_{name}", f"Retention: {name.replace('_', ' ')}", labels=("kind",)
+        )
+        for kind, one in figures.items():
+            family.add_metric((kind,), one.oldest_due_s if name.startswith("oldest") else getattr(one, name))
+        yield family
 
 
 def _signaling(counters: Counters) -> Iterator[Metric]:

@@ -134,7 +134,7 @@ class Hub:
         return await answer
 
     async def runner(self, session: SessionId) -> Runner:
-        """The class's runner, woken if need be. Raises Rejected (class_ended, draining, overloaded), Unavailable."""
+        """The class's runner, woken if need be. Raises Rejected (class_ended, no_longer_kept, draining, overloaded), Unavailable."""
         runner = self._runners.get(session)
         if runner is not None:
             return runner
@@ -194,6 +194,8 @@ class Hub:
         found = await self._directory.get(session)
         if found is None:
             raise Rejected("class_ended")
+        if found.get("expired_at") is not None:
+            raise Rejected("no_longer_kept")
         first = classroom.create(
             session,
             found["title"],

@@ -78,7 +78,10 @@ class LifeSigns(Protocol):
 
 
 class Directory(Protocol):
-    """Which classes exist; and each class's secret-free description. Backed by the same store as the journal."""
+    """Which classes exist; and each class's secret-free description. Backed by the same store as the journal.
+
+    A description has `expired_at` if the class's log is no longer kept.
+    """
 
     async def create(
         self,

@@ -153,11 +153,15 @@ class SqliteDirectory:
 
 
 _CLASS_COLUMNS: Final = ("session", "title", "profile", "starts_at", "ended_at", "policy", "replay")
-_CLASS: Final = f"SELECT {', '.join(_CLASS_COLUMNS)} FROM class"  # noqa: S608 - names of our own
+_CLASS: Final = (
+    f"SELECT {', '.join(_CLASS_COLUMNS)},"  # noqa: S608 - names of our own
+    " (SELECT min(begun_at) FROM expiry e WHERE e.session = class.session AND e.kind = 'log') FROM class"
+)
 
 
 def _description(row: tuple[Any, ...]) -> Mapping[str, Any]:
-    return dict(zip(_CLASS_COLUMNS, row, strict=True))
+    told = dict(zip(_CLASS_COLUMNS, row[:-1], strict=True))
+    return told if row[-1] is None else {**told, "expired_at": row[-1]}
 
 
 def _head(connection: sqlite3.Connection, session: SessionId) -> tuple[int, bytes]:

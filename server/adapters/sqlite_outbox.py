@@ -38,6 +38,9 @@ _STANDING: Final = (
     " ORDER BY e.statement LIMIT 1),"
     " d.name, d.paused, d.tries FROM destination d ORDER BY d.id"
 )
+_PRUNED: Final = (
+    "INSERT INTO expiry (session, kind, recording, policy, begun_at, done_at, count, bytes) VALUES ('', 'statements', '', ?, ?, ?, ?, ?)"
+)
 
 
 def owner_of_this_process() -> str:
@@ -213,17 +216,24 @@ class SqliteOutbox:
         kept = tuple(rollups)
         return await self._database.write(lambda c: 0 if _is_untold(c, session) else projection.attended(c, session, seq, at, kept))
 
-    async def prune(self, before: Millis, limit: int = 1000) -> int:
-        """Delete up to `limit` statements older than this that every destination acknowledged; the log can make them again."""
+    async def prune(self, before: Millis, at: Millis, limit: int = 1000) -> int:
+        """Delete up to `limit` statements older than this that every destination acknowledged, none of held classes.
+
+        The log can make them again while it is kept.
+        """
         sql = (
-            "SELECT number FROM statement s WHERE at < ? AND flaw = ''"
+            "SELECT number, length(body) FROM statement s WHERE at < ? AND flaw = '' AND session NOT IN (SELECT session FROM held)"
             " AND NOT EXISTS (SELECT 1 FROM delivery WHERE statement = s.number AND state <> 1) ORDER BY number LIMIT ?"
         )
 
         def job(connection: sqlite3.Connection) -> int:
-            numbers = connection.execute(sql, (before, limit)).fetchall()
+            found = connection.execute(sql, (before, limit)).fetchall()
+            numbers = [row[:1] for row in found]
             connection.executemany("DELETE FROM delivery WHERE statement = ? AND destination IN (SELECT id FROM destination)", numbers)
             connection.executemany("DELETE FROM statement WHERE number = ?", numbers)
+            if found:
+                act = (f"records.keep_days: before {before}", at, at, len(found), sum(size for _, size in found))
+                connection.execute(_PRUNED, act)
             return len(numbers)
 
         return await self._database.write(job)

@@ -65,8 +65,9 @@ def _take(connection: sqlite3.Connection, key: Key, now: Millis, lease_until: Mi
     connection.execute("INSERT INTO packaging VALUES (?, ?, 'waiting', 0, 0, 0, NULL) ON CONFLICT DO NOTHING", key)
     taken = connection.execute(
         "UPDATE packaging SET state = 'working', tries = tries + 1, lease_until = ?, error = NULL"
-        " WHERE session = ? AND recording = ? AND (state <> 'working' OR lease_until <= ?)",
-        (lease_until, *key, now),
+        " WHERE session = ? AND recording = ? AND (state <> 'working' OR lease_until <= ?)"
+        " AND NOT EXISTS (SELECT 1 FROM expiry WHERE session = ? AND kind = 'journal' AND recording = ?)",
+        (lease_until, *key, now, *key),
     ).rowcount
     return _get(connection, key) if taken else None
 

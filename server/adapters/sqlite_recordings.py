@@ -6,8 +6,9 @@ from typing import Final, Literal
 
 import msgspec
 
-from recording.catalog import Row
+from recording.catalog import Held, Row
 from server.adapters.sqlite import Database
+from server.adapters.sqlite_holds import is_held
 from signaling.classroom.ids import Millis, SessionId
 
 _COLUMNS: Final = tuple(field.name for field in msgspec.structs.fields(Row))
@@ -50,6 +51,8 @@ class SqliteRecordings:
         update = f"UPDATE recording SET {column} = ? WHERE session = ? AND id = ? AND {column} IS NULL"  # noqa: S608 - one of two
 
         def job(connection: sqlite3.Connection) -> None:
+            if mark == "deleted" and is_held(connection, session):
+                raise Held
             if connection.execute(update, (at, session, id)).rowcount:
                 connection.execute(_ACT, (at, session, id, mark, by, details))
 

@@ -50,7 +50,11 @@ class Signer(NamedTuple):
 
 def signed(checkpoint: Checkpoint, signer: Signer) -> str:
     """The signed note of a checkpoint."""
-    text = f"{checkpoint.origin}\n{checkpoint.size}\n{_base64(checkpoint.root)}\n"
+    return note_of(f"{checkpoint.origin}\n{checkpoint.size}\n{_base64(checkpoint.root)}\n", signer)
+
+
+def note_of(text: str, signer: Signer) -> str:
+    """A text, without an empty line and with a line end, as a signed note."""
     public = signer.key.public_key().public_bytes_raw()
     return f"{text}\n{_DASH}{signer.name} {_base64(_key_id(signer.name, public) + signer.key.sign(text.encode()))}\n"
 

@@ -18,7 +18,7 @@ from server import keyring
 from server.adapters.sqlite import Database
 from server.adapters.sqlite_ledger import Found, SqliteLedger
 from server.config import Config
-from server.records.checkpoint import Checkpoint, Signer, signed
+from server.records.checkpoint import Checkpoint, Signer, note_of, signed
 from server.records.receipts import Receipt, receipt
 from signaling.classroom.ids import ParticipantId, SessionId
 from signaling.classroom.session import ClassEnded
@@ -91,6 +91,14 @@ class Ledger:
         await self._store.keep(made)
         self.checkpoints += 1
         return made
+
+    async def grow(self) -> int:
+        """See SqliteLedger.grow."""
+        return await self._store.grow()
+
+    def sign(self, text: str) -> str:
+        """A signed note of this text."""
+        return note_of(text, self._signer)
 
     async def newest(self) -> Found | None:
         """The newest checkpoint there is."""

@@ -128,7 +128,7 @@ class RecordsService:
                 await self.look()
                 if self._clock() >= pruned + _HOUR_MS:
                     pruned = self._clock()
-                    while await self.outbox.prune(pruned - self._keep_ms):
+                    while await self.outbox.prune(pruned - self._keep_ms, pruned):
                         pass
             await asyncio.sleep(_LOOK_S)
 

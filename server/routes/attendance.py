@@ -10,7 +10,7 @@ from aiohttp import web
 from moderation import attendance
 from moderation.attendance import Attendance
 from moderation.presence_log import Override, PresenceLog
-from server import keys, sheets
+from server import classes, keys, sheets
 from server.api import Call, Route
 from server.attendance import Facts
 from server.problems import Problem
@@ -122,6 +122,8 @@ class ReportAnswer(msgspec.Struct, frozen=True, kw_only=True):
     #: how many are on the roster, 0 = none was given
     expected: int
     people: list[PersonAttendance]
+    #: why nothing of the class may be deleted, while it is under a legal hold
+    hold: str | None = None
 
 
 class OwnAttendance(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,10 +150,12 @@ async def report(call: Call) -> ReportAnswer:
     """Everybody's attendance."""
     session, now = await _class(call), call.now_ms
     found = await call.app[keys.DIRECTORY].get(session) or {}
+    holds = await call.app[keys.HOLDS].reasons(session)
     async with call.app[keys.PRESENCE].facts(session) as facts:
         rules = _policy(call.query.policy, facts.log.policy)
         subjects = await call.app[keys.ROSTER].subjects(session)
-        return await asyncio.to_thread(_report, session, facts, now, rules, ReplayAccess(found["replay"]), subjects)
+        told = await asyncio.to_thread(_report, session, facts, now, rules, ReplayAccess(found["replay"]), subjects)
+    return msgspec.structs.replace(told, hold=holds[0].reason if holds else None)
 
 
 async def csv_sheet(call: Call) -> web.Response:
@@ -213,8 +217,9 @@ async def _class(call: Call) -> str:
     """The class in the path, which a seat holder must be of."""
     session = call.request.match_info["session"]
     seat = call.principal.seat
-    if (seat is not None and seat.session != session) or await call.app[keys.DIRECTORY].get(session) is None:
+    if seat is not None and seat.session != session:
         raise Problem("not_found")
+    await classes.kept(call.app, session)
     return session
 
 
@@ -301,7 +306,7 @@ def _decision(log: PresenceLog, found: Override | None) -> OverrideAnswer | None
     )
 
 
-_WOKEN = ("not_found", "class_ended", "draining", "overloaded")
+_WOKEN = ("not_found", "no_longer_kept", "class_ended", "draining", "overloaded")
 ROUTES = (
     Route(
         method="GET",

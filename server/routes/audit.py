@@ -5,9 +5,8 @@ from typing import Annotated
 import msgspec
 
 from moderation.audit import AuditEntry, told
-from server import keys
+from server import classes, keys
 from server.api import Call, Route
-from server.problems import Problem
 from server.rights import Right
 from signaling.messages import decode_event
 
@@ -64,8 +63,7 @@ async def verify(call: Call) -> Verdict:
 
 async def _known(call: Call) -> str:
     session = call.request.match_info["session"]
-    if await call.app[keys.DIRECTORY].get(session) is None:
-        raise Problem("not_found")
+    await classes.kept(call.app, session)
     return session
 
 
@@ -78,7 +76,7 @@ ROUTES = (
         summary="Acts of supervision in a class",
         query=AuditQuery,
         answer=AuditPage,
-        codes=("not_found",),
+        codes=("not_found", "no_longer_kept"),
     ),
     Route(
         method="GET",
@@ -87,6 +85,6 @@ ROUTES = (
         right=Right.SEE_AUDIT,
         summary="Check that a class's journal is whole",
         answer=Verdict,
-        codes=("not_found",),
+        codes=("not_found", "no_longer_kept"),
     ),
 )

@@ -7,8 +7,9 @@ import msgspec
 from server import auth, classes, keys
 from server.api import Call, Route
 from server.classes import ClassInfo
+from server.keyring import NODE_ISSUER
 from server.problems import Problem
-from server.rights import Right
+from server.rights import Caller, Right
 from signaling.classroom.ids import Id, Millis
 from signaling.classroom.policies import AttendancePolicy, PolicyName
 from signaling.classroom.replay_access import ReplayAccess
@@ -77,21 +78,26 @@ async def create(call: Call) -> ClassInfo:
     policy = await classes.policy_for(
         call.app, msgspec.convert(msgspec.to_builtins(own), AttendancePolicy) if isinstance(own, NewPolicy) else own
     )
-    return await classes.create(
+    made = await classes.create(
         call.app, session, title=wanted.title, profile=wanted.profile, starts_at=wanted.starts_at, policy=policy, replay=wanted.replay
     )
+    await call.app[keys.RETENTION].own(session, tenant_of(call.principal.name))
+    return made
 
 
 async def listing(call: Call) -> ClassPage:
     """A page of classes."""
     query: ListQuery = call.query
     found = await classes.list_classes(call.app, ended=query.ended, after=query.after, limit=query.limit)
+    if call.principal.caller is Caller.OPERATOR:
+        found = await classes.with_owners(call.app, found)
     return ClassPage(classes=found, next=found[-1].session if len(found) == query.limit else None)
 
 
 async def show(call: Call) -> ClassInfo:
     """One class."""
-    return await _wanted(call)
+    found = await _wanted(call)
+    return (await classes.with_owners(call.app, [found]))[0] if call.principal.caller is Caller.OPERATOR else found
 
 
 async def end(call: Call) -> ClassInfo:
@@ -121,6 +127,11 @@ async def issue(call: Call) -> IssuedToken:
     )
     life_ms = auth.MAX_LIFE_S[auth.Kind.JOIN] * 1000
     return IssuedToken(token=token, link=f"/join#token={token}", expires_at=call.now_ms + life_ms)
+
+
+def tenant_of(caller: str) -> str:
+    """Whose classes a caller of the API makes: what the node signs itself is the house's, as what the operator makes."""
+    return "" if caller == NODE_ISSUER else caller
 
 
 async def _wanted(call: Call) -> ClassInfo:

@@ -83,6 +83,6 @@ ROUTES = (
         summary="Admitted people of a class",
         query=PeopleQuery,
         answer=PeopleAnswer,
-        codes=("not_found", "not_admitted", "class_ended", "draining", "overloaded"),
+        codes=("not_found", "not_admitted", "no_longer_kept", "class_ended", "draining", "overloaded"),
     ),
 )

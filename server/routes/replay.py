@@ -15,7 +15,7 @@ from aiohttp import web
 from recording import manifest, publication
 from recording.catalog import Row
 from recording.publication import State, Version
-from server import callers, keys, replays
+from server import callers, classes, keys, replays
 from server.api import PREFIX, Call, Route
 from server.problems import Problem
 from server.rights import Caller, Right
@@ -177,10 +177,8 @@ async def share(call: Call) -> None:
 
 
 async def _class(call: Call, session: str) -> tuple[str, ReplayAccess]:
-    """Title and setting. Raises Problem (not_found), Unavailable."""
-    found = await call.app[keys.DIRECTORY].get(session)
-    if found is None:
-        raise Problem("not_found")
+    """Title and setting. Raises Problem (not_found, no_longer_kept), Unavailable."""
+    found = await classes.kept(call.app, session)
     return str(found["title"]), ReplayAccess(found["replay"])
 
 
@@ -211,7 +209,7 @@ def _answer(row: Row, versions: Sequence[Version]) -> RecordingAnswer:
     return RecordingAnswer(recording=row.id, state=publication.state(row, versions), started_at=row.started_at, duration_ms=duration)
 
 
-_REFUSED: Final = ("not_found", "replay_closed", "draining", "overloaded")
+_REFUSED: Final = ("not_found", "no_longer_kept", "replay_closed", "draining", "overloaded")
 ROUTES = (
     Route(
         method="GET",

@@ -165,7 +165,7 @@ ROUTES = (
         body=Redeem,
         answer=SeatAnswer,
         status=201,
-        codes=(*_REFUSED, "token_used", "banned", "class_ended", "draining", "overloaded"),
+        codes=(*_REFUSED, "token_used", "banned", "no_longer_kept", "class_ended", "draining", "overloaded"),
     ),
     Route(
         method="GET",
@@ -174,7 +174,7 @@ ROUTES = (
         right=Right.SEE_OWN_SEAT,
         summary="What an owned seat is",
         answer=SeatAnswer,
-        codes=("not_found", "draining", "overloaded"),
+        codes=("not_found", "no_longer_kept", "draining", "overloaded"),
     ),
     Route(method="DELETE", path="/seats/{seat}", handler=give_up, right=Right.SEE_OWN_SEAT, summary="Give up an owned seat", status=204),
     Route(

@@ -61,7 +61,7 @@ ROUTES = (
         summary="Report what was played of a recording",
         body=WatchedReport,
         status=204,
-        codes=("not_found", "recording_deleted", "replay_closed", "too_many", "draining", "overloaded"),
+        codes=("not_found", "no_longer_kept", "recording_deleted", "replay_closed", "too_many", "draining", "overloaded"),
     ),
     Route(
         method="GET",
@@ -70,6 +70,6 @@ ROUTES = (
         right=Right.SEE_WATCHED,
         summary="Who watched what of a recording",
         answer=WatchedAnswer,
-        codes=("not_found", "recording_deleted", "draining", "overloaded"),
+        codes=("not_found", "no_longer_kept", "recording_deleted", "draining", "overloaded"),
     ),
 )

@@ -161,7 +161,18 @@ def _bearer(request: web.Request) -> str:
 
 _REFUSED: Final = (
     *("unauthenticated", "bad_token", "token_expired", "token_used", "rate_limited", "not_allowed", "banned", "declined"),
-    *("class_ended", "class_locked", "class_full", "not_admitted", "too_many", "bad_sdp", "draining", "overloaded", "media_unavailable"),
+    *(
+        "no_longer_kept",
+        "class_ended",
+        "class_locked",
+        "class_full",
+        "not_admitted",
+        "too_many",
+        "bad_sdp",
+        "draining",
+        "overloaded",
+        "media_unavailable",
+    ),
 )
 _OFF: Final = ("not_on_stage", "wrong_phase", "class_frozen", "microphone_blocked", "camera_blocked", "screen_blocked", "screen_taken")
 

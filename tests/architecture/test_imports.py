@@ -21,6 +21,8 @@ PURE: Final[dict[str, set[str]]] = {
     "moderation/names.py": {"collections.abc", "functools", "typing", "unicodedata", "confusable_homoglyphs"},
     "moderation/screening.py": {"collections.abc", "typing", "unicodedata"},
 }
+PURE["server/retention/due.py"] = {"enum", "typing", "msgspec", "signaling.classroom"}
+PURE["server/retention/policy.py"] = {"collections.abc", "tomllib", "typing", "msgspec", "server.retention"}
 _DATA: Final = {"base64", "binascii", "collections.abc", "dataclasses", "datetime", "functools", "hashlib", "re", "types", "typing"}
 for _name in ("attended", "checks", "compare", "encode", "fold", "grammar", "merkle", "statements", "validate", "vocabulary"):
     PURE[f"server/records/{_name}.py"] = _DATA | {"msgspec", "server.records", "signaling.classroom", "urllib.parse", "uuid"}

@@ -48,6 +48,9 @@ EXPECTED: dict[Right, set[str]] = {
     Right.SEE_ATTENDANCE: {"trainer", "assistant", "inspector", "operator"},
     Right.SEE_OWN_ATTENDANCE: {"trainer", "assistant", "trainee", "inspector"},
     Right.OVERRIDE_ATTENDANCE: {"trainer", "assistant"},
+    Right.DELETE_RECORDINGS: {"service", "operator"},
+    Right.SEE_RETENTION: {"operator"},
+    Right.MANAGE_HOLDS: {"operator"},
 }
 BODIES: dict[str, Any] = {
     "/seats": {"token": "x"},
@@ -56,6 +59,7 @@ BODIES: dict[str, Any] = {
     "/network-check": {"sdp": "v=0"},
     "/classes": {"title": "T"},
     "/records/dead": {"destination": "lrs"},
+    "/holds": {"session": "none", "reason": "inquiry"},
     "/classes/{session}/records": {"told": True},
     "/classes/{session}/recordings/{recording}/watched": {"op": "o", "stretches": [{"from_ms": 0, "to_ms": 1}]},
     "/classes/{session}/replay": {"access": "trainers"},

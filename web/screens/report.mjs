@@ -118,6 +118,7 @@ export function report(session) {
         }))
       : [],
     people,
+    hold: session === "held" ? "法院通知书（2026）0318 号" : null,
   };
 }
 

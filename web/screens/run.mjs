@@ -52,6 +52,9 @@ const openers = {
   "replay-polls": (page) => page.locator("#rp-tab-polls").click(),
   "replay-search": (page) => page.locator(".rp-find input").fill(page.url().includes("lang=en") ? "question" : "问题"),
   "replay-keys": (page) => page.keyboard.press("?"),
+  holds: (page) => page.locator(".holds").scrollIntoViewIfNeeded(),
+  "hold-add": (page) => page.locator('[data-key="hold-add"]').click(),
+  "hold-lift": (page) => page.locator(".holds li .btn").first().click(),
   "poll-new": (page) => page.locator(".polls-new .btn").click(),
 };
 

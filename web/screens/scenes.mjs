@@ -36,6 +36,7 @@ export const SCENES = [
   { name: "report-override", at: "page=report&seat=boss", open: ["report-person", "report-override"], widths: [1440, 390], wait: 300 },
   { name: "report-rules", at: "page=report&seat=boss", open: ["report-rules"], widths: [1440, 390], wait: 300 },
   { name: "report-large", at: "page=report&session=large", widths: [1440, 390], wait: 300 },
+  { name: "report-held", at: "page=report&session=held&seat=boss", widths: [1440, 390], wait: 300 },
   { name: "report-soon", at: "page=report&session=soon", widths: [1440, 390], wait: 300 },
   { name: "report-own", at: "page=report&session=denied&seat=pupil", widths: [1440, 390], wait: 300 },
   { name: "report-broken", at: "page=report&session=broken", widths: [390], wait: 300, expected: "503" },
@@ -51,6 +52,10 @@ export const SCENES = [
   { name: "replay-deleted", at: "page=replay-state&state=deleted", widths: [1440], languages: ["en"] },
   { name: "replay-closed", at: "page=refusal&code=replay_closed", widths: [1440, 390] },
   { name: "operator", at: "page=operator", dark: true, wait: 2500 },
+  { name: "operator-holds", at: "page=operator", widths: [1440, 390], open: ["holds"], wait: 2500, dark: true },
+  { name: "operator-hold-add", at: "page=operator", widths: [1440, 390], open: ["holds", "hold-add"], wait: 2500 },
+  { name: "operator-hold-lift", at: "page=operator", widths: [1440, 390], open: ["holds", "hold-lift"], wait: 2500 },
+  { name: "no-longer-kept", at: "page=refusal&code=no_longer_kept", widths: [1440, 390] },
 ];
 
 /** One picture per entry: {id, address, width, language, theme, open}. */

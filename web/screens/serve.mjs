@@ -38,6 +38,18 @@ const DEMO = {
     operator: "/operator#login=e",
   },
 };
+const HOLDS = [
+  {
+    number: 2,
+    session: "",
+    issuer: "lms.example",
+    subject: "u-20417",
+    reason: "Inquiry of the education authority, letter 2026/118; asked for by the legal office",
+    by: "operator",
+    at: Date.UTC(2026, 3, 12),
+  },
+  { number: 1, session: "c-6n4k2f9x", issuer: "", subject: "", reason: "法院通知书（2026）0318 号", by: "cli", at: Date.UTC(2026, 2, 20) },
+];
 let polls = 0;
 const ANSWERS = {
   "/api/v1/demo": () => DEMO,
@@ -46,6 +58,7 @@ const ANSWERS = {
     title: DEMO.title,
     recordings: [{ recording: "r1", state: "ready", started_at: 0, duration_ms: 1 }],
   }),
+  "/api/v1/holds": () => ({ holds: HOLDS, next: null }),
   "/api/v1/operator/overview": () => overview(polls++),
 };
 

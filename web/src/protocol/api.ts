@@ -82,6 +82,19 @@ export interface Report {
   /** How many are on the roster; 0 = there is none. */
   expected: number;
   people: PersonAttendance[];
+  /** Why nothing of the class may be deleted. */
+  hold?: string | null;
+}
+
+/** A legal hold: of a class, or of a person (the other is empty). */
+export interface Hold {
+  number: number;
+  session: string;
+  issuer: string;
+  subject: string;
+  reason: string;
+  by: string;
+  at: number;
 }
 
 export interface OwnAttendance {
@@ -154,5 +167,9 @@ export const api = {
   ownAttendance: (session: string, seat: string | null) => call<OwnAttendance>("GET", attendancePath(session, "/own", { seat })),
   overrideAttendance: (session: string, seat: string | null, participant: string, decision: Decision) =>
     call<void>("POST", attendancePath(session, `/${encodeURIComponent(participant)}/override`, { seat }), decision),
+  holds: (before: number | null) =>
+    call<{ holds: Hold[]; next: number | null }>("GET", before === null ? "/holds" : `/holds?before=${before}`),
+  addHold: (told: { reason: string; session?: string; issuer?: string; subject?: string }) => call<Hold>("POST", "/holds", told),
+  liftHold: (number: number) => call<Hold>("POST", `/holds/${number}/lift`, {}),
   operatorOverview: () => call<Record<string, unknown>>("GET", "/operator/overview"),
 };

@@ -12,6 +12,7 @@ export const ERROR_CODES = {
   class_frozen: "later",
   class_full: "later",
   class_ended: "never",
+  no_longer_kept: "never",
   wrong_phase: "later",
   not_on_stage: "later",
   stage_full: "later",

@@ -137,7 +137,8 @@ class OpenClassroom implements Classroom {
     if (status === "online" && before === "reconnecting") this.#tell({ kind: "reconnected" });
     if (status === "closed") {
       this.media.close();
-      if (problem?.code === "unauthenticated" || problem?.code === "class_ended") this.#keeper.forget();
+      if (problem?.code === "unauthenticated" || problem?.code === "class_ended" || problem?.code === "no_longer_kept")
+        this.#keeper.forget();
       this.#release(Number.POSITIVE_INFINITY);
     }
   }

@@ -172,7 +172,7 @@ async def test_acknowledged_statements_are_pruned_and_can_be_made_again(tmp_path
         await filled.append(everything())
         told = await filled.bodies()
         await filled.database.write(lambda c: c.execute("UPDATE delivery SET state = 1 WHERE statement > 3").rowcount)
-        assert await filled.outbox.prune(1 << 60) == len(told) - 3
+        assert await filled.outbox.prune(1 << 60, 1) == len(told) - 3
         assert len(await filled.states()) == 3
         await filled.outbox.backfill(filled.projection, "class-1")
         assert await filled.bodies() == told

@@ -10,6 +10,7 @@ import { wordsFor } from "../parts/Refusal";
 import { clock, timeOfDay } from "../parts/time";
 import { prefs } from "../prefs";
 import { takeFragment } from "../route";
+import { Holds } from "./Holds";
 import { bitrate, type ClassRow, highest, type Overview, type Row } from "./overview";
 import { type Line, Plot } from "./Plot";
 import "./operator.css";
@@ -294,6 +295,7 @@ export default function OperatorPage() {
         <Figures rows={overview.rows} count={overview.class_count} />
         <Plots rows={overview.rows} />
         <Classes list={overview.classes} count={overview.class_count} />
+        <Holds />
       </main>
     </div>
   );

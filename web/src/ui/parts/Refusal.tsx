@@ -24,10 +24,15 @@ function hintFor(code: string): string | undefined {
 export function Refusal({ code, children }: { code: string; children?: ReactNode }) {
   const { t } = useTranslation();
   const calm =
-    code === "class_ended" || code === "replaced" || code === "class_locked" || code === "class_full" || code === "replay_closed";
+    code === "class_ended" ||
+    code === "no_longer_kept" ||
+    code === "replaced" ||
+    code === "class_locked" ||
+    code === "class_full" ||
+    code === "replay_closed";
   return (
     <MessagePage
-      icon={code === "banned" || code === "declined" ? "ban" : code === "class_ended" ? "ok" : "warn"}
+      icon={code === "banned" || code === "declined" ? "ban" : code === "class_ended" ? "ok" : code === "no_longer_kept" ? "time" : "warn"}
       tone={calm ? "warn" : "bad"}
       title={wordsFor(code)}
       text={hintFor(code)}

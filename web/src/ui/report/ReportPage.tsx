@@ -92,6 +92,12 @@ function Whole({
       <div className="title">
         <h1>{report.title}</h1>
         <div className="facts num">
+          {report.hold ? (
+            <span>
+              <Icon name="lock" className="i16" />
+              {t("holds.chipHint", { reason: report.hold })}
+            </span>
+          ) : null}
           {report.staff.length > 0 ? (
             <span title={t("report.staff")}>
               <Icon name="user" className="i16" />

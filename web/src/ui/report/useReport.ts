@@ -54,7 +54,7 @@ export function useReport(session: string, seat: string | null, role: Role | nul
       if (why !== "not_allowed" || role === "trainee") return current(setCode)(why);
       await readOwn().then(
         () => current(setCode)(null),
-        () => current(setCode)(why),
+        (refused) => current(setCode)(codeOf(refused)),
       );
     }
   }, [session, seat, role, policy]);

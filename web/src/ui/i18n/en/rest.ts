@@ -107,6 +107,9 @@ export const enRest = {
     replay_closed: "This replay is not open to you",
     replay_closedHint: "The trainer decides who may watch. Ask the trainer or the organiser.",
     recording_deleted: "This recording was deleted",
+    no_longer_kept: "This class is no longer kept",
+    no_longer_keptHint: "Its days are over: replay, attendance and records were removed.",
+    legal_hold: "The class is under a legal hold, nothing of it may be deleted",
     left: "You left the class",
   },
 };

@@ -107,6 +107,9 @@ export const zhRest = {
     replay_closed: "这节课的回放没有对你开放",
     replay_closedHint: "谁可以看由主讲决定，请联系主讲或组织者。",
     recording_deleted: "这段录制已删除",
+    no_longer_kept: "这个课堂的内容已不再保存",
+    no_longer_keptHint: "保存期限已过，回放、考勤和记录都已移除。",
+    legal_hold: "课堂处于法律保留中，任何内容都不能删除",
     left: "你已离开课堂",
   },
 };

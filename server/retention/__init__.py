@@ -1,0 +1,1 @@
+"""How long what a class leaves behind is kept, per kind and tenant; legal holds."""

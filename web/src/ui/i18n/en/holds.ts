@@ -1,0 +1,28 @@
+/** Words about legal holds, English. */
+export const enHolds = {
+  holds: {
+    title: "Legal holds",
+    lead: "Nothing of a held class is deleted: log, replays, attendance.",
+    add: "Add a hold",
+    none: "Nothing is held",
+    ofClass: "One class",
+    ofPerson: "All classes of a person",
+    what: "What to hold",
+    session: "Class id",
+    issuer: "Issuer",
+    subject: "Person's id",
+    reason: "Reason",
+    reasonPlaceholder: "For example: number of the court order",
+    person: "Person {{subject}} ({{issuer}})",
+    since: "since {{time}}, by {{by}}",
+    save: "Hold",
+    lift: "Lift",
+    liftTitle: "Lift this legal hold?",
+    liftText: "{{what}}, held because of: {{reason}}. What is past its days is then deleted for good within the hour.",
+    liftOf: "Lift the legal hold of {{what}}",
+    fieldsNeeded: "Please fill in every field",
+    noSuchClass: "There is no class with this id",
+    more: "Show more",
+    chipHint: "Kept for legal reasons; nothing may be deleted: {{reason}}",
+  },
+};

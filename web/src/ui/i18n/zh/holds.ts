@@ -1,0 +1,28 @@
+/** Words about legal holds, 简体中文. */
+export const zhHolds = {
+  holds: {
+    title: "法律保留",
+    lead: "保留期间，课堂的记录、回放和考勤都不会被删除。",
+    add: "添加保留",
+    none: "没有保留中的课堂",
+    ofClass: "一个课堂",
+    ofPerson: "一位人员的全部课堂",
+    what: "保留什么",
+    session: "课堂编号",
+    issuer: "签发方",
+    subject: "人员编号",
+    reason: "原因",
+    reasonPlaceholder: "例如：法院通知书编号",
+    person: "人员 {{subject}}（{{issuer}}）",
+    since: "{{time}} 由 {{by}} 添加",
+    save: "开始保留",
+    lift: "解除",
+    liftTitle: "解除这项法律保留？",
+    liftText: "{{what}}，保留原因：{{reason}}。解除后，超过保存期限的内容会在一小时内永久删除。",
+    liftOf: "解除 {{what}} 的法律保留",
+    fieldsNeeded: "请填写全部内容",
+    noSuchClass: "没有这个编号的课堂",
+    more: "显示更多",
+    chipHint: "依法保留，任何内容都不能删除：{{reason}}",
+  },
+};
