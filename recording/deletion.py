@@ -1,6 +1,7 @@
 """Deleting a recording: first the tombstone, then the files, then the line that says so. Repeated where a crash broke it off."""
 
 import json
+import logging
 import os
 from pathlib import Path
 
@@ -10,13 +11,18 @@ from recording.catalog import Recordings, Row
 from recording.publication import Published
 from signaling.classroom.ids import Millis
 
+log = logging.getLogger("jiangtai.recording")
+
 
 class NotEnded(Exception):
     """It is being recorded now."""
 
 
 async def delete(store: Recordings, root: Path, row: Row, *, now: Millis, by: str, published: Published) -> int:
-    """Delete a recording and what was published of it for good; returns how many files went. Raises NotEnded, OSError, Unavailable."""
+    """Delete a recording and what was published of it for good; returns how many files went. Raises NotEnded, OSError, Unavailable.
+
+    After an OSError (StoreAway) the recording is deleted for everybody, and `finish` purges the rest.
+    """
     if row.state == "recording":
         raise NotEnded
     await store.mark(row.session, row.id, "deleted", now, by, "{}")
@@ -26,12 +32,17 @@ async def delete(store: Recordings, root: Path, row: Row, *, now: Millis, by: st
 
 
 async def finish(store: Recordings, root: Path, *, now: Millis, published: Published) -> int:
-    """Purge what has a tombstone and still has files; returns how many recordings that were."""
-    rows = [row for row in await store.rows() if row.state == "deleted"]
-    for row in rows:
-        gone, made = _purge(root, row), await publication.purge(published, row.session, row.id)
+    """Purge what has a tombstone and still has files; returns how many recordings that were. A store that is away keeps nobody else's."""
+    done = 0
+    for row in [row for row in await store.rows() if row.state == "deleted"]:
+        try:
+            gone, made = _purge(root, row), await publication.purge(published, row.session, row.id)
+        except OSError as error:
+            log.warning("a deleted recording was not purged", extra={"session": row.session, "recording": row.id, "why": str(error)})
+            continue
         await store.mark(row.session, row.id, "purged", now, "node", json.dumps({"files": gone, "published": made}))
-    return len(rows)
+        done += 1
+    return done
 
 
 def _purge(root: Path, row: Row) -> dict[str, str]:

@@ -11,6 +11,7 @@ from media.plane import NativePlane
 from recording.catalog import Catalog, Recordings
 from recording.packaging import Packaging
 from recording.publication import Published
+from recording.sweeping import Sweeping
 from recording.watched import Watches
 from server.adapters.sqlite import Database
 from server.adapters.sqlite_attendance import SqliteAttendance
@@ -29,6 +30,7 @@ from server.records.handoff import HandOff
 from server.records.ledger import Ledger
 from server.replays import Replays
 from server.roster import Rosters
+from server.sending import Sender
 from server.whip import Streams
 from signaling.gateway import Gateway
 from signaling.hub import Hub
@@ -73,6 +75,9 @@ RECORDINGS: web.AppKey[Recordings] = web.AppKey("recordings", Recordings)
 PUBLISHED = web.AppKey("published", Published)
 PACKAGER = web.AppKey("packager", Packaging)
 WATCHES: web.AppKey[Watches] = web.AppKey("watches", Watches)
+SWEEPING = web.AppKey("sweeping", Sweeping)
+#: answers with files of recordings
+SENDER = web.AppKey("sender", Sender)
 REPLAYS = web.AppKey("replays", Replays)
 GATEWAY = web.AppKey("gateway", Gateway)
 BOUNCER = web.AppKey("bouncer", Bouncer)

@@ -12,6 +12,7 @@ from media import journals
 from recording import deletion
 from recording.catalog import Recordings, Row
 from recording.deletion import NotEnded
+from recording.objects import ObjectStore, StoreAway
 from recording.packaging import Failed as CannotPackage
 from recording.publication import Published
 from recording.redaction import Busy, Redacted
@@ -19,7 +20,8 @@ from server.adapters.sqlite import Database
 from server.adapters.sqlite_journal import SqliteJournal
 from server.adapters.sqlite_publications import SqlitePublications
 from server.adapters.sqlite_recordings import SqliteRecordings
-from server.config import Config
+from server.config import Config, ConfigError
+from server.config import Recordings as Settings
 from server.packaging import packaging, redaction
 
 T = TypeVar("T")
@@ -38,6 +40,31 @@ def journal_root(config: Config) -> Path:
 def published_root(config: Config) -> Path:
     """Where the published recordings of a node lie."""
     return config.var_dir / "published"
+
+
+def open_published(config: Config, database: Database) -> Published:
+    """Published recordings of a node as it is configured. Raises ConfigError."""
+    return Published(SqlitePublications(database), published_root(config), _store(config.recordings))
+
+
+def _store(settings: Settings) -> ObjectStore | None:
+    if not settings.store:
+        return None
+    try:
+        from server.adapters import s3_objects
+    except ImportError:
+        raise ConfigError(["recordings.store: needs the package obstore (pip install 'jiangtai[s3]')"]) from None
+    try:
+        return s3_objects.S3Objects(
+            settings.store.rstrip("/"),
+            endpoint=settings.endpoint.rstrip("/"),
+            region=settings.region,
+            virtual_hosted=settings.virtual_hosted,
+            credentials_file=settings.credentials_file,
+            authorities=Path(settings.authorities_file).read_bytes() if settings.authorities_file else b"",
+        )
+    except s3_objects.BadCredentials as error:
+        raise ConfigError([f"recordings.credentials_file: {error}"]) from None
 
 
 def add_commands(commands: Any, add: Callable[..., argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
@@ -110,7 +137,7 @@ def _rebuild(config: Config, options: argparse.Namespace) -> None:
         rows = [row for row in await store.rows(options.session) if row.id == options.recording]
         if not rows or rows[0].state != "ended":
             raise Failed("no such recording, or it has not ended, or it was deleted")
-        published = Published(SqlitePublications(database), published_root(config))
+        published = open_published(config, database)
         packager = packaging(journal_root(config), database, SqliteJournal(database), published, lambda: int(time.time() * 1000))
         try:
             return await packager.make(rows[0])
@@ -125,7 +152,7 @@ def _redact(config: Config, options: argparse.Namespace) -> None:
         recording = None if options.recording == "all" else options.recording
         if not any(row.id == options.recording or recording is None for row in await store.rows(options.session)):
             raise Failed("no such recording")
-        published = Published(SqlitePublications(database), published_root(config))
+        published = open_published(config, database)
         redacts = redaction(journal_root(config), database, SqliteJournal(database), published, lambda: int(time.time() * 1000), by="cli")
         try:
             return await redacts.redact(options.session, options.participant, recording, retell=False)
@@ -147,7 +174,7 @@ def _redact(config: Config, options: argparse.Namespace) -> None:
 
 def _delete(config: Config, options: argparse.Namespace) -> None:
     async def work(store: Recordings, database: Database) -> int:
-        published = Published(SqlitePublications(database), published_root(config))
+        published = open_published(config, database)
         rows = [row for row in await store.rows(options.session) if row.id == options.recording]
         if not rows:
             raise Failed("no such recording")
@@ -159,6 +186,8 @@ def _delete(config: Config, options: argparse.Namespace) -> None:
         return _print(f"deleted: {_with_store(config, work)} files")
     except NotEnded:
         raise Failed("it is being recorded: stop it first") from None
+    except StoreAway as error:
+        raise Failed(f"deleted for everybody, but files are left, which a running node removes as soon as it can: {error}") from None
 
 
 def _print(text: str) -> None:
