@@ -282,8 +282,8 @@ def _check_recordings(recordings: Recordings) -> list[str]:
         problems.append("recordings.endpoint: https://host[:port], or http:// within your own network; no name or password in it")
     if recordings.serve not in ("node", "presigned"):
         problems.append("recordings.serve: node or presigned")
-    if not 60 <= recordings.presigned_seconds <= 43_200:
-        problems.append("recordings.presigned_seconds: 60 to 43200")
+    if not 600 <= recordings.presigned_seconds <= 43_200:
+        problems.append("recordings.presigned_seconds: 600 to 43200")
     return problems
 
 

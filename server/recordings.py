@@ -44,10 +44,11 @@ def published_root(config: Config) -> Path:
 
 def open_published(config: Config, database: Database) -> Published:
     """Published recordings of a node as it is configured. Raises ConfigError."""
-    return Published(SqlitePublications(database), published_root(config), _store(config.recordings))
+    return Published(SqlitePublications(database), published_root(config), open_store(config.recordings))
 
 
-def _store(settings: Settings) -> ObjectStore | None:
+def open_store(settings: Settings) -> ObjectStore | None:
+    """The store that what is published goes to, None for the folder it was made in; nothing is asked of it. Raises ConfigError."""
     if not settings.store:
         return None
     try:

@@ -27,6 +27,7 @@ from signaling.ports import Journal
 #: seconds a signed path is good for, at least; ends lie on whole steps, so that pages opened near each other share one path
 LIFE_S: Final = 6 * 3600
 STEP_S: Final = 3600
+PRESIGNED_STEP_S: Final = 300
 _KEPT: Final = 64
 #: a manifest is never so large
 _MAX_MANIFEST: Final = 16 << 20
@@ -86,9 +87,11 @@ class Replays:
         return found
 
 
-def sign(ring: KeyRing, version: Version, now: float) -> tuple[str, int]:
-    """(grant for a path of this version, its end in seconds since the epoch)."""
-    expires = -(-int(now + LIFE_S) // STEP_S) * STEP_S
+def sign(ring: KeyRing, version: Version, now: float, presigned_s: int | None = None) -> tuple[str, int]:
+    """(grant for a path of this version, its end in seconds since the epoch); `presigned_s`: life of the addresses it leads to."""
+    # A page asks for a new path before the end of the old one, and must do so before the addresses it was led to end.
+    life, step = (LIFE_S, STEP_S) if presigned_s is None else (presigned_s, PRESIGNED_STEP_S)
+    expires = -(-int(now + life) // step) * step
     return f"{expires}-{_mac(ring, version, expires)}", expires
 
 

@@ -30,7 +30,7 @@ class Sender:
     """`presigned_s`: media come from the store itself by addresses good for so long; None: all files come through the node."""
 
     def __init__(self, presigned_s: int | None) -> None:
-        self._presigned_s = presigned_s
+        self.presigned_s = presigned_s
         self._each: Counter[str] = Counter()
         self.streams = 0
         self.refused = 0
@@ -44,8 +44,8 @@ class Sender:
         if path is not None and not ranges.is_stale(request.headers, found.etag):
             return web.FileResponse(path, headers={"Cache-Control": _KEEP, "Content-Type": kind})
         # Only media: what pages fetch by script would need the bucket's consent (CORS) and is small.
-        if path is None and self._presigned_s is not None and kind.startswith(("video/", "audio/")):
-            address = await store.url(found.key, self._presigned_s)
+        if path is None and self.presigned_s is not None and kind.startswith(("video/", "audio/")):
+            address = await store.url(found.key, self.presigned_s)
             if address is not None:
                 self.redirects += 1
                 return web.Response(status=302, headers={"Location": address, "Cache-Control": "no-store"})

@@ -6,8 +6,10 @@ does so above. What went wrong is told in words of our own: an answer of a store
 """
 
 import asyncio
+import atexit
 import contextlib
 import re
+import time
 from collections.abc import Iterator, Sequence
 from configparser import ConfigParser
 from configparser import Error as ConfigParserError
@@ -24,10 +26,13 @@ from recording.objects import Object, StoreAway, StoreRefuses, check_key, media_
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, S3Config, S3Credential  # noqa: TID251
 
-#: one part of an upload, parts of a file on their way, files on their way: at most 96 MiB in memory (a part more is read ahead per file)
+#: one part of an upload, parts of a file on their way, such files on their way: at most 80 MiB in memory (one part is read ahead)
 _PART_BYTES: Final = 8 << 20
-_PARTS: Final = 2
-_FILES: Final = 4
+_PARTS: Final = 4
+_FILES: Final = 2
+#: smaller files go by the side, so many at a time: a version has hundreds of them
+_SMALL_BYTES: Final = 1 << 20
+_SMALL_FILES: Final = 8
 #: requests of readers under way
 _READS: Final = 64
 #: objects of one version or recording; more is not ours
@@ -39,6 +44,12 @@ _CREDENTIALS_S: Final = 300
 _IMMUTABLE: Final = "private, max-age=31536000, immutable"
 #: what a store calls a refusal that only a person can end
 _REFUSALS: Final = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket", "InvalidBucketName"})
+
+
+#: Threads of the library give back what they hold of the interpreter a moment after a call has ended; if it is gone by then, the process
+#: aborts (pyo3-async-runtimes, issue 40).
+_SETTLE_S: Final = 0.2
+atexit.register(time.sleep, _SETTLE_S)
 
 
 class BadCredentials(Exception):
@@ -87,7 +98,8 @@ class S3Objects:
 
         # Somebody waits for what is read; what is sent may take as long as a slow line needs for a part.
         self._reader, self._writer = store(20, 2, 10), store(600, 4, 60)
-        self._files, self._reads = asyncio.Semaphore(_FILES), asyncio.Semaphore(_READS)
+        self._files, self._small = asyncio.Semaphore(_FILES), asyncio.Semaphore(_SMALL_FILES)
+        self._reads = asyncio.Semaphore(_READS)
         self.puts = self.put_bytes = self.reads = self.read_bytes = self.failures = 0
 
     async def check(self) -> None:
@@ -100,7 +112,7 @@ class S3Objects:
         """See the port."""
         size = (await asyncio.to_thread(file.stat)).st_size
         attributes: Any = {"Content-Type": media_type(key) or "application/octet-stream", "Cache-Control": _IMMUTABLE}
-        async with self._files:
+        async with self._small if size < _SMALL_BYTES else self._files:
             with self._told():
                 await obstore.put_async(
                     self._writer, self._key(key), file, attributes=attributes, chunk_size=_PART_BYTES, max_concurrency=_PARTS
@@ -204,6 +216,8 @@ class _Credentials:
 def _away(place: str, error: Exception) -> StoreAway:
     """The port's error for one of the library, without anything that the store may have repeated of the request."""
     told = str(error)
+    if "/latest/api/token" in told or "/latest/meta-data" in told:
+        return StoreRefuses(f"{place}: no credentials, neither a file nor AWS_ACCESS_KEY_ID nor those of an instance")
     code = re.search(r"<Code>(\w{1,64})</Code>", told)
     if isinstance(error, BadCredentials):
         return StoreRefuses(str(error))

@@ -94,7 +94,7 @@ async def recording(call: Call) -> ReplayAnswer:
         told = _answer(row, await store.versions(session, id))
         return ReplayAnswer(title=title, recording=id, state=told.state, started_at=told.started_at, duration_ms=told.duration_ms)
     opened = await _open(call, served)
-    grant, expires_at = replays.sign(call.app[keys.RING], served, call.now)
+    grant, expires_at = replays.sign(call.app[keys.RING], served, call.now, _presigned_s(call, opened))
     return ReplayAnswer(
         title=opened.manifest.title,
         recording=id,
@@ -205,6 +205,10 @@ async def _version(call: Call, session: str, id: str, number: str) -> Version:
 async def _open(call: Call, version: Version) -> replays.Opened:
     with _reached():
         return await call.app[keys.REPLAYS].open(version)
+
+
+def _presigned_s(call: Call, opened: replays.Opened) -> int | None:
+    return call.app[keys.SENDER].presigned_s if opened.store.place else None
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sqlite3
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -303,6 +304,27 @@ async def test_a_bucket_that_is_not_there_is_told(s3_server: S3Server, tmp_path:
     (tmp_path / "file").write_bytes(b"x")
     with pytest.raises(publication.StoreRefuses, match="NoSuchBucket"):
         await store.put("aa/v1/x.json", tmp_path / "file")
+
+
+async def test_without_credentials_it_says_what_is_missing(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(publication.StoreRefuses, match="no credentials"):
+        await s3_objects.S3Objects(s3_server.place(), endpoint=s3_server.url, region="us-east-1").check()
+
+
+async def test_a_process_that_used_the_store_ends_as_it_should(s3_server: S3Server, place: str) -> None:
+    program = (
+        "import asyncio, contextlib, sys; from server.adapters.s3_objects import S3Objects;"
+        "store = S3Objects(sys.argv[1], endpoint=sys.argv[2], region='us-east-1', credentials_file=sys.argv[3])\n"
+        "with contextlib.suppress(OSError): asyncio.run(store.check())"
+    )
+    for endpoint in (s3_server.url, "http://127.0.0.1:9"):
+        words = [sys.executable, "-c", program, place, endpoint, str(s3_server.credentials_file)]
+        for _ in range(4):
+            process = await asyncio.create_subprocess_exec(*words)
+            assert await asyncio.wait_for(process.wait(), 30) == 0
 
 
 async def test_two_tries_at_once_end_in_one_version(home: House, s3_server: S3Server, place: str) -> None:
