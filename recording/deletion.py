@@ -3,7 +3,9 @@
 import json
 import logging
 import os
+import random
 from pathlib import Path
+from typing import Final
 
 from media import journals
 from recording import publication
@@ -12,6 +14,7 @@ from recording.publication import Published
 from signaling.classroom.ids import Millis
 
 log = logging.getLogger("jiangtai.recording")
+MAX_PURGED: Final = 200
 
 
 class NotEnded(Exception):
@@ -32,9 +35,14 @@ async def delete(store: Recordings, root: Path, row: Row, *, now: Millis, by: st
 
 
 async def finish(store: Recordings, root: Path, *, now: Millis, published: Published) -> int:
-    """Purge what has a tombstone and still has files; returns how many recordings that were. A store that is away keeps nobody else's."""
+    """Purge what has a tombstone and still has files, MAX_PURGED at most; returns how many recordings that were.
+
+    One whose store is away stays as it is, and the next call tries again.
+    """
     done = 0
-    for row in [row for row in await store.rows() if row.state == "deleted"]:
+    waiting = [row for row in await store.rows() if row.state == "deleted"]
+    # Some that cannot be purged for long must not keep all others from it.
+    for row in random.sample(waiting, min(len(waiting), MAX_PURGED)):
         try:
             gone, made = _purge(root, row), await publication.purge(published, row.session, row.id)
         except OSError as error:

@@ -33,7 +33,7 @@ _LEFTOVERS: Final = (
     " AND (p.failed_at IS NOT NULL OR p.published_at IS NULL AND r.deleted_at IS NOT NULL OR p.published_at IS NOT NULL AND p.place <> ''"
     " OR p.published_at IS NULL AND EXISTS (SELECT 1 FROM publication n WHERE n.session = p.session AND n.recording = p.recording"
     " AND n.version > p.version))"
-    " ORDER BY p.begun_at LIMIT :most"
+    " ORDER BY random() LIMIT :most"
 )
 
 

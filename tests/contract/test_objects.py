@@ -1,5 +1,6 @@
 """What every store of published files keeps to (recording.objects.ObjectStore): files of this machine, a bucket of a real S3 server."""
 
+import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,11 +85,10 @@ async def test_prefixes_are_whole_segments(store: ObjectStore, tmp_path: Path) -
 
 
 async def test_more_than_one_page_is_listed_and_removed(store: ObjectStore, tmp_path: Path) -> None:
-    file = a_file(tmp_path, 1)
-    for number in range(1_050):
-        await store.put(f"many/v1/t{number:05}.json", file)
-    assert len(await listed(store, "many")) == 1_050
-    assert await store.remove("many") == 1_050
+    file, count = a_file(tmp_path, 1), 1_050 if store.place else 50
+    await asyncio.gather(*(store.put(f"many/v1/t{number:05}.json", file) for number in range(count)))
+    assert len(await listed(store, "many")) == count
+    assert await store.remove("many") == count
     assert await listed(store, "many") == {}
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pytest
 from aiohttp import ClientSession
+from yarl import URL
 
 from server import keys, sending
 from signaling.classroom.roles import Role
@@ -122,3 +123,39 @@ async def test_who_goes_away_in_the_middle_leaves_nothing_open(sides: list[Side]
         assert answer.status == 200
         answer.close()
     await until(lambda: not sender.streams)
+
+
+async def test_nobody_is_led_to_the_store_who_may_not_have_the_file(tmp_path: Path, s3_server: S3Server) -> None:
+    bucket = {**s3_server.settings(s3_server.place()), "recordings.serve": "presigned"}
+    async with house(tmp_path, **bucket) as home:
+        far = await side(home)
+
+        async def led(who: str, name: str, base: str = far.base) -> tuple[int, str]:
+            proof = home.proof(far.people[who])
+            async with home.http.get(home.url + base + name, headers=proof, allow_redirects=False) as answer:
+                return answer.status, answer.headers.get("Location", "")
+
+        status, address = await led("ann", "mix.weba")
+        assert status == 302
+        assert address.startswith(f"{s3_server.url}/")
+        assert "X-Amz-Expires=3600" in address
+        async with ClientSession() as http, http.get(URL(address, encoded=True), headers={"Range": "bytes=0-9"}) as answer:
+            assert (answer.status, await answer.read()) == (206, MIX[:10])
+        assert (await led("ann", "t00000.json")) == (200, ""), "what pages read by script comes through the node"
+        grant = far.base.split("/")[-3]
+        for who, name, base in (
+            ("never-came", "mix.weba", far.base),
+            ("of another class", "mix.weba", far.base),
+            ("nobody", "mix.weba", far.base),
+            ("a liar", "mix.weba", far.base),
+            ("ann", "none.weba", far.base),
+            ("ann", "mix.weba", far.base.replace(grant, "9" + grant)),
+        ):
+            status, address = await led(who, name, base)
+            assert status in (401, 403, 404), who
+            assert address == ""
+        async with home.member(far.held.session, "tom", Role.TRAINER) as tom, home.join(far.people["ann"]):
+            await tom.command("remove", participant=far.people["ann"].participant)
+            status, address = await led("ann", "mix.weba")
+            assert status in (401, 403)
+            assert address == ""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from recording import deletion, publication
+from recording import copying, deletion, manifest, publication
 from recording.catalog import Row
 from recording.local_files import LocalFiles
 from recording.objects import Object, StoreAway, StoreRefuses
@@ -252,3 +252,24 @@ async def test_one_store_that_is_away_does_not_keep_others_from_being_swept(shel
     await sweeping.once()
     assert sweeping.unswept == 1
     assert [version.version for version in await shelf.published.store.leftovers(1_000, 100)] == [1]
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+async def test_files_of_a_version_can_be_had_in_a_folder_wherever_they_are(shelf: Shelf, elsewhere: bool, tmp_path: Path) -> None:
+    published = shelf.published if elsewhere else Published(shelf.published.store, shelf.here)
+    await taped.publish(HELD, published, title="T")
+    served = await published.store.served(*KEY)
+    assert served is not None
+    made = await copying.read(published, served)
+    folder = tmp_path / "work"
+    folder.mkdir()
+    await copying.copy(published, served, manifest.files(made), folder)
+    assert {path.name for path in folder.iterdir()} == set(manifest.files(made))
+    assert (folder / "mix.weba").read_bytes() == taped.MIX
+    for name, error in (("none.webm", FileNotFoundError), ("../x", ValueError)):
+        with pytest.raises(error):
+            await copying.copy(published, served, [name], folder)
+    shelf.elsewhere.left = 0
+    if elsewhere:
+        with pytest.raises(StoreAway):
+            await copying.copy(published, served, ["mix.weba"], folder)
