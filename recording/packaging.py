@@ -141,7 +141,7 @@ class Packaging:
 
     async def make(self, row: Row) -> bool:
         """Package an ended recording now; False if somebody else does. Raises Failed, OSError, Unavailable."""
-        return await self._make(row, _over())
+        return await self._make(row, _over(), resume=False)
 
     async def _again(self) -> None:
         while True:
@@ -166,7 +166,7 @@ class Packaging:
             # What is followed costs little; what is packaged afterwards waits for its turn.
             async with contextlib.nullcontext() if not ended.is_set() else self._afterwards:
                 # Who died before has the lease a little longer.
-                while not await self._make(row, ended):
+                while not await self._make(row, ended, resume=True):
                     if ended.is_set():
                         break
                     await asyncio.sleep(_RENEW_S)
@@ -179,7 +179,8 @@ class Packaging:
         finally:
             self._ended.pop((row.session, row.id), None)
 
-    async def _make(self, row: Row, ended: asyncio.Event) -> bool:
+    async def _make(self, row: Row, ended: asyncio.Event, *, resume: bool) -> bool:
+        """With `resume` what was made before and only waits for its store is made do."""
         key, now = (row.session, row.id), self._clock()
         job = await self._jobs.take(key, now, now + LEASE_MS)
         if job is None:
@@ -187,7 +188,7 @@ class Packaging:
         renewing = asyncio.create_task(self._renew(key))
         version: Version | None = None
         try:
-            version = await unfinished(self._published, *key)
+            version = await unfinished(self._published, *key) if resume else None
             if version is not None:
                 await finish(self._published, version, self._clock())
             else:

@@ -1,14 +1,16 @@
 """Publishing to a store that is not the folder versions are made in: sealed first, resumed, never served by half, nothing left over."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from recording import copying, deletion, manifest, publication
+from recording import copying, deletion, manifest, publication, timeline
 from recording.catalog import Row
 from recording.local_files import LocalFiles
 from recording.objects import Object, StoreAway, StoreRefuses
+from recording.packaging import Failed, Packaging
 from recording.publication import Deleted, Published, Version
 from recording.sweeping import Sweeping
 from server.adapters.sqlite import Database
@@ -93,7 +95,7 @@ class Shelf:
         return [path for path in self.here.rglob("*") if path.is_file()]
 
     def sweeping(self) -> Sweeping:
-        return Sweeping(self.recordings, self.journals, self.published, lambda: 1_000)
+        return Sweeping(self.recordings, self.journals, self.published, lambda: 20_000)
 
 
 @pytest.fixture
@@ -273,3 +275,39 @@ async def test_files_of_a_version_can_be_had_in_a_folder_wherever_they_are(shelf
     if elsewhere:
         with pytest.raises(StoreAway):
             await copying.copy(published, served, ["mix.weba"], folder)
+
+
+async def left_to_send(shelf: Shelf, tmp_path: Path) -> Packaging:
+    """A packager whose worker can make nothing, and a version that only waits for its store."""
+
+    async def told(row: Row, duration_ms: int) -> timeline.Built:
+        raise AssertionError("no worker comes so far")
+
+    shelf.elsewhere.left = 2
+    with pytest.raises(StoreAway):
+        await shelf.make()
+    shelf.elsewhere.left = None
+    (tmp_path / "no-journal").write_text("not a folder")
+    await shelf.database.write(lambda connection: connection.execute("UPDATE recording SET files = 1"))
+    return Packaging(SqliteJobs(shelf.database), shelf.published, tmp_path / "no-journal", told, lambda: 10_000)
+
+
+async def test_the_packager_sends_what_was_made_before(shelf: Shelf, tmp_path: Path) -> None:
+    packager = await left_to_send(shelf, tmp_path)
+    await packager.start()
+    async with asyncio.timeout(10):
+        while not packager.made:  # noqa: ASYNC110 - a counter
+            await asyncio.sleep(0.01)
+    await packager.stop()
+    served = await shelf.published.store.served(*KEY)
+    assert served is not None
+    assert served.version == 1
+
+
+async def test_a_rebuild_makes_anew_and_never_publishes_what_was_made_before(shelf: Shelf, tmp_path: Path) -> None:
+    packager = await left_to_send(shelf, tmp_path)
+    with pytest.raises(Failed):
+        await packager.make(await shelf.row())
+    assert await shelf.published.store.served(*KEY) is None
+    await shelf.sweeping().once()
+    assert shelf.elsewhere.all == []
