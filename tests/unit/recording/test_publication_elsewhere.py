@@ -12,6 +12,7 @@ from recording.local_files import LocalFiles
 from recording.objects import Object, StoreAway, StoreRefuses
 from recording.packaging import Failed, Packaging
 from recording.publication import Deleted, Published, Version
+from recording.redaction import Redaction
 from recording.sweeping import Sweeping
 from server.adapters.sqlite import Database
 from server.adapters.sqlite_packaging import SqliteJobs
@@ -311,3 +312,19 @@ async def test_a_rebuild_makes_anew_and_never_publishes_what_was_made_before(she
     assert await shelf.published.store.served(*KEY) is None
     await shelf.sweeping().once()
     assert shelf.elsewhere.all == []
+
+
+async def test_a_replay_kept_elsewhere_is_told_anew_and_the_one_before_goes(shelf: Shelf) -> None:
+    await shelf.make()
+
+    async def told(row: Row, duration_ms: int) -> timeline.Built:
+        return timeline.build(HELD.lesson.journal, row.id, duration_ms)
+
+    packager = Packaging(SqliteJobs(shelf.database), shelf.published, shelf.journals, told, lambda: 50)
+    redaction = Redaction(shelf.recordings, packager, shelf.published, shelf.journals, told, lambda: 50, "test")
+    done = await redaction.redact("s1", "nobody")
+    assert (done.recordings, done.deleted) == (1, [])
+    served = await shelf.published.store.served(*KEY)
+    assert served is not None
+    assert {path.parent.name for path in shelf.elsewhere.all} == {f"v{served.version}"} == {"v2"}
+    assert shelf.made_here == []
