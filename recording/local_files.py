@@ -40,7 +40,7 @@ class LocalFiles:
 
     async def remove(self, prefix: str) -> int:
         """See the port."""
-        return await asyncio.to_thread(_remove, self._root / check_key(prefix), self._root)
+        return await asyncio.to_thread(_remove, self._root / check_key(prefix))
 
     def path(self, key: str) -> Path | None:
         """See the port."""
@@ -91,12 +91,11 @@ def _read(path: Path, start: int, stop: int) -> memoryview:
         os.close(handle)
 
 
-def _remove(folder: Path, root: Path) -> int:
+def _remove(folder: Path) -> int:
+    """The folder above stays, even if it is empty: another version may be begun in it at this moment."""
     if not folder.is_dir():
         return 0
     count = sum(1 for file in folder.rglob("*") if file.is_file())
     shutil.rmtree(folder)
-    if folder.parent != root and not any(folder.parent.iterdir()):
-        folder.parent.rmdir()
-    sync(folder.parent if folder.parent.exists() else root)
+    sync(folder.parent)
     return count
