@@ -2,14 +2,20 @@
 
 import asyncio
 import json
+import logging
 import os
+import random
 from pathlib import Path
+from typing import Final
 
 from media import journals
 from recording import publication
-from recording.catalog import Recordings, Row
+from recording.catalog import Held, Recordings, Row
 from recording.publication import Published
 from signaling.classroom.ids import Millis
+
+log = logging.getLogger("jiangtai.recording")
+MAX_PURGED: Final = 200
 
 
 class NotEnded(Exception):
@@ -19,7 +25,8 @@ class NotEnded(Exception):
 async def delete(store: Recordings, root: Path, row: Row, *, now: Millis, by: str, published: Published) -> int:
     """Delete a recording and what was published of it for good; returns how many files went.
 
-    Raises NotEnded, catalog.Held, OSError, Unavailable. One that has its tombstone is purged, if it is not held meanwhile.
+    Raises NotEnded, catalog.Held, OSError, Unavailable. One that has its tombstone is purged, if it is not held meanwhile. After an OSError
+    (StoreAway) the recording is deleted for everybody, and `finish` purges the rest.
     """
     if row.state == "recording":
         raise NotEnded
@@ -30,12 +37,22 @@ async def delete(store: Recordings, root: Path, row: Row, *, now: Millis, by: st
 
 
 async def finish(store: Recordings, root: Path, *, now: Millis, published: Published) -> int:
-    """Purge what has a tombstone and still has files; returns how many recordings that were."""
-    rows = [row for row in await store.rows() if row.state == "deleted"]
-    for row in rows:
-        gone, made = _purge(root, row), await publication.purge(published, row.session, row.id)
-        await store.mark(row.session, row.id, "purged", now, "node", json.dumps({"files": gone, "published": made}))
-    return len(rows)
+    """Purge what has a tombstone and still has files, MAX_PURGED at most; returns how many recordings that were.
+
+    One whose store is away, or that is held meanwhile, stays as it is, and the next call tries again.
+    """
+    done = 0
+    waiting = [row for row in await store.rows() if row.state == "deleted"]
+    # Some that cannot be purged for long must not keep all others from it.
+    for row in random.sample(waiting, min(len(waiting), MAX_PURGED)):
+        try:
+            await delete(store, root, row, now=now, by="node", published=published)
+        except (OSError, Held) as error:
+            why = str(error) or type(error).__name__
+            log.warning("a deleted recording was not purged", extra={"session": row.session, "recording": row.id, "why": why})
+            continue
+        done += 1
+    return done
 
 
 def drop_journal(root: Path, row: Row) -> dict[str, str]:

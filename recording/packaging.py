@@ -5,6 +5,8 @@ where that could not be (the node was down, too many at once), it is packaged af
 the node goes lies in a folder nobody knows; the next try begins in another. One track that cannot be made does not keep the rest from
 being published: the manifest says why it is missing.
 
+What is made and only waits for its store (publication: sealed) is kept: such a try does not count, and the next one sends the rest.
+
 A worker that does not come to an end in time is ended. The lease says until when somebody works on a row; a second process (the command
 `recording rebuild`) leaves it alone until then.
 """
@@ -12,6 +14,7 @@ A worker that does not come to an end in time is ended. The lease says until whe
 import asyncio
 import contextlib
 import logging
+import secrets
 import shutil
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -23,7 +26,8 @@ import msgspec
 from recording import timeline
 from recording.catalog import Row
 from recording.manifest import Made, Manifest
-from recording.publication import Published, Version, publish, write_timeline
+from recording.objects import StoreAway
+from recording.publication import Published, Version, finish, publish, unfinished, write_timeline
 from recording.worker import Order
 from signaling.classroom.ids import Millis, SessionId
 from signaling.ports import Unavailable
@@ -43,6 +47,8 @@ LEASE_MS: Final = 15_000
 _RENEW_S: Final = 5.0
 _LOOK_S: Final = 5.0
 _ERROR_BYTES: Final = 2_000
+#: how long a store that was away is left alone, give or take half of it
+_AWAY_MS: Final = 20_000
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +75,7 @@ class Jobs(Protocol):
     async def settle(self, key: Key, state: State, now: Millis, due_at: Millis, error: str | None) -> None:
         """Nobody works on it any more."""
 
-    async def put_back(self, key: Key, now: Millis) -> None:
+    async def put_back(self, key: Key, now: Millis, due_at: Millis, why: str) -> None:
         """Nobody works on it any more, and it was no try."""
 
     async def unfinished(self, now: Millis) -> Sequence[Row]:
@@ -100,6 +106,8 @@ class Packaging:
         self._look: asyncio.Task[None] | None = None
         self.made = 0
         self.failed = 0
+        #: tries that ended since the store for what is published was away
+        self.away = 0
 
     @property
     def working(self) -> int:
@@ -133,7 +141,7 @@ class Packaging:
 
     async def make(self, row: Row) -> bool:
         """Package an ended recording now; False if somebody else does. Raises Failed, OSError, Unavailable."""
-        return await self._make(row, _over())
+        return await self._make(row, _over(), resume=False)
 
     async def _again(self) -> None:
         while True:
@@ -158,10 +166,12 @@ class Packaging:
             # What is followed costs little; what is packaged afterwards waits for its turn.
             async with contextlib.nullcontext() if not ended.is_set() else self._afterwards:
                 # Who died before has the lease a little longer.
-                while not await self._make(row, ended):
+                while not await self._make(row, ended, resume=True):
                     if ended.is_set():
                         break
                     await asyncio.sleep(_RENEW_S)
+        except StoreAway as error:
+            log.warning("a replay waits for its store", extra={"session": row.session, "recording": row.id, "why": str(error)})
         except (Failed, OSError, Unavailable) as error:
             log.error("a recording was not packaged", extra={"session": row.session, "recording": row.id, "why": str(error)})
         except Exception:
@@ -169,7 +179,8 @@ class Packaging:
         finally:
             self._ended.pop((row.session, row.id), None)
 
-    async def _make(self, row: Row, ended: asyncio.Event) -> bool:
+    async def _make(self, row: Row, ended: asyncio.Event, *, resume: bool) -> bool:
+        """With `resume` what was made before and only waits for its store is made do."""
         key, now = (row.session, row.id), self._clock()
         job = await self._jobs.take(key, now, now + LEASE_MS)
         if job is None:
@@ -177,11 +188,15 @@ class Packaging:
         renewing = asyncio.create_task(self._renew(key))
         version: Version | None = None
         try:
-            version = await self._published.store.begin(*key, now)
-            folder = version.path(self._published.root)
-            folder.mkdir(parents=True)
-            made = await self._work(row, folder, ended)
-            await publish(self._published, version, await self._manifest(row, folder, made), self._clock())
+            version = await unfinished(self._published, *key) if resume else None
+            if version is not None:
+                await finish(self._published, version, self._clock())
+            else:
+                version = await self._published.store.begin(*key, now)
+                folder = version.path(self._published.root)
+                folder.mkdir(parents=True)
+                made = await self._work(row, folder, ended)
+                await publish(self._published, version, await self._manifest(row, folder, made), self._clock())
         except BaseException as error:
             await self._give_back(key, job, version, error)
             raise
@@ -207,18 +222,24 @@ class Packaging:
         )
 
     async def _give_back(self, key: Key, job: Job, version: Version | None, error: BaseException) -> None:
-        """Another try later, unless it was the last; a node that stops does not count as one."""
+        """Another try later, unless it was the last; a node that stops and a store that is away do not count as one."""
         now, why = self._clock(), str(error)[:_ERROR_BYTES] or type(error).__name__
+        sealed = False
         with contextlib.suppress(Unavailable):
+            sealed = await unfinished(self._published, *key) is not None
             if isinstance(error, asyncio.CancelledError):
                 why = "the node stopped"
-                await self._jobs.put_back(key, now)
+                await self._jobs.put_back(key, now, now, why)
+            elif isinstance(error, StoreAway):
+                self.away += 1
+                await self._jobs.put_back(key, now, now + _AWAY_MS // 2 + secrets.randbelow(_AWAY_MS), why)
             else:
                 self.failed += 1
                 await self._jobs.settle(key, "failed" if job.tries >= MAX_TRIES else "waiting", now, now + 1_000 * 4**job.tries, why)
-            if version is not None:
+                sealed = sealed and isinstance(error, Unavailable)
+            if version is not None and not sealed:
                 await self._published.store.fail(version, now, why)
-        if version is not None:
+        if version is not None and not sealed:
             await asyncio.to_thread(shutil.rmtree, version.path(self._published.root), ignore_errors=True)
 
     async def _renew(self, key: Key) -> None:

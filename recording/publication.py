@@ -1,15 +1,21 @@
 """Published versions of recordings: which one is served, where its files lie, how one is put there and taken away.
 
+    begun -> sealed (whole, on its way to the store) -> published; failed instead of either
+
 A version is begun (a folder for its files), then published or failed. Publishing moves the pointer to it; the versions before stay until
 `prune`, so whoever is watching goes on, or until `retire`, when nobody may watch them any more. A recording with a tombstone is never
 published. Its folder name is 128 random bits and leaves the node in no address.
+
+Files are made in a folder of this machine. With a store elsewhere they are sent there once they are whole: the row says so first
+(`sealed`), so that after a crash or while the store is away the same version goes on and only what is missing is sent. The pointer moves
+when the store has listed every file with its size; the folder here goes last. What a crash, a failure or a tombstone leaves lying about is
+known by the rows: every version has its row before it has its first file, and `sweep` removes what need not be there.
 """
 
 import asyncio
-import os
+import logging
 import secrets
-import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
@@ -17,10 +23,16 @@ import msgspec
 
 from recording import chapters, manifest, timeline
 from recording.catalog import Row
+from recording.local_files import LocalFiles, sync
+from recording.objects import ObjectStore, StoreAway, StoreRefuses
 from signaling.classroom.ids import Millis, SessionId
+
+log = logging.getLogger("jiangtai.publication")
 
 MANIFEST: Final = "manifest.json"
 CHAPTERS: Final = "chapters.vtt"
+#: files of one version on their way at a time; what a store does at a time in all is its own bound
+_SENT_AT_A_TIME: Final = 8
 #: what a recording is to who wants to watch it
 State: TypeAlias = Literal["recording", "processing", "ready", "failed", "deleted"]
 
@@ -42,9 +54,17 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     why: str | None = None
     bytes: int = 0
     withdrawn_at: Millis | None = None
+    #: the store its files are kept in or sealed for, empty for the folder they were made in
+    place: str = ""
+    swept_at: Millis | None = None
+
+    @property
+    def prefix(self) -> str:
+        """Prefix of its objects' keys."""
+        return f"{self.folder}/v{self.version}"
 
     def path(self, root: Path) -> Path:
-        """Where its files lie."""
+        """Where its files are made."""
         return root / self.folder / f"v{self.version}"
 
 
@@ -53,6 +73,9 @@ class Publications(Protocol):
 
     async def begin(self, session: SessionId, recording: str, at: Millis) -> Version:
         """Make the next version's row, in the folder of those before. Raises Deleted."""
+
+    async def seal(self, version: Version, place: str) -> Version:
+        """Its files are whole, and from now on there may be some of them in this place. Raises Deleted."""
 
     async def publish(self, version: Version, at: Millis, size: int) -> None:
         """Mark it published and move the pointer to it, both or neither. Raises Deleted."""
@@ -69,12 +92,35 @@ class Publications(Protocol):
     async def versions(self, session: SessionId, recording: str | None = None) -> Sequence[Version]:
         """Of a recording or of a whole class, oldest first."""
 
+    async def leftovers(self, now: Millis, most: int) -> Sequence[Version]:
+        """Versions with files that need not be there, unless somebody works on the recording.
+
+        Failed, overtaken before they were published, of a recording with a tombstone; or published elsewhere and perhaps still here.
+        """
+
+    async def swept(self, version: Version, at: Millis) -> None:
+        """It has no such files any more."""
+
 
 class Published(NamedTuple):
-    """Where published recordings are kept."""
+    """Where published recordings are kept: rows, the folder in which versions are made, and another store if they do not stay there."""
 
     store: Publications
     root: Path
+    elsewhere: ObjectStore | None = None
+
+    @property
+    def objects(self) -> ObjectStore:
+        """The store that what is published now goes to."""
+        return self.elsewhere or LocalFiles(self.root)
+
+    def keeper(self, place: str) -> ObjectStore:
+        """The store of this name, so that recordings stay where they were published. Raises StoreRefuses if it is not configured."""
+        if not place:
+            return LocalFiles(self.root)
+        if self.elsewhere is None or self.elsewhere.place != place:
+            raise StoreRefuses(f"files are kept in {place}, which is not configured (recordings.store)")
+        return self.elsewhere
 
 
 def new_folder() -> str:
@@ -107,25 +153,50 @@ def write_timeline(folder: Path, built: timeline.Built, duration_ms: int) -> tup
 
 
 async def publish(published: Published, version: Version, made: manifest.Manifest, at: Millis) -> None:
-    """Write the manifest beside the files it names, make all durable, move the pointer.
+    """Write the manifest beside the files it names, make all durable, bring them to the store, move the pointer.
 
-    Raises Deleted (the version's files are then gone), OSError (FileNotFoundError if a named file is missing), Unavailable, ValueError for
-    a name that leads elsewhere.
+    Raises Deleted (the version's files are then gone), StoreAway (see `finish`), OSError (FileNotFoundError if a named file is missing),
+    Unavailable, ValueError for a name that leads elsewhere.
     """
-    size = await asyncio.to_thread(_seal, published.root, version, made)
+    await asyncio.to_thread(_seal, published.root, version, made)
+    if published.objects.place:
+        version = await published.store.seal(version, published.objects.place)
+    await finish(published, version, at)
+
+
+async def unfinished(published: Published, session: SessionId, recording: str) -> Version | None:
+    """The newest version, if it was sealed for the store in use and not yet published, failed or withdrawn. Raises Unavailable."""
+    if not published.objects.place:
+        return None
+    newest = list(await published.store.versions(session, recording))[-1:]
+    over = [each for each in newest if each.published_at or each.failed_at or each.withdrawn_at or each.place != published.objects.place]
+    return newest[0] if newest and not over else None
+
+
+async def finish(published: Published, version: Version, at: Millis) -> None:
+    """Bring what the store has not yet got of a whole version there, move the pointer, remove what lies here.
+
+    Raises as `publish`; after StoreAway the version stays as it is, and the same call goes on.
+    """
+    objects, folder = published.objects, version.path(published.root)
+    sizes = await asyncio.to_thread(_sizes, folder)
+    await _send(objects, version, folder, sizes)
     try:
-        await published.store.publish(version, at, size)
+        await published.store.publish(version, at, sum(sizes.values()))
     except Deleted:
         await purge(published, version.session, version.recording)
         raise
+    if objects.place:
+        await LocalFiles(published.root).remove(version.prefix)
+        await published.store.swept(version, at)
 
 
 async def prune(published: Published, session: SessionId, recording: str) -> int:
     """Remove the files of versions before the one served; returns how many versions that were. Raises OSError, Unavailable."""
     served = await published.store.served(session, recording)
     versions = [] if served is None else await published.store.versions(session, recording)
-    old = [version.path(published.root) for version in versions if served is not None and version.version < served.version]
-    return sum([await asyncio.to_thread(_remove, path) > 0 for path in old])
+    old = [version for version in versions if served is not None and version.version < served.version]
+    return sum([await published.keeper(version.place).remove(version.prefix) > 0 for version in old])
 
 
 async def retire(published: Published, session: SessionId, recording: str, at: Millis) -> int:
@@ -138,40 +209,78 @@ async def retire(published: Published, session: SessionId, recording: str, at: M
     for version in versions:
         if served is not None and (version.version == served.version or version.begun_at > (served.published_at or at)):
             continue
-        gone += await asyncio.to_thread(_remove, version.path(published.root))
+        for place in sorted({version.place, ""}):
+            gone += await published.keeper(place).remove(version.prefix)
         await published.store.withdraw(version, at)
     return gone
 
 
 async def purge(published: Published, session: SessionId, recording: str) -> int:
     """Remove every published file of a recording that has its tombstone; returns how many. Raises OSError, Unavailable."""
-    folders = {version.folder for version in await published.store.versions(session, recording)}
-    return sum([await asyncio.to_thread(_remove, published.root / folder) for folder in folders])
+    versions = await published.store.versions(session, recording)
+    # Whatever is kept elsewhere may also lie in the folder it was made in.
+    kept = {(version.folder, place) for version in versions for place in (version.place, "")}
+    return sum([await published.keeper(place).remove(folder) for folder, place in sorted(kept)])
 
 
-def _seal(root: Path, version: Version, made: manifest.Manifest) -> int:
-    """Make a version's files durable; their bytes."""
+async def sweep(published: Published, now: Millis, most: int) -> int:
+    """Remove what `leftovers` tells, as far as stores can be reached; returns how many versions are left over. Raises Unavailable."""
+    failed = 0
+    for version in await published.store.leftovers(now, most):
+        try:
+            if version.place or version.published_at is None:
+                await LocalFiles(published.root).remove(version.prefix)
+            if version.published_at is None:
+                await published.keeper(version.place).remove(version.prefix)
+            await published.store.swept(version, now)
+        except OSError as error:
+            failed += 1
+            log.warning("a version was not swept", extra={"session": version.session, "recording": version.recording, "why": str(error)})
+    return failed
+
+
+def _seal(root: Path, version: Version, made: manifest.Manifest) -> None:
+    """Make a version's files durable, the manifest last: where it is, all it names is."""
     folder, content = version.path(root), msgspec.json.encode(made)
     names = manifest.files(manifest.read(content))
-    (folder / MANIFEST).write_bytes(content)
-    for path in (*(folder / name for name in (*names, MANIFEST)), folder, folder.parent, root):
-        _sync(path)
-    return sum((folder / name).stat().st_size for name in (*names, MANIFEST))
+    for name in names:
+        sync(folder / name)
+    part = folder / f".{MANIFEST}"
+    part.write_bytes(content)
+    sync(part)
+    part.replace(folder / MANIFEST)
+    for path in (folder, folder.parent, root):
+        sync(path)
 
 
-def _remove(path: Path) -> int:
-    """Remove a folder for good; how many files were in it."""
-    if not path.exists():
-        return 0
-    count = sum(1 for file in path.rglob("*") if file.is_file())
-    shutil.rmtree(path)
-    _sync(path.parent)
-    return count
+def _sizes(folder: Path) -> dict[str, int]:
+    """Bytes of every file of a whole version by name, the manifest last. Raises FileNotFoundError."""
+    names = manifest.files(manifest.read((folder / MANIFEST).read_bytes()))
+    return {name: (folder / name).stat().st_size for name in (*names, MANIFEST)}
 
 
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+async def _send(objects: ObjectStore, version: Version, folder: Path, sizes: Mapping[str, int]) -> None:
+    """Put what the store has not got, then make it list all of it with its size. Raises StoreAway, OSError, ValueError."""
+
+    async def missing() -> list[str]:
+        there = {found.key: found.size for found in await objects.list(version.prefix)}
+        return [name for name, size in sizes.items() if there.get(f"{version.prefix}/{name}") != size]
+
+    waiting = iter(await missing())
+    failed: list[Exception] = []
+
+    async def carry() -> None:
+        for name in waiting:
+            if failed:
+                return
+            try:
+                await objects.put(f"{version.prefix}/{name}", folder / name)
+            except Exception as error:
+                failed.append(error)
+
+    # What is under way when another fails comes to its end: a broken-off upload may leave parts behind in the store.
+    await asyncio.gather(*(carry() for _ in range(_SENT_AT_A_TIME)))
+    if failed:
+        raise failed[0]
+    if left := await missing():
+        raise StoreAway(f"the store does not list what it was given: {', '.join(left[:3])}")

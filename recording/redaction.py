@@ -8,7 +8,6 @@ whole if the person is in it. No row and no file says who was taken out.
 
 import asyncio
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -19,10 +18,11 @@ import msgspec
 from media import journals
 from recording import deletion, manifest, publication
 from recording.catalog import Recordings, Row, measured
+from recording.copying import copy, read
 from recording.deletion import NotEnded
 from recording.manifest import Manifest
 from recording.packaging import Packaging, Told
-from recording.publication import MANIFEST, Published, Version
+from recording.publication import Published, Version
 from recording.timeline import NoSuchRecording
 from signaling.classroom.ids import Millis, ParticipantId, SessionId
 
@@ -124,21 +124,19 @@ class Redaction:
     async def _shows(self, version: Version, participant: ParticipantId) -> bool:
         """Whether a person is seen or heard in it; what cannot be read may show anybody."""
         try:
-            return any(track.participant == participant for track in (await self._read(version)).tracks)
+            return any(track.participant == participant for track in (await read(self._published, version)).tracks)
         except (FileNotFoundError, ValueError):
             return True
 
-    async def _read(self, version: Version) -> Manifest:
-        return manifest.read(await asyncio.to_thread((version.path(self._published.root) / MANIFEST).read_bytes))
-
     async def _retell(self, row: Row, served: Version) -> None:
         """Publish the media that are served with a timeline made anew."""
-        made = await self._read(served)
+        made = await read(self._published, served)
         built = await self._told(row, made.duration_ms)
         version = await self._published.store.begin(row.session, row.id, self._clock())
         folder = version.path(self._published.root)
         try:
-            await asyncio.to_thread(_link, served.path(self._published.root), folder, _media(made))
+            await asyncio.to_thread(folder.mkdir, parents=True)
+            await copy(self._published, served, _media(made), folder)
             named, chapters = await asyncio.to_thread(publication.write_timeline, folder, built, made.duration_ms)
             whole = msgspec.structs.replace(made, title=built.title, timeline=named, chapters=chapters)
             await publication.publish(self._published, version, whole, self._clock())
@@ -152,15 +150,3 @@ def _media(made: Manifest) -> list[str]:
     """The files that do not come from the log."""
     written = {*made.timeline.chunks, *made.timeline.snapshots, made.chapters}
     return [name for name in manifest.files(made) if name not in written]
-
-
-def _link(before: Path, folder: Path, names: list[str]) -> None:
-    """The same files in another folder, copied where the disk has no links. Raises OSError."""
-    folder.mkdir(parents=True)
-    for name in names:
-        try:
-            os.link(before / name, folder / name)
-        except FileNotFoundError:
-            raise
-        except OSError:
-            shutil.copyfile(before / name, folder / name)

@@ -1,12 +1,10 @@
 """Whether a published version is whole: its manifest can be read, and so can every file it names, in the size it says."""
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Final, NamedTuple
 
-from recording import manifest
+from recording import copying, manifest
 from recording.publication import MANIFEST, Published, Version
 
 _PORTION: Final = 1 << 20
@@ -26,9 +24,10 @@ class Whole(NamedTuple):
 
 
 async def check(published: Published, version: Version) -> Whole:
-    """Read a published version, every byte of it. Raises Broken; OSError where it cannot be told now."""
+    """Read a published version, every byte of it. Raises Broken; OSError (StoreAway) where it cannot be told now."""
     try:
-        made, sizes = await asyncio.to_thread(_read, version.path(published.root))
+        made = await copying.read(published, version)
+        sizes = await _sizes(published, version, _names(made))
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError) as error:  # msgspec's errors are ValueErrors
         raise Broken(str(error) or type(error).__name__) from error
     return judge(version, made, sizes)
@@ -51,19 +50,20 @@ def _names(made: manifest.Manifest) -> Sequence[str]:
     return [*manifest.files(made), MANIFEST]
 
 
-def _read(folder: Path) -> tuple[manifest.Manifest, dict[str, int]]:
-    made = manifest.read((folder / MANIFEST).read_bytes())
-    return made, {name: _size(folder / name) for name in _names(made)}
-
-
-def _size(path: Path) -> int:
-    """Bytes that can be read of a file."""
-    if path.is_symlink():
-        raise Broken(f"{path.name} is a link")
-    size = 0
-    with path.open("rb") as file:
-        while portion := file.read(_PORTION):
-            size += len(portion)
-            if len(portion) == _PORTION:
-                time.sleep(_REST_S)
-    return size
+async def _sizes(published: Published, version: Version, names: Sequence[str]) -> dict[str, int]:
+    """Bytes that can be read of each file. Raises FileNotFoundError, OSError."""
+    store = published.keeper(version.place)
+    listed = {found.key: found.size for found in await store.list(version.prefix)}
+    read = {}
+    for name in names:
+        key = f"{version.prefix}/{name}"
+        if key not in listed:
+            raise FileNotFoundError(name)
+        read[name] = 0
+        while read[name] < listed[key]:
+            portion = len(await store.read(key, read[name], min(listed[key], read[name] + _PORTION)))
+            if portion == 0:
+                break
+            read[name] += portion
+            await asyncio.sleep(_REST_S)
+    return read

@@ -16,15 +16,14 @@ from aiohttp import web
 
 from media.plane import JournalNews, NativePlane, send_many
 from moderation.screening import WordScreen
-from recording import deletion
 from recording.catalog import Catalog
-from recording.publication import Published
+from recording.sweeping import Sweeping
 from server import api, callers, demo, keyring, keys, site, telemetry
 from server.adapters.sqlite import Database
 from server.adapters.sqlite_attendance import SqliteAttendance
 from server.adapters.sqlite_holds import SqliteHolds
 from server.adapters.sqlite_journal import SqliteDirectory, SqliteJournal
-from server.adapters.sqlite_publications import SqlitePublications, SqliteWatches
+from server.adapters.sqlite_publications import SqliteWatches
 from server.adapters.sqlite_recordings import SqliteRecordings
 from server.adapters.sqlite_retention import SqliteRetention
 from server.adapters.sqlite_roster import SqliteRoster
@@ -37,7 +36,7 @@ from server.guard import Guard
 from server.limits import Buckets
 from server.packaging import heard, packaging
 from server.pulse import Pulse
-from server.recordings import journal_root, published_root
+from server.recordings import journal_root, open_published
 from server.records.handoff import open_handoff
 from server.records.ledger import open_ledger
 from server.replays import Replays
@@ -63,6 +62,7 @@ from server.routes import (
     whip,
 )
 from server.seats import hash_cookie
+from server.sending import Sender
 from server.whip import Streams
 from signaling.classroom.ids import Millis, SessionId
 from signaling.classroom.recording import StopRecording
@@ -177,7 +177,7 @@ async def _recordings(app: web.Application) -> AsyncIterator[None]:
     """Files a crash left torn are made whole before anything new is recorded."""
     root, database = journal_root(app[keys.CONFIG]), app[keys.DATABASE]
     store = app[keys.RECORDINGS] = SqliteRecordings(database)
-    published = app[keys.PUBLISHED] = Published(SqlitePublications(database), published_root(app[keys.CONFIG]))
+    published = app[keys.PUBLISHED] = open_published(app[keys.CONFIG], database)
     viewings = app[keys.RECORDS].viewings
     app[keys.WATCHES] = SqliteWatches(database, viewings.noted if viewings is not None else None)
 
@@ -186,11 +186,13 @@ async def _recordings(app: web.Application) -> AsyncIterator[None]:
 
     catalog = app[keys.CATALOG] = Catalog(store, root, give_up)
     await catalog.start()
-    await deletion.finish(store, root, now=app[keys.CLOCK](), published=published)
+    sweeping = app[keys.SWEEPING] = Sweeping(store, root, published, app[keys.CLOCK])
+    await sweeping.start()
     packager = app[keys.PACKAGER] = packaging(root, database, app[keys.JOURNAL], published, app[keys.CLOCK])
     await packager.start()
     yield
     await packager.stop()
+    await sweeping.stop()
     await catalog.stop()
 
 
@@ -251,6 +253,8 @@ async def _signaling(app: web.Application) -> AsyncIterator[None]:
     hub.watch(bouncer.watch)
     hub.watch(app[keys.CATALOG].watch)
     app[keys.REPLAYS] = Replays(hub=hub, journal=app[keys.JOURNAL], published=app[keys.PUBLISHED], counters=app[keys.COUNTERS])
+    settings = app[keys.CONFIG].recordings
+    app[keys.SENDER] = Sender(settings.presigned_seconds if settings.serve == "presigned" else None)
     app[keys.STREAMS] = Streams(hub=hub, plane=app[keys.PLANE], seats=app[keys.SEATS], signals=app[keys.SIGNALS])
     await gateway.start()
     yield

@@ -11,6 +11,7 @@ import inspect
 import ipaddress
 import itertools
 import os
+import re
 import socket
 import tomllib
 import types
@@ -18,10 +19,13 @@ import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from media.addresses import local_addresses
 from server.retention.policy import BadRetention, Days, Policy, configured
+
+_STORE: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_][A-Za-z0-9._-]{0,127}){0,4}/?")
+_ENDPOINT: Final = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?/?")
 
 
 class ConfigError(Exception):
@@ -129,6 +133,38 @@ class Retention:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Recordings:
+    """Where published recordings are kept, and how they reach those who watch."""
+
+    store: str = ""
+    """`s3://bucket/prefix` of a store that speaks S3 (needs `jiangtai[s3]`); empty: under `var`. What is published stays where it is."""
+    endpoint: str = ""
+    """Address of the store, e.g. https://s3.example.org; empty: as the environment says (AWS_ENDPOINT_URL), else that of the region."""
+    region: str = ""
+    """Region of the bucket; empty: as the environment says (AWS_REGION), else us-east-1."""
+    virtual_hosted: bool = False
+    """The bucket is part of the host name, and of `endpoint` if that is set (needed by Aliyun OSS and Tencent COS)."""
+    credentials_file: str = ""
+    """AWS credentials file (section default), read again every 5 minutes; empty: the environment (AWS_ACCESS_KEY_ID, …), the instance."""
+    authorities_file: str = ""
+    """PEM file with further certificate authorities for `endpoint`."""
+    serve: str = "node"
+    """`node`: files come through this node; `presigned`: media come from the store, by addresses good for `presigned_seconds`."""
+    presigned_seconds: int = 3600
+    """Life of such an address: whoever has one may read that one file so long, even after being sent out of the class."""
+
+    @property
+    def media_origin(self) -> str:
+        """The web origin that pages load media from besides this node; empty if there is none."""
+        if not self.store or self.serve != "presigned":
+            return ""
+        if endpoint := self.endpoint or os.environ.get("AWS_ENDPOINT_URL", ""):
+            return "/".join(endpoint.split("/")[:3])
+        host = f"s3.{self.region or os.environ.get('AWS_REGION', 'us-east-1')}.amazonaws.com"
+        return f"https://{self.store.split('/')[2]}.{host}" if self.virtual_hosted else f"https://{host}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """One node."""
 
@@ -166,6 +202,8 @@ class Config:
     """What of a class is told outside."""
     retention: Retention = field(default_factory=Retention)
     """How long what a class leaves behind is kept."""
+    recordings: Recordings = field(default_factory=Recordings)
+    """Where published recordings are kept."""
 
     @property
     def secure(self) -> bool:
@@ -235,6 +273,7 @@ def check(config: Config) -> list[str]:
     files = {"tls_cert": config.tls_cert, "tls_key": config.tls_key, "tokens.keys_file": config.tokens.keys_file}
     files["records.destinations_file"] = config.records.destinations_file
     files["retention.tenants_file"] = config.retention.tenants_file
+    files |= {f"recordings.{name}": getattr(config.recordings, name) for name in ("credentials_file", "authorities_file")}
     problems += [f"{name}: no such file {path}" for name, path in files.items() if path and not Path(path).is_file()]
     if config.public_url and not config.public_url.startswith(("http://", "https://")):
         problems.append("public_url: must start with http:// or https://")
@@ -249,7 +288,7 @@ def check(config: Config) -> list[str]:
         if not name or len(digest) != 64 or set(digest) - set("0123456789abcdef"):
             problems.append("tokens.api_keys: each entry is name:64 hex digits")
     problems += [f"limits.{f.name}: must be at least 1" for f in dataclasses.fields(Limits) if getattr(config.limits, f.name) < 1]
-    problems += [*_check_records(config), *_check_retention(config)]
+    problems += [*_check_records(config), *_check_retention(config), *_check_recordings(config.recordings)]
     if config.log_level not in ("debug", "info", "warning", "error"):
         problems.append("log_level: debug, info, warning or error")
     return problems
@@ -273,6 +312,19 @@ def _check_retention(config: Config) -> list[str]:
     except (OSError, ValueError) as error:  # that there is no such file is told already
         return [] if isinstance(error, FileNotFoundError) else [f"retention.tenants_file: {error}"]
     return []
+
+
+def _check_recordings(recordings: Recordings) -> list[str]:
+    problems = []
+    if recordings.store and not _STORE.fullmatch(recordings.store):
+        problems.append("recordings.store: empty or s3://bucket or s3://bucket/prefix")
+    if recordings.endpoint and not _ENDPOINT.fullmatch(recordings.endpoint):
+        problems.append("recordings.endpoint: https://host[:port], or http:// within your own network; no name or password in it")
+    if recordings.serve not in ("node", "presigned"):
+        problems.append("recordings.serve: node or presigned")
+    if not 600 <= recordings.presigned_seconds <= 43_200:
+        problems.append("recordings.presigned_seconds: 600 to 43200")
+    return problems
 
 
 def reference() -> str:

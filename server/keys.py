@@ -11,6 +11,7 @@ from media.plane import NativePlane
 from recording.catalog import Catalog, Recordings
 from recording.packaging import Packaging
 from recording.publication import Published
+from recording.sweeping import Sweeping
 from recording.watched import Watches
 from server.adapters.sqlite import Database
 from server.adapters.sqlite_attendance import SqliteAttendance
@@ -32,6 +33,7 @@ from server.replays import Replays
 from server.retention.records import Expiries
 from server.retention.sweep import Sweep
 from server.roster import Rosters
+from server.sending import Sender
 from server.whip import Streams
 from signaling.gateway import Gateway
 from signaling.hub import Hub
@@ -80,6 +82,9 @@ HOLDS: web.AppKey[Holds] = web.AppKey("holds", Holds)
 #: what is kept for how long: the rows, and who acts on them
 RETENTION: web.AppKey[Expiries] = web.AppKey("retention", Expiries)
 SWEEP = web.AppKey("sweep", Sweep)
+SWEEPING = web.AppKey("sweeping", Sweeping)
+#: answers with files of recordings
+SENDER = web.AppKey("sender", Sender)
 REPLAYS = web.AppKey("replays", Replays)
 GATEWAY = web.AppKey("gateway", Gateway)
 BOUNCER = web.AppKey("bouncer", Bouncer)

@@ -43,6 +43,7 @@ _OWN: Final[dict[str, tuple[int, Retry, str]]] = {
     "draining": (503, "later", "The server is about to stop."),
     "overloaded": (503, "later", "The server is busy."),
     "journal_unavailable": (503, "later", "The server cannot store anything now."),
+    "recordings_unavailable": (503, "later", "The store of the recordings cannot be reached now."),
     "media_unavailable": (503, "later", "Audio and video are not available now."),
 }
 

@@ -12,6 +12,7 @@ from media import journals
 from recording import deletion
 from recording.catalog import Held, Recordings, Row
 from recording.deletion import NotEnded
+from recording.objects import ObjectStore, StoreAway
 from recording.packaging import Failed as CannotPackage
 from recording.publication import Published
 from recording.redaction import Busy, Redacted
@@ -21,7 +22,8 @@ from server.adapters.sqlite_journal import SqliteJournal
 from server.adapters.sqlite_publications import SqlitePublications
 from server.adapters.sqlite_recordings import SqliteRecordings
 from server.adapters.sqlite_retention import SqliteRetention
-from server.config import Config
+from server.config import Config, ConfigError
+from server.config import Recordings as Settings
 from server.packaging import packaging, redaction
 
 T = TypeVar("T")
@@ -40,6 +42,32 @@ def journal_root(config: Config) -> Path:
 def published_root(config: Config) -> Path:
     """Where the published recordings of a node lie."""
     return config.var_dir / "published"
+
+
+def open_published(config: Config, database: Database) -> Published:
+    """Published recordings of a node as it is configured. Raises ConfigError."""
+    return Published(SqlitePublications(database), published_root(config), open_store(config.recordings))
+
+
+def open_store(settings: Settings) -> ObjectStore | None:
+    """The store that what is published goes to, None for the folder it was made in; nothing is asked of it. Raises ConfigError."""
+    if not settings.store:
+        return None
+    try:
+        from server.adapters import s3_objects
+    except ImportError:
+        raise ConfigError(["recordings.store: needs the package obstore (pip install 'jiangtai[s3]')"]) from None
+    try:
+        return s3_objects.S3Objects(
+            settings.store.rstrip("/"),
+            endpoint=settings.endpoint.rstrip("/"),
+            region=settings.region,
+            virtual_hosted=settings.virtual_hosted,
+            credentials_file=settings.credentials_file,
+            authorities=Path(settings.authorities_file).read_bytes() if settings.authorities_file else b"",
+        )
+    except s3_objects.BadCredentials as error:
+        raise ConfigError([f"recordings.credentials_file: {error}"]) from None
 
 
 def add_commands(commands: Any, add: Callable[..., argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
@@ -116,7 +144,7 @@ def _rebuild(config: Config, options: argparse.Namespace) -> None:
         if gone_at is not None:
             day = time.strftime("%Y-%m-%d", time.localtime(gone_at / 1000))
             raise Failed(f"its raw media is no longer kept since {day}: it cannot be made anew; what is published stays")
-        published = Published(SqlitePublications(database), published_root(config))
+        published = open_published(config, database)
         packager = packaging(journal_root(config), database, SqliteJournal(database), published, lambda: int(time.time() * 1000))
         try:
             return await packager.make(rows[0])
@@ -133,7 +161,7 @@ def _redact(config: Config, options: argparse.Namespace) -> None:
             raise Failed("no such recording")
         if await SqliteHolds(database).held(options.session):
             raise Failed("its class is under a legal hold (jiangtai hold list): nothing of it may be changed")
-        published = Published(SqlitePublications(database), published_root(config))
+        published = open_published(config, database)
         redacts = redaction(journal_root(config), database, SqliteJournal(database), published, lambda: int(time.time() * 1000), by="cli")
         try:
             return await redacts.redact(options.session, options.participant, recording, retell=False)
@@ -155,7 +183,7 @@ def _redact(config: Config, options: argparse.Namespace) -> None:
 
 def _delete(config: Config, options: argparse.Namespace) -> None:
     async def work(store: Recordings, database: Database) -> int:
-        published = Published(SqlitePublications(database), published_root(config))
+        published = open_published(config, database)
         rows = [row for row in await store.rows(options.session) if row.id == options.recording]
         if not rows:
             raise Failed("no such recording")
@@ -169,6 +197,8 @@ def _delete(config: Config, options: argparse.Namespace) -> None:
         raise Failed("it is being recorded: stop it first") from None
     except Held:
         raise Failed("its class is under a legal hold (jiangtai hold list): nothing of it may be deleted") from None
+    except StoreAway as error:
+        raise Failed(f"deleted for everybody, but files are left, which a running node removes as soon as it can: {error}") from None
 
 
 def _print(text: str) -> None:

@@ -4,14 +4,13 @@ A signed path names a version and an expiry for all viewers alike, so that cache
 asks on every request, so that whoever is sent out of a class loses its files at once and a path passed on is worth nothing.
 """
 
-import asyncio
 import hashlib
 import hmac
 from collections import OrderedDict
-from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
 from recording import manifest
+from recording.objects import Object, ObjectStore, media_type
 from recording.publication import MANIFEST, Published, Version
 from server.keyring import KeyRing
 from signaling import entries
@@ -28,27 +27,19 @@ from signaling.ports import Journal
 #: seconds a signed path is good for, at least; ends lie on whole steps, so that pages opened near each other share one path
 LIFE_S: Final = 6 * 3600
 STEP_S: Final = 3600
+PRESIGNED_STEP_S: Final = 300
 _KEPT: Final = 64
-#: what may be served, by the end of its name
-TYPES: Final = {
-    ".mp4": "video/mp4",
-    ".m4a": "audio/mp4",
-    ".webm": "video/webm",
-    ".weba": "audio/webm",
-    ".json": "application/json",
-    ".vtt": "text/vtt",
-    ".jpg": "image/jpeg",
-    ".png": "image/png",
-    ".webp": "image/webp",
-}
+#: a manifest is never so large
+_MAX_MANIFEST: Final = 16 << 20
 V = TypeVar("V")
 
 
 class Opened(NamedTuple):
-    """A version's manifest and its files: path and media type by name."""
+    """A version's manifest, the store it is kept in, and its files there: object and media type by name."""
 
     manifest: manifest.Manifest
-    files: dict[str, tuple[Path, str]]
+    store: ObjectStore
+    files: dict[str, tuple[Object, str]]
 
 
 def may_watch(access: ReplayAccess, role: Role | None) -> bool:
@@ -91,14 +82,16 @@ class Replays:
         key = (version.folder, version.version)
         found = self._opened.get(key)
         if found is None:
-            found = await asyncio.to_thread(_open, version.path(self._published.root))
+            found = await _open(self._published.keeper(version.place), version)
             _keep(self._opened, key, found)
         return found
 
 
-def sign(ring: KeyRing, version: Version, now: float) -> tuple[str, int]:
-    """(grant for a path of this version, its end in seconds since the epoch)."""
-    expires = -(-int(now + LIFE_S) // STEP_S) * STEP_S
+def sign(ring: KeyRing, version: Version, now: float, presigned_s: int | None = None) -> tuple[str, int]:
+    """(grant for a path of this version, its end in seconds since the epoch); `presigned_s`: life of the addresses it leads to."""
+    # A page asks for a new path before the end of the old one, and must do so before the addresses it was led to end.
+    life, step = (LIFE_S, STEP_S) if presigned_s is None else (presigned_s, PRESIGNED_STEP_S)
+    expires = -(-int(now + life) // step) * step
     return f"{expires}-{_mac(ring, version, expires)}", expires
 
 
@@ -117,11 +110,16 @@ def _mac(ring: KeyRing, version: Version, expires: int) -> str:
     return hmac.new(key, told.encode(), hashlib.sha256).hexdigest()[:32]
 
 
-def _open(folder: Path) -> Opened:
-    made = manifest.read((folder / MANIFEST).read_bytes())
-    named = {name: (folder / name, TYPES.get(Path(name).suffix, "")) for name in manifest.files(made)}
-    good = {name: found for name, found in named.items() if found[1] and found[0].is_file() and not found[0].is_symlink()}
-    return Opened(made, good)
+async def _open(store: ObjectStore, version: Version) -> Opened:
+    there = {found.key.removeprefix(f"{version.prefix}/"): found for found in await store.list(version.prefix)}
+    about = there.get(MANIFEST)
+    if about is None:
+        raise FileNotFoundError(MANIFEST)
+    if not 0 < about.size <= _MAX_MANIFEST:
+        raise ValueError("no manifest has this size")
+    made = manifest.read(bytes(await store.read(about.key, 0, about.size)))
+    named = {name: (there[name], media_type(name)) for name in manifest.files(made) if name in there}
+    return Opened(made, store, {name: found for name, found in named.items() if found[1]})
 
 
 def _admitted(room: Room) -> frozenset[ParticipantId]:

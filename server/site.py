@@ -32,8 +32,11 @@ _PERMISSIONS: Final = (
 )
 
 
-def content_policy(host: str, *, secure: bool) -> str:
-    """The Content-Security-Policy of this origin. connect-src names the WebSocket since not every browser counts it as 'self'."""
+def content_policy(host: str, *, secure: bool, media_origin: str = "") -> str:
+    """The Content-Security-Policy of this origin. connect-src names the WebSocket since not every browser counts it as 'self'.
+
+    `media_origin`: where media of replays come from besides this node.
+    """
     return "; ".join(
         (
             "default-src 'none'",
@@ -41,7 +44,7 @@ def content_policy(host: str, *, secure: bool) -> str:
             "style-src 'self'",
             "style-src-attr 'unsafe-inline'",
             "img-src 'self' blob: data:",
-            "media-src 'self' blob:",
+            f"media-src 'self' blob: {media_origin}".rstrip(),
             "font-src 'self'",
             f"connect-src 'self' {'wss' if secure else 'ws'}://{host}",
             "worker-src 'self' blob:",
@@ -60,7 +63,7 @@ def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     config: Config = request.app[keys.CONFIG]
     secure = callers.is_secure(config)
     headers = response.headers
-    headers.setdefault("Content-Security-Policy", content_policy(request.host, secure=secure))
+    headers.setdefault("Content-Security-Policy", content_policy(request.host, secure=secure, media_origin=config.recordings.media_origin))
     headers.setdefault("Cache-Control", "no-store")
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "no-referrer"

@@ -25,6 +25,7 @@ _MEDIA_GAUGES: Final = frozenset(
     | {"recordings", "journal_recordings", "journal_free_permille", "journal_sync_us_max"}
 )
 _RECORDS_GAUGES: Final = frozenset({"due", "oldest_unacked_seconds", "dead", "conflicts", "paused", "shedding"})
+_RECORDING_GAUGES: Final = frozenset({"packaging", "unpurged", "unswept", "store_reached", "streams"})
 #: a store that has not committed for this long is not healthy
 _STUCK_WRITES: Final = 10_000
 
@@ -84,7 +85,7 @@ class NodeCollector:
         }
         catalog = app[keys.CATALOG]
         rows = {"rows_missed": catalog.missed, "files_recovered": catalog.recovered}
-        yield from _of_mapping("jiangtai_recording_", "Recording: ", rows, frozenset())
+        yield from _of_mapping("jiangtai_recording_", "Recording: ", rows | _published(app), _RECORDING_GAUGES)
         streams = app[keys.STREAMS]
         door |= {"streams": len(streams), "streams_refused": streams.refused}
         door |= {"calls_refused": app[keys.CALLS].refused + app[keys.SERVICE_CALLS].refused, "logins_refused": app[keys.FAILURES].refused}
@@ -98,6 +99,19 @@ class NodeCollector:
         yield from _retention(app[keys.SWEEP].figures)
         requests = app[keys.REQUESTS]
         yield _requests(requests)
+
+
+def _published(app: web.Application) -> dict[str, float]:
+    packager, sweeping, sender = app[keys.PACKAGER], app[keys.SWEEPING], app[keys.SENDER]
+    found: dict[str, float] = {
+        "packaging": packager.working,
+        "packaged": packager.made,
+        "packagings_failed": packager.failed,
+        "store_away": packager.away,
+    }
+    found |= {"unpurged": sweeping.unpurged, "unswept": sweeping.unswept, "store_reached": int(sweeping.reached)}
+    found |= {"streams": sender.streams, "streams_refused": sender.refused, "streams_broken": sender.broken}
+    return found | {"streamed_bytes": sender.bytes, "redirects": sender.redirects}
 
 
 def _records(app: web.Application) -> dict[str, float]:
@@ -174,6 +188,7 @@ def health(app: web.Application) -> dict[str, object]:
     parts: dict[str, object] = {
         "store": "ok" if database.waiting < _STUCK_WRITES else "stuck",
         "media": "ok" if app[keys.PLANE].metrics().get("panics", 0) == 0 else "recovered",
+        "recordings": "ok" if app[keys.SWEEPING].reached else "store away",
         "draining": app[keys.HUB].draining,
     }
     return {"ok": parts["store"] == "ok" and not parts["draining"], **parts}

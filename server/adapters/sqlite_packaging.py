@@ -43,10 +43,13 @@ class SqliteJobs:
         sql = "UPDATE packaging SET state = ?, lease_until = ?, due_at = ?, error = ? WHERE session = ? AND recording = ?"
         await self._database.write(lambda connection: _execute(connection, sql, (state, now, due_at, error, *key)))
 
-    async def put_back(self, key: Key, now: Millis) -> None:
+    async def put_back(self, key: Key, now: Millis, due_at: Millis, why: str) -> None:
         """See the port."""
-        sql = "UPDATE packaging SET state = 'waiting', tries = tries - 1, lease_until = ?, due_at = ? WHERE session = ? AND recording = ?"
-        await self._database.write(lambda connection: _execute(connection, sql, (now, now, *key)))
+        sql = (
+            "UPDATE packaging SET state = 'waiting', tries = tries - 1, lease_until = ?, due_at = ?, error = ?"
+            " WHERE session = ? AND recording = ?"
+        )
+        await self._database.write(lambda connection: _execute(connection, sql, (now, due_at, why, *key)))
 
     async def unfinished(self, now: Millis) -> Sequence[Row]:
         """See the port."""

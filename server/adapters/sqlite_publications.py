@@ -25,6 +25,16 @@ _POINT: Final = (
     "INSERT INTO publication_pointer (session, recording, version) VALUES (?, ?, ?)"
     " ON CONFLICT (session, recording) DO UPDATE SET version = max(version, excluded.version)"
 )
+_LEFTOVERS: Final = (
+    f"SELECT {', '.join(f'p.{name}' for name in _COLUMNS)} FROM publication p"  # noqa: S608 - names of our own
+    " LEFT JOIN recording r ON r.session = p.session AND r.id = p.recording"
+    " LEFT JOIN packaging j ON j.session = p.session AND j.recording = p.recording"
+    " WHERE p.swept_at IS NULL AND (j.lease_until IS NULL OR j.lease_until <= :now)"
+    " AND (p.failed_at IS NOT NULL OR p.published_at IS NULL AND r.deleted_at IS NOT NULL OR p.published_at IS NOT NULL AND p.place <> ''"
+    " OR p.published_at IS NULL AND EXISTS (SELECT 1 FROM publication n WHERE n.session = p.session AND n.recording = p.recording"
+    " AND n.version > p.version))"
+    " ORDER BY random() LIMIT :most"
+)
 
 
 class SqlitePublications:
@@ -48,6 +58,17 @@ class SqlitePublications:
             )
             connection.execute(_INSERT, msgspec.structs.asdict(made))
             return made
+
+        return await self._database.write(job)
+
+    async def seal(self, version: Version, place: str) -> Version:
+        """See the port."""
+
+        def job(connection: sqlite3.Connection) -> Version:
+            _alive(connection, version.session, version.recording)
+            sql = "UPDATE publication SET place = ? WHERE session = ? AND recording = ? AND version = ? AND published_at IS NULL"
+            connection.execute(sql, (place, version.session, version.recording, version.version))
+            return msgspec.structs.replace(version, place=place)
 
         return await self._database.write(job)
 
@@ -86,6 +107,20 @@ class SqlitePublications:
     async def versions(self, session: SessionId, recording: str | None = None) -> Sequence[Version]:
         """See the port."""
         return await self._database.read(lambda connection: _versions(connection, session, recording))
+
+    async def leftovers(self, now: Millis, most: int) -> Sequence[Version]:
+        """See the port."""
+
+        def job(connection: sqlite3.Connection) -> list[Version]:
+            return [_version(row) for row in connection.execute(_LEFTOVERS, {"now": now, "most": most})]
+
+        return await self._database.read(job)
+
+    async def swept(self, version: Version, at: Millis) -> None:
+        """See the port."""
+        sql = "UPDATE publication SET swept_at = ? WHERE session = ? AND recording = ? AND version = ?"
+        values = (at, version.session, version.recording, version.version)
+        await self._database.write(lambda connection: _execute(connection, sql, values))
 
 
 class SqliteWatches:

@@ -7,15 +7,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple
 
-from recording.publication import Published
 from server.adapters.sqlite import Database
 from server.adapters.sqlite_holds import SqliteHolds
-from server.adapters.sqlite_publications import SqlitePublications
 from server.adapters.sqlite_recordings import SqliteRecordings
 from server.adapters.sqlite_retention import SqliteRetention
 from server.config import Config
 from server.holds import Hold, TooMany, sayable
-from server.recordings import Failed, journal_root, published_root
+from server.recordings import Failed, journal_root, open_published
 from server.records.ledger import open_ledger
 from server.retention.due import Kind, Thing, Verdict, verdict
 from server.retention.records import Act
@@ -115,7 +113,7 @@ def _sweep(open_: _Open) -> Sweep:
     removal = Removal(
         store=store,
         recordings=SqliteRecordings(database),
-        published=Published(SqlitePublications(database), published_root(config)),
+        published=open_published(config, database),
         journals=journal_root(config),
         ledger=open_ledger(config, database, lambda: open_.now),
     )

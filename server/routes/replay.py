@@ -6,7 +6,9 @@ and snapshots are refused. Where nobody may, nobody does, the operator included.
 signature is.
 """
 
-from collections.abc import Sequence
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -14,6 +16,7 @@ from aiohttp import web
 
 from recording import manifest, publication
 from recording.catalog import Row
+from recording.objects import StoreAway
 from recording.publication import State, Version
 from server import callers, classes, keys, replays
 from server.api import PREFIX, Call, Route
@@ -25,7 +28,7 @@ from signaling.classroom.ids import Millis
 from signaling.classroom.replay_access import ReplayAccess, SetReplayAccess
 from signaling.classroom.roles import Role
 
-_KEEP: Final = "private, max-age=31536000, immutable"
+log = logging.getLogger("jiangtai.replay")
 
 
 class RecordingAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +94,7 @@ async def recording(call: Call) -> ReplayAnswer:
         told = _answer(row, await store.versions(session, id))
         return ReplayAnswer(title=title, recording=id, state=told.state, started_at=told.started_at, duration_ms=told.duration_ms)
     opened = await _open(call, served)
-    grant, expires_at = replays.sign(call.app[keys.RING], served, call.now)
+    grant, expires_at = replays.sign(call.app[keys.RING], served, call.now, _presigned_s(call, opened))
     return ReplayAnswer(
         title=opened.manifest.title,
         recording=id,
@@ -118,8 +121,8 @@ async def file(call: Call) -> web.StreamResponse:
         raise Problem("not_found")
     if seat is None and name in (*opened.manifest.timeline.chunks, *opened.manifest.timeline.snapshots):
         raise Problem("not_allowed")
-    path, kind = found
-    return web.FileResponse(path, headers={"Cache-Control": _KEEP, "Content-Type": kind})
+    with _reached():
+        return await call.app[keys.SENDER].send(call.request, call.principal.key, opened.store, *found)
 
 
 async def viewer(call: Call, session: str) -> Seat | None:
@@ -198,10 +201,24 @@ async def _version(call: Call, session: str, id: str, number: str) -> Version:
 
 
 async def _open(call: Call, version: Version) -> replays.Opened:
-    try:
+    with _reached():
         return await call.app[keys.REPLAYS].open(version)
+
+
+def _presigned_s(call: Call, opened: replays.Opened) -> int | None:
+    return call.app[keys.SENDER].presigned_s if opened.store.place else None
+
+
+@contextlib.contextmanager
+def _reached() -> Iterator[None]:
+    """What a store cannot give, as a refusal."""
+    try:
+        yield
     except FileNotFoundError:
         raise Problem("not_found") from None
+    except StoreAway as error:
+        log.warning("a recording cannot be reached", extra={"why": str(error)})
+        raise Problem("recordings_unavailable") from None
 
 
 def _answer(row: Row, versions: Sequence[Version]) -> RecordingAnswer:
@@ -227,7 +244,7 @@ ROUTES = (
         right=Right.SEE_RECORDINGS,
         summary="A recording and the signed path of its files",
         answer=ReplayAnswer,
-        codes=(*_REFUSED, "recording_deleted"),
+        codes=(*_REFUSED, "recording_deleted", "recordings_unavailable"),
     ),
     Route(
         method="GET",
@@ -235,8 +252,8 @@ ROUTES = (
         handler=file,
         right=Right.SEE_RECORDINGS,
         summary="A file of a recording; ranges are served",
-        codes=(*_REFUSED, "recording_deleted", "bad_signature"),
-        raw={200: "application/octet-stream", 206: "application/octet-stream", 304: "", 416: ""},
+        codes=(*_REFUSED, "recording_deleted", "recordings_unavailable", "bad_signature"),
+        raw={200: "application/octet-stream", 206: "application/octet-stream", 302: "", 304: "", 416: ""},
         files=True,
     ),
     Route(

@@ -73,4 +73,8 @@ def test_the_policy_names_the_websocket_and_nothing_foreign() -> None:
     assert "connect-src 'self' wss://class.example" in policy
     assert "http:" not in policy
     assert "*" not in policy
+    assert "media-src 'self' blob:;" in policy
+    from_store = site.content_policy("class.example", secure=True, media_origin="https://s3.example:9000")
+    assert "media-src 'self' blob: https://s3.example:9000;" in from_store
+    assert from_store.count("s3.example") == 1
     assert "unsafe-eval" not in policy

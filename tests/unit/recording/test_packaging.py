@@ -68,7 +68,7 @@ async def test_what_is_unfinished_is_what_ended_and_is_due(database: Database) -
 async def test_a_node_that_stops_used_up_no_try(database: Database) -> None:
     jobs = SqliteJobs(database)
     await jobs.take(KEY, 0, 10)
-    await jobs.put_back(KEY, 5)
+    await jobs.put_back(KEY, 5, 5, "the node stopped")
     job = await jobs.take(KEY, 5, 10)
     assert job is not None
     assert job.tries == 1

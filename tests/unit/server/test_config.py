@@ -1,9 +1,10 @@
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from server import config
+from server import config, recordings
 from server.config import Config, ConfigError
 
 
@@ -75,3 +76,53 @@ def test_media_is_announced_where_it_can_be_reached() -> None:
     everywhere = Config(host="0.0.0.0").media_addresses()
     assert everywhere
     assert "0.0.0.0" not in everywhere
+
+
+def bucket(**more: Any) -> config.Recordings:
+    return config.Recordings(store="s3://recordings/classes", **more)
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"store": "s3://b"}, "store"),
+        ({"store": "https://recordings.example"}, "store"),
+        ({"store": "s3://recordings/../keys"}, "store"),
+        ({"store": "s3://recordings//x"}, "store"),
+        ({"store": "s3://key:secret@recordings"}, "store"),
+        ({"endpoint": "s3.example"}, "endpoint"),
+        ({"endpoint": "https://key:secret@s3.example"}, "endpoint"),
+        ({"endpoint": "https://s3.example/path; img-src *"}, "endpoint"),
+        ({"serve": "cache"}, "serve"),
+        ({"presigned_seconds": 30}, "presigned_seconds"),
+        ({"presigned_seconds": 604_800}, "presigned_seconds"),
+        ({"credentials_file": "/none"}, "credentials_file"),
+        ({"authorities_file": "/none"}, "authorities_file"),
+    ],
+)
+def test_a_store_for_recordings_that_cannot_be_is_told(settings: dict[str, Any], problem: str) -> None:
+    [told] = config.check(Config(recordings=config.Recordings(**settings)))
+    assert told.startswith(f"recordings.{problem}")
+    assert "secret" not in told
+
+
+def test_media_come_from_another_origin_only_if_addresses_are_presigned(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ENDPOINT_URL", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    assert config.Recordings(serve="presigned").media_origin == ""
+    assert bucket(endpoint="https://s3.example:9000/").media_origin == ""
+    assert bucket(serve="presigned", endpoint="https://s3.example:9000/").media_origin == "https://s3.example:9000"
+    assert bucket(serve="presigned").media_origin == "https://s3.us-east-1.amazonaws.com"
+    assert bucket(serve="presigned", region="eu-west-1").media_origin == "https://s3.eu-west-1.amazonaws.com"
+    assert bucket(serve="presigned", virtual_hosted=True).media_origin == "https://recordings.s3.us-east-1.amazonaws.com"
+    assert config.check(Config(recordings=bucket(serve="presigned"))) == []
+
+
+def test_credentials_that_cannot_be_used_are_told_without_what_they_hold(tmp_path: Path) -> None:
+    file = tmp_path / "credentials"
+    for text in ("aws_secret_access_key = hush", "[default]\naws_secret_access_key = hush", "[other]\naws_access_key_id = hush", "\0"):
+        file.write_text(text)
+        with pytest.raises(ConfigError) as error:
+            recordings.open_store(bucket(credentials_file=str(file)))
+        assert "recordings.credentials_file" in str(error.value)
+        assert "hush" not in str(error.value)

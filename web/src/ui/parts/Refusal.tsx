@@ -49,4 +49,4 @@ export function Refusal({ code, children }: { code: string; children?: ReactNode
 }
 
 export const canRetry = (code: string): boolean =>
-  ["offline", "internal", "draining", "overloaded", "journal_unavailable", "rate_limited"].includes(code);
+  ["offline", "internal", "draining", "overloaded", "journal_unavailable", "recordings_unavailable", "rate_limited"].includes(code);

@@ -100,6 +100,7 @@ export const enRest = {
     overloaded: "The server is busy, please try again later",
     journal_unavailable: "The server cannot save right now, please try again later",
     disk_full: "The server has too little room to record",
+    recordings_unavailable: "Recordings cannot be reached right now, please try again later",
     media_unavailable: "Audio and video are not available right now",
     bad_sdp: "Audio and video could not be set up",
     bad_origin: "Please open the page at its proper address",

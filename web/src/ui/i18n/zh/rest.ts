@@ -100,6 +100,7 @@ export const zhRest = {
     overloaded: "服务器繁忙，请稍后再试",
     journal_unavailable: "服务器暂时不能保存，请稍后再试",
     disk_full: "服务器存储空间不足，暂时无法录制",
+    recordings_unavailable: "录像暂时无法读取，请稍后再试",
     media_unavailable: "音视频服务暂时不可用",
     bad_sdp: "音视频协商失败",
     bad_origin: "请从正确的网址打开",
