@@ -6,6 +6,7 @@ CREATE TABLE erasure_job (
     at          INTEGER NOT NULL,
     by          TEXT NOT NULL,
     state       TEXT NOT NULL CHECK (state IN ('working', 'done')),
+    owner       TEXT NOT NULL,
     lease_until INTEGER NOT NULL,
     sealed      BLOB
 ) STRICT, WITHOUT ROWID;
