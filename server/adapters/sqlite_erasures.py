@@ -16,6 +16,7 @@ from moderation import pseudonyms
 from server.adapters.sqlite import Database
 from server.adapters.sqlite_journal import link
 from server.adapters.sqlite_ledger import hash_at, leaf_of
+from server.adapters.sqlite_outbox import may_be_alive
 from server.erasure.work import Part, Person, Seal, Work
 from server.records import merkle
 from signaling.classroom.base import Event
@@ -118,24 +119,28 @@ class SqliteErasures:
             if connection.execute("SELECT count(*) FROM erasure_job WHERE state = 'working'").fetchone()[0] >= most:
                 return False
             row = (job.id, whom, job.at, job.by, job.sealed)
-            connection.execute("INSERT INTO erasure_job VALUES (?, ?, ?, ?, 'working', 0, ?)", row)
+            connection.execute("INSERT INTO erasure_job VALUES (?, ?, ?, ?, 'working', '', 0, ?)", row)
             return True
 
         return await self._database.write(insert)
 
-    async def take(self, now: Millis, until: Millis, id: str | None = None) -> Job | None:
-        """The oldest job that nobody is at (or that one), for oneself until then."""
+    async def take(self, owner: str, now: Millis, until: Millis, id: str | None = None) -> Job | None:
+        """The oldest job that nobody is at (or that one), for oneself until then; whoever died on this machine is at none."""
 
         def lease(connection: sqlite3.Connection) -> Job | None:
-            sql = (
-                "SELECT id, at, by, sealed FROM erasure_job WHERE state = 'working' AND lease_until <= ? AND ? IN (id, '') ORDER BY at, id"
-            )
-            found = connection.execute(sql, (now, id or "")).fetchone()
-            if found is not None:
-                connection.execute("UPDATE erasure_job SET lease_until = ? WHERE id = ?", (until, found[0]))
-            return Job(*found) if found is not None else None
+            sql = "SELECT owner, lease_until, id, at, by, sealed FROM erasure_job WHERE state = 'working' AND ? IN (id, '') ORDER BY at, id"
+            for holder, lease_until, *found in connection.execute(sql, (id or "",)):
+                if now >= lease_until or not may_be_alive(holder, owner):
+                    connection.execute("UPDATE erasure_job SET owner = ?, lease_until = ? WHERE id = ?", (owner, until, found[0]))
+                    return Job(*found)
+            return None
 
         return await self._database.write(lease)
+
+    async def renew(self, job: Job, until: Millis) -> None:
+        """Go on being at it."""
+        sql = "UPDATE erasure_job SET lease_until = ? WHERE id = ?"
+        await self._database.write(lambda c: c.execute(sql, (until, job.id)).rowcount)
 
     async def keep(self, job: Job, sealed: bytes, until: Millis) -> None:
         """How far it has come; for oneself until then."""

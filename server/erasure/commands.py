@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 from server.adapters.sqlite import Database
 from server.config import Config
 from server.erasure import receipt
-from server.erasure.erasing import Busy, Erasing, Foreseen, NoSuchPerson, TooMany
+from server.erasure.erasing import Busy, Erasing, Foreseen, NoSuchPerson, NotNow, TooMany
 from server.erasure.receipt import BadReceipt, Receipt
 from server.erasure.work import BrokenSeal, Person
 from server.records.commands import Add, NoRecords
@@ -72,6 +72,8 @@ async def _erased(erasing: Erasing, person: Person) -> str:
         raise NoRecords("too many erasures are under way") from None
     except Busy:
         raise NoRecords("a node is at this erasure: ask again in a moment") from None
+    except NotNow as error:
+        raise NoRecords(f"recordings could not be made anew now ({error}): ask again, it goes on there") from None
     except BrokenSeal:
         raise NoRecords("an erasure that was begun cannot be read: the ledger's key is another one") from None
     if note is None:

@@ -9,9 +9,9 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -19,6 +19,7 @@ from server.adapters import sqlite_traces
 from server.adapters.sqlite import Database
 from server.adapters.sqlite_erasures import Broken, Job, Look, Moved, SqliteErasures, Standing
 from server.adapters.sqlite_ledger import SqliteLedger
+from server.adapters.sqlite_outbox import owner_of_this_process
 from server.adapters.sqlite_publications import SqlitePublications
 from server.erasure import files, receipt
 from server.erasure.needles import Find, Whom, needles
@@ -32,6 +33,7 @@ log = logging.getLogger("jiangtai.erasure")
 MAX_WORKING: Final = 2_000
 #: longer than any one step but that of media, which renews it
 _LEASE_MS: Final = 120_000
+_RENEW_S: Final = 30.0
 _TRIES: Final = 20
 _SCRUBS: Final = 20
 _AGAIN_S: Final = 0.25
@@ -48,6 +50,10 @@ class TooMany(Exception):
 
 class Busy(Exception):
     """Somebody else is at this erasure."""
+
+
+class NotNow(Exception):
+    """A class's recordings could not be made anew now; the erasure goes on there the next time."""
 
 
 class Redacted(Protocol):
@@ -149,12 +155,12 @@ class Erasing:
         return Standing(job.id, job.at, job.by, "working", None)
 
     async def carry_out(self, id: str | None = None) -> str | None:
-        """Do the oldest erasure nobody is at, or that one; its receipt, None if there is nothing to do (or it is done already).
+        """Do the oldest erasure nobody is at, or that one; its receipt, None if there is nothing to do.
 
-        Raises Busy for one that somebody else is at, Unavailable, OSError, BrokenSeal; what was done until then is kept, and the rest is
-        done next time.
+        Raises Busy for one that somebody else is at, NotNow, Unavailable, OSError, BrokenSeal; what was done until then is kept, and the
+        rest is done next time.
         """
-        job = await self.store.take(self._clock(), self._clock() + _LEASE_MS, id)
+        job = await self.store.take(owner_of_this_process(), self._clock(), self._clock() + _LEASE_MS, id)
         if job is None:
             standing = await self.store.standing(id=id) if id is not None else None
             if standing is not None and standing.state == "working":
@@ -216,13 +222,28 @@ class Erasing:
     async def _redact(self, job: Job, work: Work, number: int) -> Work:
         part = work.parts[number]
         if self._redactor is not None:
-            done = await self._redactor.redact(part.session, part.participant)
+            done = await self._patiently(job, self._redactor.redact(part.session, part.participant))
             work.media.recordings += done.recordings
             work.media.files += done.files
             work.media.bytes += done.bytes
             work.media.deleted = [*work.media.deleted, *done.deleted]
         part.state = "done"
         return await self._kept(job, work)
+
+    async def _patiently(self, job: Job, redacting: Coroutine[Any, Any, Redacted]) -> Redacted:
+        """Media take their time."""
+        task = asyncio.create_task(redacting, name=f"redact for {job.id}")
+        try:
+            while not (await asyncio.wait({task}, timeout=_RENEW_S))[0]:
+                await self.store.renew(job, self._clock() + _LEASE_MS)
+            return task.result()
+        except (Unavailable, OSError):
+            raise
+        except Exception as error:
+            log.exception("recordings are not redacted")
+            raise NotNow(type(error).__name__) from error
+        finally:
+            task.cancel()
 
     async def _kept(self, job: Job, work: Work) -> Work:
         await self.store.keep(job, self._vault.seal(work), self._clock() + _LEASE_MS)

@@ -10,7 +10,7 @@ import logging
 from typing import Final
 
 from server.adapters.sqlite_seats import SqliteSeats
-from server.erasure.erasing import Busy, Erasing
+from server.erasure.erasing import Busy, Erasing, NotNow
 from server.erasure.work import BrokenSeal
 from signaling.hub import Hub
 from signaling.ports import Unavailable
@@ -50,7 +50,7 @@ class Worker:
                 while await self._erasing.carry_out() is not None:
                     self.done += 1
                     await self.let_go()
-            except (Unavailable, Busy, OSError, BrokenSeal) as error:
+            except (Unavailable, Busy, NotNow, OSError, BrokenSeal) as error:
                 log.error("an erasure waits", extra={"why": type(error).__name__})
                 pause = _AGAIN_S
             except Exception:

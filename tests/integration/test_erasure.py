@@ -164,7 +164,7 @@ async def test_the_command_line_erases_beside_a_running_node(home: House, tmp_pa
     file.write_text(file.read_text("utf-8").replace('"counts"', '"Counts"'), "utf-8")
     assert (await asyncio.to_thread(run, "verify", str(file))).returncode == 1
     async with asyncio.timeout(10):  # the node has looked by then
-        while (await home.call("GET", f"/seats/{me.seat}", cookie=me.cookie)).status == 200:
+        while (await home.call("GET", f"/seats/{me.seat}", cookie=me.cookie)).status == 200:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
     nobody = await asyncio.to_thread(run, "person", "node", "nobody at all", "--yes")
     assert nobody.returncode == 1
