@@ -32,7 +32,7 @@ async def home(tmp_path: Path) -> AsyncIterator[House]:
 
 
 async def test_only_an_operator_erases_and_only_with_the_subject_repeated(home: House, tmp_path: Path) -> None:
-    session, me = await a_class(home, "Knots")
+    _, me = await a_class(home, "Knots")
     wanted = {"issuer": "node", "subject": SUBJECT, "confirm": SUBJECT}
     trainer = await home.come_in(await home.create("another"), "trainer", Role.TRAINER)
     for proof in ({}, {"cookie": me.cookie}, {"cookie": trainer.cookie}, {"headers": SERVICE}, {"operator": "x" * 43}):
