@@ -125,10 +125,11 @@ class SqliteErasures:
         return await self._database.write(insert)
 
     async def take(self, owner: str, now: Millis, until: Millis, id: str | None = None) -> Job | None:
-        """The oldest job that nobody is at (or that one), for oneself until then; whoever died on this machine is at none."""
+        """A job that nobody is at (or that one), for oneself until then; the one tried least lately first. The dead are at none."""
 
         def lease(connection: sqlite3.Connection) -> Job | None:
-            sql = "SELECT owner, lease_until, id, at, by, sealed FROM erasure_job WHERE state = 'working' AND ? IN (id, '') ORDER BY at, id"
+            which = "state = 'working' AND ? IN (id, '') ORDER BY lease_until, at"
+            sql = f"SELECT owner, lease_until, id, at, by, sealed FROM erasure_job WHERE {which}"  # noqa: S608 - names of our own
             for holder, lease_until, *found in connection.execute(sql, (id or "",)):
                 if now >= lease_until or not may_be_alive(holder, owner):
                     connection.execute("UPDATE erasure_job SET owner = ?, lease_until = ? WHERE id = ?", (owner, until, found[0]))
@@ -147,10 +148,10 @@ class SqliteErasures:
         sql = "UPDATE erasure_job SET sealed = ?, lease_until = ? WHERE id = ? AND state = 'working'"
         await self._database.write(lambda c: c.execute(sql, (sealed, until, job.id)).rowcount)
 
-    async def release(self, job: Job) -> None:
-        """Leave a job to others as it is."""
-        sql = "UPDATE erasure_job SET lease_until = 0 WHERE id = ?"
-        await self._database.write(lambda c: c.execute(sql, (job.id,)).rowcount)
+    async def release(self, job: Job, now: Millis) -> None:
+        """Leave a job to others as it is, behind those not tried yet."""
+        sql = "UPDATE erasure_job SET lease_until = ? WHERE id = ?"
+        await self._database.write(lambda c: c.execute(sql, (now, job.id)).rowcount)
 
     async def finish(self, job: Job, at: Millis, note: str) -> None:
         """Keep the receipt and forget whom it was about."""
@@ -170,14 +171,6 @@ class SqliteErasures:
         )
         found = await self._database.read(lambda c: c.execute(sql, (id, whom)).fetchone())
         return Standing(*found) if found is not None else None
-
-    async def newest(self, limit: int) -> list[Standing]:
-        """The newest erasures."""
-        sql = (
-            "SELECT j.id, j.at, j.by, j.state, e.note FROM erasure_job j LEFT JOIN erasure e USING (id)"
-            " ORDER BY j.at DESC, j.id DESC LIMIT ?"
-        )
-        return [Standing(*row) for row in await self._database.read(lambda c: c.execute(sql, (limit,)).fetchall())]
 
     async def changed_since(self, number: int) -> list[tuple[int, SessionId]]:
         """(number, class) of everybody made nobody behind that number, in order."""

@@ -166,9 +166,8 @@ class Erasing:
             if standing is not None and standing.state == "working":
                 raise Busy
             return standing.note if standing is not None else None
-        work = self._vault.open(job.sealed)
         try:
-            return await self._carry_out(job, work)
+            return await self._carry_out(job, self._vault.open(job.sealed))
         except BaseException:
             await asyncio.shield(self._let_go(job))
             raise
@@ -252,7 +251,7 @@ class Erasing:
     async def _let_go(self, job: Job) -> None:
         """Leave a job that could not be finished to whoever comes next."""
         with contextlib.suppress(Unavailable):  # then the lease runs out
-            await self.store.release(job)
+            await self.store.release(job, self._clock())
 
     async def _scrub(self, *, rewrite: bool = False) -> None:
         for _ in range(_SCRUBS):

@@ -2,7 +2,6 @@
 
 import mmap
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
@@ -86,8 +85,3 @@ def _finds(path: Path, needles: Sequence[Needle], whom: Whom) -> Iterator[Find]:
             yield from judge(value, needle, whom)
         else:
             yield Find.TRACE
-
-
-def is_log(path: Path) -> bool:
-    """Whether a file's name says that it is a log."""
-    return re.search(r"\.(log|jsonl)(\.\d+)?$", path.name) is not None

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from server import keys
+from server.adapters.sqlite import Database
 from server.adapters.sqlite_ledger import SqliteLedger
 from server.erasure import receipt
+from server.erasure.commands import open_erasing
 from server.erasure.work import Person
 from signaling.classroom.roles import Role
 from tests.support.erased import NAME, NAMESAKE, SUBJECT, a_class, bytes_left, erased, operator
@@ -124,6 +126,33 @@ async def test_who_still_sits_in_the_ended_class_comes_back_to_what_the_store_sa
     after = await report(home, session, cookie)
     assert me.participant not in json.dumps(after)
     assert bytes_left(tmp_path, SUBJECT, me.participant) == []
+
+
+async def test_a_node_that_remembers_the_class_as_it_was_is_fenced_off(home: House, tmp_path: Path) -> None:
+    """Erased by somebody else, and the node writes before it has looked."""
+    assert home.node is not None
+    session, me = await a_class(home, "Knots", end=False)
+    trainer = await home.come_in(session, "trainer", Role.TRAINER, name="Wang Min")
+    async with home.join(trainer) as boss:
+        await boss.command("end_class")
+        database = Database(tmp_path / "jiangtai.sqlite")
+        await database.start()
+        other = open_erasing(home.node.app[keys.CONFIG], database, home.node.app[keys.CLOCK])
+        try:
+            standing = await other.begin(Person("node", SUBJECT), "cli")
+            note = await other.carry_out(standing.id)
+        finally:
+            await database.close()
+        decision = {"status": "present", "reason": "remembered by this name"}
+        path = f"/classes/{session}/attendance/{me.participant}/override"
+        answers = [await home.call("POST", path, decision, cookie=trainer.cookie) for _ in range(3)]
+        assert all(answer.status >= 400 for answer in answers), answers
+    assert note is not None
+    verdict = (await home.call("GET", f"/classes/{session}/audit/verification", headers=SERVICE)).body
+    assert verdict["broken_at"] is None
+    await home.node.app[keys.HUB].let_go(session)
+    await home.node.app[keys.DATABASE].scrub()
+    assert bytes_left(tmp_path, me.participant, SUBJECT) == []
 
 
 async def test_statements_are_not_made_anew(home: House) -> None:

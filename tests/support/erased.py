@@ -86,12 +86,12 @@ async def _everything(boss: Member, other: Member, me: Member, phone: Member, id
     await me.command("answer_check", check=asked["check"], nonce=asked["nonce"])
 
 
-async def erased(home: House, cookie: str, subject: str = SUBJECT, issuer: str = "node") -> Any:
+async def erased(home: House, cookie: str, subject: str = SUBJECT, issuer: str = "node", within: float = 30) -> Any:
     """Ask for it as operator, and wait for the receipt."""
     answer = await home.call("POST", "/erasures", {"issuer": issuer, "subject": subject, "confirm": subject}, operator=cookie)
     assert answer.status == 200, answer
     id = answer.body["id"]
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(within):
         while answer.body["state"] != "done":
             await asyncio.sleep(0.05)
             answer = await home.call("GET", f"/erasures/{id}", operator=cookie)
