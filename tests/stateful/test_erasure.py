@@ -5,6 +5,7 @@ JIANGTAI_LONG=1 plays more lessons.
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,11 +16,20 @@ from moderation.audit import told
 from moderation.presence_log import PresenceLog
 from moderation.pseudonyms import GONE, NOBODY, nameless
 from recording import timeline
+from server.adapters.sqlite_journal import SqliteJournal
+from server.adapters.sqlite_ledger import SqliteLedger
+from server.erasure.work import Person
 from signaling.classroom import room as rooms
 from signaling.classroom.base import Event, Origin
 from signaling.classroom.recording import RecordingStarted
 from signaling.classroom.room import Room
+from signaling.entries import load
+from signaling.messages import encode_event
+from signaling.metrics import Counters
+from signaling.ports import Record
 from tests.stateful.test_simulation import CREW, TRAINEES, play
+from tests.support.lessons import Store
+from tests.unit.server.erasure.test_erasing import eraser
 
 SEEDS = range(100 if os.environ.get("JIANGTAI_LONG") == "1" else 10)
 PEOPLE = ("person-ann", "person-bob", "person-tom", "person-eve")
@@ -119,3 +129,27 @@ def test_two_people_of_one_class_can_be_erased_one_after_the_other() -> None:
     room = rooms.replay(both)
     assert {"second", NOW_ID} <= set(room.participants) <= {"second", NOW_ID, *CREW, *TRAINEES}
     assert not {"person-ann", "person-tom"} & set(room.participants)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_a_random_class_in_a_store_is_woken_from_what_is_left(tmp_path: Path, seed: int) -> None:
+    """The same through the store: erased by it, its chain and ledger whole, and folded again."""
+    lesson, person = play(seed).lesson, "person-ann"
+    async with Store(tmp_path) as store:
+        journal = SqliteJournal(store.database)
+        records = [
+            Record(seq=seq, at=origin.at, by=origin.by, op=origin.op, event=encode_event(event)) for seq, origin, event in lesson.journal
+        ]
+        await journal.append("random", 0, records)
+        await store.database.write(lambda c: c.execute("INSERT INTO identity VALUES ('random', ?, 'node', 'ann')", (person,)).rowcount)
+        erasing = eraser(store, tmp_path)
+        standing = await erasing.begin(Person("node", "ann"), "operator")
+        assert await erasing.carry_out(standing.id) is not None
+        (pseudonym,) = await erasing.store.nobodies("random")
+        loaded = await load(journal, "random", Counters())
+        assert loaded is not None
+        assert loaded.room.seq == lesson.room.seq + 1
+        loaded.room.seq = lesson.room.seq
+        assert renamed(state(loaded.room), pseudonym) == renamed(state(lesson.room), person)
+        assert (await journal.verify("random")).broken_at is None
+        assert (await SqliteLedger(store.database).verify()).flaw is None
