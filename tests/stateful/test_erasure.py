@@ -48,6 +48,8 @@ def renamed(value: Any, person: str) -> Any:
     """A state with another id in the person's place and nothing said of that person but the id."""
     if isinstance(value, dict):
         made = {(NOW_ID if key == person else key): renamed(inner, person) for key, inner in value.items()}
+        if isinstance(made.get(NOW_ID), str):  # on the roster
+            made[NOW_ID] = NOBODY
         if NOW_ID in (made.get("id"), made.get("by"), made.get("person")) and "name" in made:
             made["name"] = NOBODY
             made.pop("likeness", None)
