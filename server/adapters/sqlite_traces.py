@@ -18,6 +18,9 @@ _WORDS: Final = frozenset(
     {("class", "title"), ("delivery", "answer"), ("publication", "why"), ("packaging", "error"), ("statement", "flaw")}
 )
 
+#: rows that may neither be changed nor removed, whomever they name
+_LAWFUL: Final = frozenset({"hold"})
+
 
 class Rows(NamedTuple):
     """What was found in how many tables: finds by what they are, rows with a trace by table, needles of which a find is rightly there."""
@@ -45,7 +48,7 @@ def _look_through(connection: sqlite3.Connection, needles: tuple[Needle, ...], w
                 if not found:
                     continue
                 worst = min(found, key=list(Find).index)
-                if worst is Find.TRACE and row.get("session") in refused:
+                if worst is Find.TRACE and (row.get("session") in refused or table in _LAWFUL):
                     worst = Find.KEPT
                 finds[worst] += 1
                 if worst is Find.TRACE:

@@ -1,7 +1,8 @@
 """What is looked for after an erasure, and what a find is: a trace, or something that is rightly there. Pure.
 
 Looked for are the subject, the names the person bore, and the participant ids. A find in what somebody else wrote is a *mention*, the same
-name or subject of another person a *namesake*, something of a class whose erasure was refused is *kept*; everything else is a *trace*.
+name or subject of another person a *namesake*, something of a class whose erasure was refused or of a legal hold is *kept*; all else is a
+*trace*.
 Short words occur by chance, so a needle of fewer than 8 bytes has to stand as a word of its own, one of fewer than 4 as the whole of a
 value; names of fewer than 4 characters and 6 bytes are not looked for.
 """
