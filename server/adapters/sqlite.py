@@ -238,7 +238,11 @@ def _outside(connection: sqlite3.Connection, job: Job[Any]) -> Any:
 
 
 def _truncate(connection: sqlite3.Connection) -> bool:
-    return bool(connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
+    connection.execute("PRAGMA busy_timeout=50")  # writes wait behind this: rather come again than wait for a long reader
+    try:
+        return bool(connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
+    finally:
+        connection.execute("PRAGMA busy_timeout=5000")
 
 
 def _rewrite(connection: sqlite3.Connection) -> bool:
