@@ -22,7 +22,7 @@ from server.records.statements import Identity, Json, Site
 from server.records.validate import validate_statement
 from signaling.classroom.ids import Millis, ParticipantId, SessionId
 from signaling.messages import decode_event
-from signaling.ports import Record
+from signaling.ports import Record, Unavailable
 
 log = logging.getLogger("jiangtai.records")
 #: classes whose fold is kept
@@ -76,8 +76,11 @@ class StatementProjection:
     def attended(self, connection: sqlite3.Connection, session: SessionId, seq: int, at: Millis, rollups: Iterable[RollUp]) -> int:
         """Tell roll-ups evaluated when the log stood at `seq`, voiding former ones that differ; returns how many statements were made.
 
-        Repeating it changes nothing. One evaluation per `seq`: a class's log grows with every reason for another.
+        Repeating it changes nothing. One evaluation per `seq`: a class's log grows with every reason for another. Raises Unavailable if
+        somebody was erased since: it would name who is nobody.
         """
+        if connection.execute("SELECT 1 FROM pseudonym WHERE session = ? AND seq > ?", (session, seq)).fetchone():
+            raise Unavailable("evaluated before an erasure")
         made = self.statements
         actors, nobody = self.actors_of(connection, session), _pseudonyms(connection, session)
         for rollup in rollups:

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 from recording.publication import Published
 from server.adapters.sqlite import Database
+from server.adapters.sqlite_holds import SqliteHolds
 from server.adapters.sqlite_journal import SqliteJournal
 from server.adapters.sqlite_publications import SqlitePublications
 from server.config import Config
@@ -168,4 +169,4 @@ def open_erasing(config: Config, database: Database, clock: Callable[[], int], l
     """The eraser of a node's store. Raises KeyProblem, OSError."""
     published = Published(SqlitePublications(database), published_root(config))
     redactor = redaction(journal_root(config), database, SqliteJournal(database), published, clock, by="erasure")
-    return Erasing(database, signer_of(config), clock, config.var_dir, redactor=redactor, logs=logs)
+    return Erasing(database, signer_of(config), clock, config.var_dir, held=SqliteHolds(database).held, redactor=redactor, logs=logs)

@@ -80,11 +80,6 @@ class Redactor(Protocol):
 Held = Callable[[SessionId], Awaitable[bool]]
 
 
-async def held_by_nobody(session: SessionId) -> bool:
-    """For a node without legal holds."""
-    return False
-
-
 class Foreseen(msgspec.Struct, frozen=True, kw_only=True):
     """What an erasure would do to one class; `code` says why it would be refused."""
 
@@ -105,7 +100,7 @@ class Erasing:
         clock: Clock,
         var: Path,
         *,
-        held: Held = held_by_nobody,
+        held: Held,
         redactor: Redactor | None = None,
         logs: Sequence[Path] = (),
     ) -> None:

@@ -38,3 +38,22 @@ WHEN EXISTS (SELECT 1 FROM pseudonym p WHERE p.session = NEW.session AND p.seq >
 BEGIN
     SELECT RAISE(IGNORE);
 END;
+
+-- And what it noted just before, of a class or by a seat that it still remembers.
+CREATE TRIGGER window_is_not_older_than_an_erasure BEFORE INSERT ON delivered_window
+WHEN EXISTS (SELECT 1 FROM pseudonym p WHERE p.session = NEW.session)
+BEGIN
+    SELECT RAISE(IGNORE);
+END;
+CREATE TRIGGER nobody_watches BEFORE INSERT ON watched
+WHEN EXISTS (SELECT 1 FROM pseudonym p WHERE p.session = NEW.session)
+    AND NOT EXISTS (SELECT 1 FROM identity i WHERE i.session = NEW.session AND i.participant = NEW.participant)
+BEGIN
+    SELECT RAISE(IGNORE);
+END;
+CREATE TRIGGER nobody_views BEFORE INSERT ON viewing
+WHEN EXISTS (SELECT 1 FROM pseudonym p WHERE p.session = NEW.session)
+    AND NOT EXISTS (SELECT 1 FROM identity i WHERE i.session = NEW.session AND i.participant = NEW.participant)
+BEGIN
+    SELECT RAISE(IGNORE);
+END;

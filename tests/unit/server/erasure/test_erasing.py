@@ -9,20 +9,28 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from recording.watched import Report, Stretch
+from server.adapters.sqlite_attendance import SqliteAttendance
+from server.adapters.sqlite_holds import SqliteHolds
 from server.adapters.sqlite_journal import SqliteJournal
 from server.adapters.sqlite_ledger import SqliteLedger
+from server.adapters.sqlite_publications import SqliteWatches
 from server.erasure import receipt
 from server.erasure.erasing import Erasing, NoSuchPerson, NotNow
 from server.erasure.receipt import Receipt
 from server.erasure.work import Media, Person
+from server.records.attended import RollUp
 from server.records.checkpoint import Signer
 from signaling.messages import decode_event
+from signaling.ports import Unavailable
 from tests.support.erased import bytes_left
 from tests.support.lessons import ISSUER, Store
 
 SIGNER = Signer("class.example/ledger", Ed25519PrivateKey.generate())
 ANN, BOB = Person(ISSUER, "employee-4711"), Person(ISSUER, "employee-4712")
 PEOPLE = {ANN.subject: "Ann Archer", BOB.subject: "Bob Baker"}
+
+_HOLD = "INSERT INTO hold (session, issuer, subject, reason, by, at) VALUES (?, ?, ?, 'court', 'o', 1)"
 
 
 @pytest.fixture
@@ -32,7 +40,8 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 
 def eraser(store: Store, var: Path, **more: Any) -> Erasing:
-    return Erasing(store.database, SIGNER, lambda: 1_900_000_000_000, var, **more)
+    held = more.pop("held", SqliteHolds(store.database).held)
+    return Erasing(store.database, SIGNER, lambda: 1_900_000_000_000, var, held=held, **more)
 
 
 async def erase(erasing: Erasing, person: Person) -> Receipt:
@@ -147,14 +156,40 @@ async def test_held_classes_are_refused_and_the_others_done(store: Store, tmp_pa
     for number in (1, 2):
         await store.hold(f"class-{number}", PEOPLE)
 
-    async def held(session: str) -> bool:
-        return session == "class-1"
-
-    told = await erase(eraser(store, tmp_path, held=held), ANN)
+    await store.database.write(lambda c: c.execute(_HOLD, ("class-1", "", "")).rowcount)
+    told = await erase(eraser(store, tmp_path), ANN)
     assert [(one.session, one.outcome, one.code) for one in told.classes] == [("class-1", "refused", "held"), ("class-2", "erased", None)]
     assert told.search.kept > 0
     assert (told.search.rows, told.search.files) == (0, 0)
     assert not told.complete
+
+
+async def test_a_hold_that_came_at_the_last_moment_stops_what_was_begun(store: Store, tmp_path: Path) -> None:
+    """The node asked before it was there; the store itself refuses, and the next try is refused in words."""
+    await store.hold("class-1", PEOPLE)
+
+    async def not_yet(session: str) -> bool:
+        return False
+
+    early = eraser(store, tmp_path, held=not_yet)
+    standing = await early.begin(ANN, "operator")
+    await store.database.write(lambda c: c.execute(_HOLD, ("class-1", "", "")).rowcount)
+    with pytest.raises(Unavailable):
+        await early.carry_out(standing.id)
+    note = await eraser(store, tmp_path).carry_out()
+    assert note is not None
+    assert [one.code for one in receipt.read(note).classes] == ["held"]
+
+
+async def test_a_lifted_hold_keeps_whom_it_named_and_stops_nothing(store: Store, tmp_path: Path) -> None:
+    await store.hold("class-1", PEOPLE)
+    await store.database.write(lambda c: c.execute(_HOLD, ("", *ANN)).rowcount)
+    held = await erase(eraser(store, tmp_path), ANN)
+    assert [one.code for one in held.classes] == ["held"]
+    await store.database.write(lambda c: c.execute("UPDATE hold SET lifted_at = 2, lifted_by = 'o'").rowcount)
+    told = await erase(eraser(store, tmp_path), ANN)
+    assert told.complete
+    assert told.search.kept == 1
 
 
 async def recorded(store: Store, session: str) -> None:
@@ -223,6 +258,21 @@ async def test_an_erasure_that_cannot_go_on_keeps_no_other_waiting(store: Store,
     note = await erasing.carry_out()
     assert note is not None
     assert receipt.read(note).is_about(BOB)
+
+
+async def test_what_a_node_noted_before_is_not_written_after(store: Store, tmp_path: Path) -> None:
+    """Attendance evaluated, media delivered, a replay watched: each a moment before the erasure, each on its way to the store."""
+    id = (await store.hold("class-1", PEOPLE))[ANN.subject]
+    seq = await store.journal.last_seq("class-1")
+    told = RollUp(participant=id, minutes=1, ratio=1, met=True, segments=(), policy="standard", policy_version="1")
+    await erase(eraser(store, tmp_path), ANN)
+    with pytest.raises(Unavailable):
+        await store.outbox.attended(store.projection, "class-1", seq, 1, [told])
+    await SqliteAttendance(store.database).keep({}, {("class-1", 7): {id}})
+    report = Report("class-1", "r5", id, "op", 1, [Stretch(from_ms=0, to_ms=9)])
+    await SqliteWatches(store.database).add(report, 100)
+    await store.database.scrub()
+    assert bytes_left(tmp_path, id) == []
 
 
 async def test_nobody_is_nobody(store: Store, tmp_path: Path) -> None:
