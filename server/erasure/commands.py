@@ -7,18 +7,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from recording.publication import Published
 from server.adapters.sqlite import Database
 from server.adapters.sqlite_holds import SqliteHolds
 from server.adapters.sqlite_journal import SqliteJournal
-from server.adapters.sqlite_publications import SqlitePublications
 from server.config import Config
 from server.erasure import receipt
 from server.erasure.erasing import Busy, Erasing, Foreseen, NoSuchPerson, NotNow, TooMany
 from server.erasure.receipt import BadReceipt, Receipt
 from server.erasure.work import BrokenSeal, Person
 from server.packaging import redaction
-from server.recordings import journal_root, published_root
+from server.recordings import journal_root, open_published
 from server.records.commands import Add, NoRecords
 from server.records.ledger import key_file, signer_of
 
@@ -166,7 +164,7 @@ def _with_erasing(config: Config, logs: Sequence[Path], work: Callable[[Erasing]
 
 
 def open_erasing(config: Config, database: Database, clock: Callable[[], int], logs: Sequence[Path] = ()) -> Erasing:
-    """The eraser of a node's store. Raises KeyProblem, OSError."""
-    published = Published(SqlitePublications(database), published_root(config))
+    """The eraser of a node's store. Raises KeyProblem, ConfigError, OSError."""
+    published = open_published(config, database)
     redactor = redaction(journal_root(config), database, SqliteJournal(database), published, clock, by="erasure")
     return Erasing(database, signer_of(config), clock, config.var_dir, held=SqliteHolds(database).held, redactor=redactor, logs=logs)
