@@ -12,6 +12,7 @@ import msgspec
 
 from signaling.classroom.base import Event
 from signaling.classroom.chat import ChatDeleted
+from signaling.classroom.erasure import ParticipantErased
 from signaling.classroom.expected import PersonExpected, PersonNotExpected
 from signaling.classroom.hands import AllHandsLowered, HandLowered
 from signaling.classroom.ids import Millis, ParticipantId
@@ -55,6 +56,7 @@ ALWAYS: Final[frozenset[type[Event]]] = frozenset(
         ReplayAccessChanged,
         PersonExpected,
         PersonNotExpected,
+        ParticipantErased,
     }
 )
 #: told when done to somebody else

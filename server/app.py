@@ -32,6 +32,8 @@ from server.adapters.sqlite_seats import SqliteSeats
 from server.attendance import MISSED_PINGS, PING_S, Keeper, Reader
 from server.config import Config
 from server.doors import Bouncer, Doors, LateSignals
+from server.erasure.commands import open_erasing
+from server.erasure.worker import Worker as Eraser
 from server.guard import Guard
 from server.limits import Buckets
 from server.packaging import heard, packaging
@@ -48,6 +50,7 @@ from server.routes import (
     attendance,
     audit,
     classes,
+    erasures,
     holds,
     ledger,
     node,
@@ -86,7 +89,7 @@ ROUTES: Final = (
     *watched.ROUTES,
     *holds.ROUTES,
     *retention.ROUTES,
-    *audit.ROUTES,
+    *erasures.ROUTES,
     *operator.ROUTES,
     *whip.ROUTES,
     *node.ROUTES,
@@ -268,8 +271,11 @@ async def _records(app: web.Application) -> AsyncIterator[None]:
     await handoff.service.start()
     rollups = RollUps(app[keys.PRESENCE], handoff, app[keys.CLOCK])
     app[keys.HUB].watch(rollups.watch)
+    app[keys.ERASING] = open_erasing(app[keys.CONFIG], app[keys.DATABASE], app[keys.CLOCK])
+    eraser = app[keys.ERASER] = Eraser(app[keys.ERASING], app[keys.HUB], app[keys.SEATS])
     tasks = [asyncio.create_task(ledger_.run(), name="ledger"), asyncio.create_task(rollups.run(), name="roll-ups")]
     tasks.append(asyncio.create_task(_viewings(app), name="viewings"))
+    tasks.append(asyncio.create_task(eraser.run(), name="erasing"))
     yield
     for task in tasks:
         task.cancel()

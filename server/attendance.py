@@ -19,6 +19,7 @@ import msgspec
 from moderation.attendance import WINDOW_MS
 from moderation.presence_log import PresenceLog
 from server.adapters.sqlite_attendance import SqliteAttendance
+from signaling.classroom.erasure import ParticipantErased
 from signaling.classroom.errors import Rejected
 from signaling.classroom.ids import ConnectionId, ParticipantId, SessionId
 from signaling.hub import Hub
@@ -124,14 +125,25 @@ class Reader:
         while len(self._known) > KEPT:
             self._known.popitem(last=False)
         async with facts.reading:
-            async for record in self._journal.read(session, facts.log.seq, _ALL):
-                with contextlib.suppress(msgspec.MsgspecError):  # the class leaves such an entry out as well, and counts it
-                    facts.log.feed(record.seq, record.at, record.by, decode_event(record.event))
+            known = facts.log.seq
+            if await self._read_on(session, facts.log) and known:  # what was read before is of somebody who is nobody now
+                facts.log, facts.delivered, facts.window = PresenceLog(), {}, 0
+                await self._read_on(session, facts.log)
             for window, people in await self._store.delivered(session, facts.window):
                 facts.window = window
                 for person in people:
                     facts.delivered.setdefault(person, set()).add(window)
             yield facts
+
+    async def _read_on(self, session: SessionId, log: PresenceLog) -> bool:
+        """Feed what is new; whether somebody was erased by it."""
+        erased = False
+        async for record in self._journal.read(session, log.seq, _ALL):
+            with contextlib.suppress(msgspec.MsgspecError):  # the class leaves such an entry out as well, and counts it
+                event = decode_event(record.event)
+                log.feed(record.seq, record.at, record.by, event)
+                erased = erased or isinstance(event, ParticipantErased)
+        return erased
 
     async def _settle(self, session: SessionId) -> None:
         """Wake the class and wait until it is between turns."""

@@ -20,6 +20,7 @@ from typing import Any, Final
 from server import auth, keyring, recordings, swarm
 from server import config as configuration
 from server.config import Config, ConfigError
+from server.erasure import commands as erasure_commands
 from server.records import commands as records_commands
 from server.records import ledger_commands
 from server.records.destinations import BadDestinations
@@ -118,7 +119,8 @@ def _audit_verify(config: Config, options: argparse.Namespace) -> int:
     if verdict.broken_at is not None:
         _print(f"BROKEN at record {verdict.broken_at}; {verdict.records} records before it are whole")
         return 1
-    _print(f"whole: {verdict.records} records, head {verdict.chain.hex()}")
+    erased = f" ({verdict.erased} erased, their hashes kept)" if verdict.erased else ""
+    _print(f"whole: {verdict.records} records{erased}, head {verdict.chain.hex()}")
     return 0
 
 
@@ -236,6 +238,7 @@ def _parser() -> argparse.ArgumentParser:
     ledger_commands.add_commands(commands, add, common, _print)
     recordings.add_commands(commands, add, common)
     retention_commands.add_commands(commands, add, common, _print)
+    erasure_commands.add_commands(commands, add, common, _print)
     key = commands.add_parser("key", help="signing and API keys").add_subparsers(required=True)
     add(key, "rotate", _key_rotate, "give the node a fresh signing key", common)
     add(key, "api", _key_api, "make an API key", common).add_argument("name")

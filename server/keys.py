@@ -22,6 +22,8 @@ from server.adapters.sqlite_seats import SqliteSeats
 from server.attendance import Keeper, Reader
 from server.config import Config
 from server.doors import Bouncer, LateSignals
+from server.erasure.erasing import Erasing
+from server.erasure.worker import Worker as Eraser
 from server.guard import Guard
 from server.holds import Holds
 from server.keyring import KeyRing
@@ -68,6 +70,8 @@ PRESENCE = web.AppKey("presence", Reader)
 RING = web.AppKey("ring", KeyRing)
 RECORDS = web.AppKey("records", HandOff)
 LEDGER = web.AppKey("ledger", Ledger)
+ERASING = web.AppKey("erasing", Erasing)
+ERASER = web.AppKey("eraser", Eraser)
 SIGNALS = web.AppKey("signals", LateSignals)
 #: set when the media engine cannot serve on
 MEDIA_FAILED = web.AppKey("media_failed", asyncio.Event)

@@ -30,6 +30,8 @@ _OWN: Final[dict[str, tuple[int, Retry, str]]] = {
     "unknown_issuer": (400, "now", "No key of this issuer is known here."),
     "policy_differs": (409, "never", "This name and version stand for other rules of attendance."),
     "class_ended": (409, "never", "The class is over."),
+    "no_such_person": (404, "never", "Nobody of that issuer and subject was ever in a class here."),
+    "not_confirmed": (400, "now", "The subject has to be repeated to confirm."),
     "exists": (409, "never", "A different class has this id."),
     "precondition_failed": (412, "now", "The session has changed since."),
     "precondition_required": (428, "now", "If-Match must tell which state of the session is meant."),

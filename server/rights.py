@@ -47,6 +47,7 @@ class Right(StrEnum):
     DELETE_RECORDINGS = "delete_recordings"
     SEE_RETENTION = "see_retention"
     MANAGE_HOLDS = "manage_holds"
+    ERASE_PEOPLE = "erase_people"
 
 
 SEATED: Final = frozenset(Caller(role) for role in Role)
@@ -84,6 +85,7 @@ RIGHTS: Final[Mapping[Right, frozenset[Caller]]] = MappingProxyType(
         Right.DELETE_RECORDINGS: frozenset({Caller.SERVICE, Caller.OPERATOR}),
         Right.SEE_RETENTION: frozenset({Caller.OPERATOR}),
         Right.MANAGE_HOLDS: frozenset({Caller.OPERATOR}),
+        Right.ERASE_PEOPLE: frozenset({Caller.OPERATOR}),
     }
 )
 

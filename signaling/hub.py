@@ -149,6 +149,13 @@ class Hub:
             starting.add_done_callback(lambda task: self._started(session, task))
         return await asyncio.shield(starting)
 
+    async def let_go(self, session: SessionId) -> None:
+        """Forget what is in memory of a class, where the store was changed; who is connected comes back to what it says now."""
+        runner = self._runners.get(session)
+        if runner is not None:
+            self.follower.closed(runner, "draining")
+            await self._retire(session)
+
     async def drain(self) -> None:
         """Wake no class any more, dismiss everybody, save every class (idempotent)."""
         self._draining = True

@@ -24,7 +24,7 @@ class DuplicateOperation(Exception):
     """An operation id of this author is stored already, with `seq` as its last record; nothing of the append was written."""
 
     def __init__(self, by: ParticipantId, op: OperationId, seq: int) -> None:
-        super().__init__(f"operation {op} is record {seq}")
+        super().__init__(f"it is record {seq}")
         self.by = by
         self.op = op
         self.seq = seq

@@ -2,7 +2,8 @@
 
 Rules. WAL with `synchronous=FULL`: a resolved write has been synced. All jobs waiting when the writer turns around share one commit; each
 runs in its own savepoint, so that a refused job leaves its neighbours alone. The queue is bounded. A job is a plain function of the
-connection; it runs outside the event loop and must not block on anything but the database.
+connection; it runs outside the event loop and must not block on anything but the database. What is deleted is overwritten
+(`secure_delete`), and `scrub` empties the write-ahead log, so that bytes which no row holds are in no file.
 """
 
 import asyncio
@@ -22,6 +23,16 @@ from signaling.ports import Unavailable
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], T]
 Waiting = tuple[Job[Any], "asyncio.Future[Any]"]
+
+
+class _Alone:
+    """A job that no transaction may be around."""
+
+    def __init__(self, job: Job[Any]) -> None:
+        self.job = job
+
+    def __call__(self, connection: sqlite3.Connection) -> Any:
+        return self.job(connection)
 
 
 def migrations() -> list[tuple[int, str, str]]:
@@ -106,6 +117,13 @@ class Database:
             self._wake.notify()
         return await future
 
+    async def scrub(self, *, rewrite: bool = False) -> bool:
+        """Bring everything committed into the file and empty the write-ahead log; False if readers stood in the way.
+
+        `rewrite` copies the whole file first, which leaves nothing behind of pages that were moved; writes wait meanwhile.
+        """
+        return await self.write(_Alone(_rewrite if rewrite else _truncate))
+
     async def read(self, job: Job[T]) -> T:
         """Run the job on a read-only connection that sees everything committed before the call."""
         if not self._open:
@@ -117,6 +135,7 @@ class Database:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA secure_delete=ON")
         # The same few pages change with every commit: a longer log (16 MiB) writes them back four times less often.
         connection.execute("PRAGMA wal_autocheckpoint=4000")
         if read_only:
@@ -138,13 +157,26 @@ class Database:
             with self._wake:
                 while self._open and not self._waiting:
                     self._wake.wait()
-                batch = [self._waiting.popleft() for _ in range(min(self._group, len(self._waiting)))]
+                batch = self._next()
                 if not batch:
                     break
-            outcomes = self._commit(connection, batch)
+            lonely = isinstance(batch[0][0], _Alone)
+            outcomes = [_outside(connection, batch[0][0])] if lonely else self._commit(connection, batch)
             self._answer(batch, outcomes)
             self.cpu_seconds = time.thread_time()
         connection.close()
+
+    def _next(self) -> list[Waiting]:
+        """What may share the next transaction; a job that wants none comes by itself."""
+        batch: list[Waiting] = []
+        while self._waiting and len(batch) < self._group:
+            lonely = isinstance(self._waiting[0][0], _Alone)
+            if lonely and batch:
+                break
+            batch.append(self._waiting.popleft())
+            if lonely:
+                break
+        return batch
 
     def _commit(self, connection: sqlite3.Connection, batch: list[Waiting]) -> list[Any]:
         """One result or exception per job."""
@@ -195,6 +227,27 @@ def _alone(connection: sqlite3.Connection, job: Job[Any]) -> Any:
     _undo(connection)
     connection.execute("BEGIN")
     return outcome
+
+
+def _outside(connection: sqlite3.Connection, job: Job[Any]) -> Any:
+    """The job's result or its exception."""
+    try:
+        return job(connection)
+    except sqlite3.Error as error:
+        return Unavailable(str(error))
+
+
+def _truncate(connection: sqlite3.Connection) -> bool:
+    connection.execute("PRAGMA busy_timeout=50")  # writes wait behind this: rather come again than wait for a long reader
+    try:
+        return bool(connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
+    finally:
+        connection.execute("PRAGMA busy_timeout=5000")
+
+
+def _rewrite(connection: sqlite3.Connection) -> bool:
+    connection.execute("VACUUM")
+    return _truncate(connection)
 
 
 def _undo(connection: sqlite3.Connection) -> None:

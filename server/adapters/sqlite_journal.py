@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from server.adapters.sqlite import Database
+from server.records.merkle import leaf_hash
 from signaling.classroom.ids import Millis, SessionId
 from signaling.ports import DuplicateOperation, Fenced, Record
 
@@ -201,11 +202,14 @@ def _read(connection: sqlite3.Connection, session: SessionId, after: int, limit:
 def _verify(connection: sqlite3.Connection, session: SessionId) -> Verdict:
     chain, number, erased = GENESIS, 0, 0
     sql = (
-        "SELECT seq, at, by, op, event, chain, e.hash IS NOT NULL FROM record LEFT JOIN erased_leaf e USING (session, seq)"
+        "SELECT seq, at, by, op, event, chain, e.hash IS NOT NULL, e.now FROM record LEFT JOIN erased_leaf e USING (session, seq)"
         " WHERE session = ? ORDER BY seq"
     )
-    for seq, at, by, op, event, stored, gone in connection.execute(sql, (session,)):
-        whole = gone or link(chain, Record(seq=seq, at=at, by=by, op=op, event=event)) == stored
+    for seq, at, by, op, event, stored, gone, now in connection.execute(sql, (session,)):
+        if gone:
+            whole = now is None or now == leaf_hash(msgspec.msgpack.encode((session, seq, at, by, op, event)))
+        else:
+            whole = link(chain, Record(seq=seq, at=at, by=by, op=op, event=event)) == stored
         if seq != number + 1 or not whole:
             return Verdict(records=number, erased=erased, chain=chain, broken_at=number + 1)
         chain, number, erased = stored, seq, erased + gone

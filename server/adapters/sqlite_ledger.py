@@ -101,6 +101,12 @@ def leaf_of(row: tuple[SessionId, int, Millis, ParticipantId | None, str | None,
     return msgspec.msgpack.encode(tuple(row))
 
 
+def hash_at(connection: sqlite3.Connection, number: int) -> bytes | None:
+    """The hash the tree holds of leaf `number` (from 1 on); None if it has not grown so far."""
+    tile, within = divmod(number - 1, _TILE)
+    return _tile(connection, 0, tile)[within * _HASH :][:_HASH] or None
+
+
 def _size(connection: sqlite3.Connection) -> int:
     found = connection.execute("SELECT number, length(hashes) FROM tile WHERE level = 0 ORDER BY number DESC LIMIT 1").fetchone()
     return found[0] * _TILE + found[1] // _HASH if found else 0
@@ -169,17 +175,19 @@ def _prove(connection: sqlite3.Connection, session: SessionId, size: int, after:
     return [Proved(row[1], leaf_of(tuple(row)), number - 1, merkle.inclusion_proof(subtree, number - 1, size)) for number, *row in rows]
 
 
-def _records(connection: sqlite3.Connection) -> Iterator[tuple[int, tuple[SessionId, int], bytes | None, bool]]:
-    """(number, name, hash, whether it is all that is left) of every leaf in order; no hash where the record is gone."""
+def _records(connection: sqlite3.Connection) -> Iterator[tuple[int, tuple[SessionId, int], bytes | None, bool, bool]]:
+    """(number, name, hash, whether it is all that is left, whether what stands in its place is as it was put there) of every leaf in
+    order; no hash where the record is gone."""
     sql = (
-        f"SELECT l.session, l.seq, e.hash, {_ROW} FROM leaf l LEFT JOIN record r USING (session, seq)"  # noqa: S608 - names of our own
+        f"SELECT l.session, l.seq, e.hash, e.now, {_ROW} FROM leaf l LEFT JOIN record r USING (session, seq)"  # noqa: S608 - names of our own
         " LEFT JOIN erased_leaf e USING (session, seq) ORDER BY l.number"
     )
-    for session, seq, erased, number, *row in connection.execute(sql):
+    for session, seq, erased, now, number, *row in connection.execute(sql):
+        stands = merkle.leaf_hash(leaf_of(tuple(row))) if row[0] is not None else None
         if erased is not None:
-            yield number, (session, seq), erased, True
+            yield number, (session, seq), erased, True, now is None or stands in (None, now)
         else:
-            yield number, (session, seq), merkle.leaf_hash(leaf_of(tuple(row))) if row[0] is not None else None, False
+            yield number, (session, seq), stands, False, True
 
 
 def _verify(connection: sqlite3.Connection) -> Verdict:
@@ -198,7 +206,7 @@ def _read_whole(connection: sqlite3.Connection) -> Verdict:
     def flaw(text: str) -> Verdict:
         return Verdict(records=frontier.size, erased=erased, checkpoints=passed, flaw=text)
 
-    for number, (session, seq), hash, gone in _records(connection):
+    for number, (session, seq), hash, gone, kept in _records(connection):
         index = frontier.size
         if number != index + 1:
             return flaw(f"leaf {index + 1} is missing")
@@ -211,6 +219,8 @@ def _read_whole(connection: sqlite3.Connection) -> Verdict:
             return flaw(f"record {seq} of class {session} was changed")
         if gone and not known:
             return flaw(f"record {seq} of class {session} was erased before the tree held it")
+        if not kept:
+            return flaw(f"what stands for record {seq} of class {session} was changed")
         erased += gone
         frontier.append(hash)
         if frontier.size in checkpoints:

@@ -48,7 +48,7 @@ def owner_of_this_process() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def _may_be_alive(owner: str, asking: str) -> bool:
+def may_be_alive(owner: str, asking: str) -> bool:
     """Whether the holder of a lease could still be at work; one of this machine is looked for."""
     host, _, pid = owner.rpartition(":")
     if owner == asking or not pid.isdigit():
@@ -258,7 +258,7 @@ def _held(connection: sqlite3.Connection, destination: str, owner: str, now: Mil
     if found is None:
         return Lease()
     id, holder, lease_until, wait_until, tries, batch_bytes = found
-    if now < lease_until <= now + _LONGEST_MS and _may_be_alive(holder, owner):
+    if now < lease_until <= now + _LONGEST_MS and may_be_alive(holder, owner):
         return Lease(wait_until=lease_until)
     if now < wait_until <= now + _LONGEST_MS:
         return Lease(wait_until=wait_until, tries=tries)

@@ -101,6 +101,12 @@ class SqliteSeats:
         self._generation += 1
         self._cache.pop(seat, None)
 
+    def forget(self, session: SessionId) -> None:
+        """Ask the store again for every seat of a class: some may be gone from it."""
+        self._generation += 1
+        for key in [key for key, seat in self._cache.items() if seat.session == session]:
+            del self._cache[key]
+
     async def use_once(self, claims: Claims) -> None:
         """Use up a token that opens no seat; raises BadToken (token_used)."""
         await self._database.write(lambda connection: _use(connection, claims))

@@ -22,7 +22,7 @@ from server.records.statements import Identity, Json, Site
 from server.records.validate import validate_statement
 from signaling.classroom.ids import Millis, ParticipantId, SessionId
 from signaling.messages import decode_event
-from signaling.ports import Record
+from signaling.ports import Record, Unavailable
 
 log = logging.getLogger("jiangtai.records")
 #: classes whose fold is kept
@@ -68,26 +68,40 @@ class StatementProjection:
     def backfill(self, connection: sqlite3.Connection, fold: ClassFold, limit: int) -> int:
         """Tell what the next `limit` records of a class tell and is not there; returns how many records were looked at."""
         records = list(_records(connection, fold.session, fold.seq, fold.seq + limit))
+        nobody = _pseudonyms(connection, fold.session)
         for record in records:
-            self.tell(connection, record.at, self._told(connection, fold, record, shedding=False))
+            self.tell(connection, record.at, self._told(connection, fold, record, shedding=False, nobody=nobody))
         return len(records)
 
     def attended(self, connection: sqlite3.Connection, session: SessionId, seq: int, at: Millis, rollups: Iterable[RollUp]) -> int:
         """Tell roll-ups evaluated when the log stood at `seq`, voiding former ones that differ; returns how many statements were made.
 
-        Repeating it changes nothing. One evaluation per `seq`: a class's log grows with every reason for another.
+        Repeating it changes nothing. One evaluation per `seq`: a class's log grows with every reason for another. Raises Unavailable if
+        somebody was erased since: it would name who is nobody.
         """
+        if connection.execute("SELECT 1 FROM pseudonym WHERE session = ? AND seq > ?", (session, seq)).fetchone():
+            raise Unavailable("evaluated before an erasure")
         made = self.statements
-        actors = self.actors_of(connection, session)
+        actors, nobody = self.actors_of(connection, session), _pseudonyms(connection, session)
         for rollup in rollups:
+            if rollup.participant in nobody:
+                continue
             former = _former(connection, session, rollup.participant)
             for draft in attended(self.site, session, rollup, at, former):
                 self.tell(connection, at, [finish(self.site, session, seq, draft, actors)])
         return self.statements - made
 
-    def _told(self, connection: sqlite3.Connection, fold: ClassFold, record: Record, shedding: bool) -> list[Statement]:
+    def _told(
+        self,
+        connection: sqlite3.Connection,
+        fold: ClassFold,
+        record: Record,
+        shedding: bool,
+        nobody: frozenset[ParticipantId] = frozenset(),
+    ) -> list[Statement]:
+        """`nobody`: participants of whom nothing is told; a class that is not over has none."""
         try:
-            told = drafts(fold, _entry(record))
+            told = [draft for draft in drafts(fold, _entry(record)) if draft.by not in nobody]
             kept = [draft for draft in told if not (shedding and draft.telemetry)]
             self.shed += len(told) - len(kept)
             actors = self.actors_of(connection, fold.session)
@@ -141,6 +155,11 @@ class StatementProjection:
             return self.site.account(Identity(*found)) if found else self.site.stranger(session, participant)
 
         return actor
+
+
+def _pseudonyms(connection: sqlite3.Connection, session: SessionId) -> frozenset[ParticipantId]:
+    """Those of a class who were erased."""
+    return frozenset(row[0] for row in connection.execute("SELECT participant FROM pseudonym WHERE session = ?", (session,)))
 
 
 def _former(connection: sqlite3.Connection, session: SessionId, participant: ParticipantId) -> Told | None:

@@ -61,10 +61,15 @@ def note_of(text: str, signer: Signer) -> str:
 
 def opened(note: str, verifier: str) -> Checkpoint:
     """What a note says, if the verifier key's signature is on it; raises BadCheckpoint."""
+    return _parsed(text_of(note, verifier, _MAX_BYTES))
+
+
+def text_of(note: str, verifier: str, limit: int) -> str:
+    """The text of a note of at most `limit` characters, if the verifier key's signature is on it; raises BadCheckpoint."""
     name, id, public = _verifier(verifier)
     text, found, signatures = note.partition("\n\n")
     text += "\n"
-    if not found or len(note) > _MAX_BYTES or not signatures.endswith("\n"):
+    if not found or len(note) > limit or not signatures.endswith("\n"):
         raise BadCheckpoint("not a signed note")
     for line in signatures.splitlines():
         who, _, value = line.removeprefix(_DASH).partition(" ")
@@ -74,7 +79,7 @@ def opened(note: str, verifier: str) -> Checkpoint:
                 public.verify(blob[4:], text.encode())
             except InvalidSignature:
                 raise BadCheckpoint("the signature is false") from None
-            return _parsed(text)
+            return text
     raise BadCheckpoint("not signed by this key")
 
 

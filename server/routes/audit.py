@@ -31,9 +31,11 @@ class AuditPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """Outcome of checking the hash chain: records read, head of the chain in hex, first bad number (None = whole)."""
+    """Outcome of checking the hash chain: records read, head of the chain in hex, first bad number (None = whole). Of `erased` records
+    the content is another than they were chained with: somebody was made nobody."""
 
     records: int
+    erased: int
     head: str
     broken_at: int | None
 
@@ -58,7 +60,7 @@ async def trail(call: Call) -> AuditPage:
 async def verify(call: Call) -> Verdict:
     """Recompute the hash chain of the class's journal."""
     verdict = await call.app[keys.JOURNAL].verify(await _known(call))
-    return Verdict(records=verdict.records, head=verdict.chain.hex(), broken_at=verdict.broken_at)
+    return Verdict(records=verdict.records, erased=verdict.erased, head=verdict.chain.hex(), broken_at=verdict.broken_at)
 
 
 async def _known(call: Call) -> str:

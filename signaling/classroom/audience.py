@@ -25,6 +25,7 @@ from msgspec.structs import replace
 
 from signaling.classroom import (
     chat,
+    erasure,
     expected,
     hands,
     overrides,
@@ -263,6 +264,7 @@ _AUDIENCES: Final[Mapping[type[Event], Callable[[Room, Origin, Any], Audience]]]
         replay_access.ReplayAccessChanged: _nobody,
         expected.PersonExpected: _nobody,
         expected.PersonNotExpected: _nobody,
+        erasure.ParticipantErased: _nobody,
     }
 )
 

@@ -16,6 +16,7 @@ import msgspec
 
 from signaling.classroom import (
     chat,
+    erasure,
     expected,
     hands,
     overrides,
@@ -160,6 +161,7 @@ EVOLVERS: Final[Mapping[type[Event], Callable[[Room, int, Origin, Any], None]]] 
         recording.RecordingStopped: recording.evolve_stopped,
         recording.LeftOutChanged: recording.evolve_left_out,
         replay_access.ReplayAccessChanged: replay_access.evolve_access,
+        erasure.ParticipantErased: erasure.evolve_erased,
     }
 )
 

@@ -18,6 +18,7 @@ PURE: Final[dict[str, set[str]]] = {
     "moderation/attendance.py": {"collections.abc", "dataclasses", "typing", "moderation", "signaling.classroom"},
     "moderation/intervals.py": {"collections.abc", "typing"},
     "moderation/presence_log.py": {"dataclasses", "typing", "signaling.classroom"},
+    "moderation/pseudonyms.py": {"collections.abc", "enum", "types", "typing", "msgspec", "signaling.classroom"},
     "moderation/names.py": {"collections.abc", "functools", "typing", "unicodedata", "confusable_homoglyphs"},
     "moderation/screening.py": {"collections.abc", "typing", "unicodedata"},
 }

@@ -51,6 +51,7 @@ EXPECTED: dict[Right, set[str]] = {
     Right.DELETE_RECORDINGS: {"service", "operator"},
     Right.SEE_RETENTION: {"operator"},
     Right.MANAGE_HOLDS: {"operator"},
+    Right.ERASE_PEOPLE: {"operator"},
 }
 BODIES: dict[str, Any] = {
     "/seats": {"token": "x"},
@@ -61,6 +62,7 @@ BODIES: dict[str, Any] = {
     "/records/dead": {"destination": "lrs"},
     "/holds": {"session": "none", "reason": "inquiry"},
     "/classes/{session}/records": {"told": True},
+    "/erasures": {"issuer": "node", "subject": "nobody", "dry_run": True},
     "/classes/{session}/recordings/{recording}/watched": {"op": "o", "stretches": [{"from_ms": 0, "to_ms": 1}]},
     "/classes/{session}/replay": {"access": "trainers"},
     "/classes/{session}/roster": {"people": [{"subject": "u", "name": "N"}]},

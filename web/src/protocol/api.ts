@@ -113,6 +113,35 @@ export interface Decision {
   op: string;
 }
 
+/** Why a class keeps what it has of a person. */
+export type ErasureRefusal = "class_not_over" | "held" | "ledger_broken" | "recordings_stay";
+
+/** What erasing a person would do to one class: rows by kind. */
+export interface Foreseen {
+  session: string;
+  title: string;
+  code: ErasureRefusal | null;
+  kinds: Record<string, number>;
+  recordings: number;
+}
+
+/** What of a receipt is shown; the signed note says more. */
+export interface ErasureReceipt {
+  id: string;
+  classes: { session: string; outcome: "erased" | "refused"; code: ErasureRefusal | null; records: number }[];
+  statements: { held: Record<string, string[]>; perhaps: Record<string, string[]> };
+  search: { rows: number; files: number; log_lines: number; mentions: number; namesakes: number; kept: number };
+}
+
+export interface Erasure {
+  state: "foreseen" | "working" | "done";
+  id: string | null;
+  foreseen: Foreseen[] | null;
+  receipt: ErasureReceipt | null;
+  note: string | null;
+  already: boolean;
+}
+
 /** Address of something about a class's attendance; `seat` picks one of several seats of this browser. */
 export function attendancePath(session: string, what: string, query: Record<string, string | number | null>): string {
   const asked = new URLSearchParams();
@@ -171,5 +200,8 @@ export const api = {
     call<{ holds: Hold[]; next: number | null }>("GET", before === null ? "/holds" : `/holds?before=${before}`),
   addHold: (told: { reason: string; session?: string; issuer?: string; subject?: string }) => call<Hold>("POST", "/holds", told),
   liftHold: (number: number) => call<Hold>("POST", `/holds/${number}/lift`, {}),
+  foreseeErasure: (issuer: string, subject: string) => call<Erasure>("POST", "/erasures", { issuer, subject, dry_run: true }),
+  erase: (issuer: string, subject: string, confirm: string) => call<Erasure>("POST", "/erasures", { issuer, subject, confirm }),
+  erasure: (id: string) => call<Erasure>("GET", `/erasures/${encodeURIComponent(id)}`),
   operatorOverview: () => call<Record<string, unknown>>("GET", "/operator/overview"),
 };

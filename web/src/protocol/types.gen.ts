@@ -599,6 +599,12 @@ export interface ReplayAccessChanged {
   access: ReplayAccess;
 }
 
+/** Nobody knows any more who this was; participant is the made-up id. Told to nobody. View: unchanged. */
+export interface ParticipantErased {
+  type: "participant_erased";
+  participant: string;
+}
+
 /** Let people gather before the class starts. */
 export interface OpenLobby {
   type: "open_lobby";
@@ -1035,7 +1041,8 @@ export type ClassEvent =
   | RecordingStarted
   | RecordingStopped
   | LeftOutChanged
-  | ReplayAccessChanged;
+  | ReplayAccessChanged
+  | ParticipantErased;
 
 export type Command =
   | OpenLobby

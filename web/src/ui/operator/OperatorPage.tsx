@@ -11,6 +11,7 @@ import { clock, timeOfDay } from "../parts/time";
 import { prefs } from "../prefs";
 import { takeFragment } from "../route";
 import { Holds } from "./Holds";
+import { Erase } from "./Erase";
 import { bitrate, type ClassRow, highest, type Overview, type Row } from "./overview";
 import { type Line, Plot } from "./Plot";
 import "./operator.css";
@@ -296,6 +297,7 @@ export default function OperatorPage() {
         <Plots rows={overview.rows} />
         <Classes list={overview.classes} count={overview.class_count} />
         <Holds />
+        <Erase />
       </main>
     </div>
   );
