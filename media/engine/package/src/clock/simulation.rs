@@ -180,7 +180,7 @@ fn tracks_of_a_class_of_three_hours_stay_within_40_ms_of_each_other() {
 fn a_picture_that_came_late_before_a_change_of_layers_moves_none_after_it() {
     let (mut clock, mut sync) = (Clock::new(90_000), LipSync::default());
     let report = |clock: &mut Clock, at_us: u64, first: u32| {
-        clock.report((at_us / 1_000_000) << 32 | ((at_us % 1_000_000) << 32) / 1_000_000, first.wrapping_add((at_us * 9 / 100) as u32));
+        clock.report(((at_us / 1_000_000) << 32) | (((at_us % 1_000_000) << 32) / 1_000_000), first.wrapping_add((at_us * 9 / 100) as u32));
     };
     sync.heard(1, crate::lipsync::Delay(20_000), 0);
     // The first picture of a layer takes 180 ms to the node, then another layer is sent, as quickly as sound.
