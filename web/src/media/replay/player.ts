@@ -4,7 +4,7 @@
  * A picture that fails or waits never stops the master; a master that waits holds all pictures. Without sound (nobody was heard, or its file
  * fails) a clock of its own leads.
  */
-import { type Following, FRESH, follow, jumped } from "./sync";
+import { FAR_MS, type Following, FRESH, follow, jumped } from "./sync";
 
 export interface Playing {
   position: number;
@@ -34,6 +34,8 @@ interface Follower {
 export const TICK_MS = 100;
 /** A picture that waits longer than this is hidden. */
 const STALE_MS = 300;
+/** What a picture says when it is where it was sent, or moves again. */
+const LANDED = ["seeked", "canplay"] as const;
 export const RATES: readonly number[] = [0.5, 0.75, 1, 1.25, 1.5, 1.75, 2];
 
 export class ReplayPlayer {
@@ -66,7 +68,10 @@ export class ReplayPlayer {
     audio.src = source;
     audio.addEventListener("waiting", () => this.#set({ waiting: this.#state.playing }));
     for (const event of ["playing", "canplay", "seeked"]) {
-      audio.addEventListener(event, () => this.#set({ waiting: false }));
+      audio.addEventListener(event, () => {
+        this.#set({ waiting: false });
+        this.tick();
+      });
     }
     audio.addEventListener("ended", () => this.#end());
     audio.addEventListener("error", () => audio.hasAttribute("src") && this.#lead());
@@ -136,8 +141,12 @@ export class ReplayPlayer {
     const follower: Follower = { video, picture, following: FRESH, staleSince: null, onStale };
     video.muted = true;
     this.#followers.add(follower);
+    // A landing is judged at once, not at the next tick.
+    const landed = () => this.#keep(follower, this.position());
+    for (const event of LANDED) video.addEventListener(event, landed);
     this.#jump(follower, this.position());
     return () => {
+      for (const event of LANDED) video.removeEventListener(event, landed);
       this.#followers.delete(follower);
       video.pause();
     };
@@ -187,6 +196,7 @@ export class ReplayPlayer {
   #jump(each: Follower, position: number): void {
     const step = jumped(each.following, this.#state.rate, this.now(), this.#moving());
     each.following = step.next;
+    if (each.video.playbackRate !== step.rate) each.video.playbackRate = step.rate;
     this.#goTo(each, position + (step.seek ?? 0));
   }
 
@@ -202,9 +212,15 @@ export class ReplayPlayer {
     if (moving && video.paused && !video.ended) void video.play().catch(() => undefined);
     if (!moving && !video.paused) video.pause();
     this.#judge(each, moving);
-    if (!within || video.readyState < 1 || video.seeking) return;
+    if (!within || video.readyState < 1 || video.seeking || this.#audio?.seeking) return;
+    const now = this.now();
     const drift = video.currentTime * 1000 + picture.from_ms - this.position();
-    const step = follow(each.following, drift, this.#state.rate, this.now(), moving);
+    // What waits for data stands still, and where it stands says nothing, unless it has fallen far behind.
+    if (moving && video.readyState < 3 && Math.abs(drift) <= FAR_MS) return;
+    const step = follow(each.following, drift, this.#state.rate, now, moving);
+    if (step.next.held && step.next !== each.following) {
+      setTimeout(() => this.#followers.has(each) && this.#keep(each, this.position()), step.next.landing - now);
+    }
     each.following = step.next;
     if (video.playbackRate !== step.rate) video.playbackRate = step.rate;
     if (step.seek !== null) this.#goTo(each, this.position() + step.seek);

@@ -48,6 +48,8 @@ pub(super) struct Epoch {
     reports: Vec<i64>,
     /// What was added for the delay of the path of pictures.
     correction: Option<i64>,
+    /// The same of the epoch before, until this one knows better: another layer, or one picture that came late, has another delay.
+    inherited: Option<i64>,
 }
 
 impl Epoch {
@@ -61,7 +63,8 @@ impl Epoch {
             ppm: before.map_or(0, |before| before.ppm),
             before: before.and_then(Epoch::raw_end),
             reports: Vec::new(),
-            correction: before.and_then(|before| before.correction),
+            correction: None,
+            inherited: before.and_then(|before| before.correction.or(before.inherited)),
         }
     }
 
@@ -120,7 +123,7 @@ impl Epoch {
             }
             (had, wanted) => had.or(wanted),
         };
-        let corrected = Knot { y: least.y.saturating_add(self.correction.unwrap_or(0)), ..least };
+        let corrected = Knot { y: least.y.saturating_add(self.correction.or(self.inherited).unwrap_or(0)), ..least };
         let end = Knot { x: window.last, y: along(corrected, window.last, self.ppm) };
         match self.knots.back().copied().filter(|_| !first_correction) {
             Some(start) => {

@@ -175,3 +175,31 @@ fn tracks_of_a_class_of_three_hours_stay_within_40_ms_of_each_other() {
         assert!(within.0 <= 40_000 && between.0 <= 40_000, "{within:?} {between:?}");
     }
 }
+
+#[test]
+fn a_picture_that_came_late_before_a_change_of_layers_moves_none_after_it() {
+    let (mut clock, mut sync) = (Clock::new(90_000), LipSync::default());
+    let report = |clock: &mut Clock, at_us: u64, first: u32| {
+        clock.report(((at_us / 1_000_000) << 32) | (((at_us % 1_000_000) << 32) / 1_000_000), first.wrapping_add((at_us * 9 / 100) as u32));
+    };
+    sync.heard(1, crate::lipsync::Delay(20_000), 0);
+    // The first picture of a layer takes 180 ms to the node, then another layer is sent, as quickly as sound.
+    let late = clock.observe(1, 180_000, 7, |_| None); // captured at 0
+    report(&mut clock, 1_000, 7);
+    clock.restart(|delay| sync.correction(1, delay, 200_000));
+    assert!(clock.map(late).is_some_and(|at| (at - 20_000).abs() < 100));
+    let marks: Vec<_> = (0..100u64)
+        .map(|number| {
+            let at = 1_000_000 + number * 40_000;
+            if number == 50 {
+                report(&mut clock, at, 900_000);
+            }
+            (at, clock.observe(10 + number, at + 20_000, 900_000 + (at * 9 / 100) as u32, |_| None))
+        })
+        .collect();
+    clock.settle(|delay| sync.correction(1, delay, 5_000_000));
+    for (at, mark) in marks {
+        let error = clock.map(mark).unwrap() - at as i64 - 20_000;
+        assert!(error.abs() < 2_000, "{error} us");
+    }
+}
