@@ -6,6 +6,7 @@ from typing import Final
 
 from signaling.classroom.base import Event
 from signaling.classroom.chat import ChatDeleted
+from signaling.classroom.erasure import ParticipantErased
 from signaling.classroom.expected import PersonExpected, PersonNotExpected
 from signaling.classroom.overrides import AttendanceOverridden
 from signaling.classroom.participants import NameFlagged, ParticipantLeft
@@ -42,6 +43,7 @@ UNTOLD: Final[Mapping[type[Event], str]] = MappingProxyType(
         ReplayAccessChanged: _SUPERVISION,
         PersonExpected: "the learning platform's own roster; what came of it is told as `attended`",
         PersonNotExpected: "as being listed",
+        ParticipantErased: "there is nobody left to tell of",
         LeftOutChanged: "who does not want to be recorded is nobody's business elsewhere",
     }
 )
