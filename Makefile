@@ -101,7 +101,7 @@ sanitize: ## the crate with unsafe code under AddressSanitizer
 integration: $(DONE)/dev engine web $(DONE)/swarm-for-tests $(DONE)/packager-for-tests $(DONE)/stores
 	$(PYTEST) -m "not prove" tests/stateful tests/contract tests/interop
 	$(PYTEST) -n 2 --dist loadfile -m "not prove" tests/integration
-	$(PYTEST) -m "not prove" tests/hostile
+	$(PYTEST) -n 2 --dist loadfile -m "not prove" tests/hostile
 
 e2e: setup ## classes in real browsers, and every page against its picture
 	$(PYTEST) -m "not prove" tests/e2e

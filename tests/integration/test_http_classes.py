@@ -212,7 +212,7 @@ async def test_health_is_told_in_short_outside_and_in_parts_inside(home: House) 
     async with home.http.get(f"{home.url}/healthz") as response:
         assert (response.status, await response.json()) == (200, {"ok": True})
     async with home.http.get(f"{home.private_url}/healthz") as response:
-        assert set(await response.json()) == {"ok", "store", "media", "draining"}
+        assert set(await response.json()) == {"ok", "store", "media", "recordings", "draining"}
     assert home.node is not None
     home.node.app[keys.HUB].refuse_new()
     async with home.http.get(f"{home.url}/healthz") as response:
