@@ -13,17 +13,18 @@ import asyncio
 import contextlib
 import logging
 import shutil
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 import msgspec
 
-from recording import timeline
+from recording import process, timeline
+from recording.amendment import replace
 from recording.catalog import Row
 from recording.manifest import Made, Manifest
-from recording.publication import Published, Version, publish, write_timeline
+from recording.process import ERROR_BYTES, Failed
+from recording.publication import Published, Version, write_timeline
 from recording.worker import Order
 from signaling.classroom.ids import Millis, SessionId
 from signaling.ports import Unavailable
@@ -42,7 +43,6 @@ _END_S: Final = 120.0
 LEASE_MS: Final = 15_000
 _RENEW_S: Final = 5.0
 _LOOK_S: Final = 5.0
-_ERROR_BYTES: Final = 2_000
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,28 +72,30 @@ class Jobs(Protocol):
     async def put_back(self, key: Key, now: Millis) -> None:
         """Nobody works on it any more, and it was no try."""
 
+    async def anew(self, key: Key) -> None:
+        """What was done or given up is to be done again; what somebody works on is left to them."""
+
     async def unfinished(self, now: Millis) -> Sequence[Row]:
-        """Ended recordings without a replay that are due: never tried, failed not too often, or left by who died."""
+        """Recordings that are due: never tried, failed not too often, or left by who died."""
 
 
-class Failed(Exception):
-    """A worker could not do it; the message is for the row."""
-
-
-#: the timeline of a recording of so many ms, from the class's log
-Told: TypeAlias = Callable[[Row, int], Awaitable[timeline.Built]]
+#: the timeline of a recording of so many ms (None: to its end), from the class's log
+Told: TypeAlias = Callable[[Row, int | None], Awaitable[timeline.Built]]
 
 
 class Packaging:
     """The jobs of a running node."""
 
-    def __init__(self, jobs: Jobs, published: Published, journal: Path, told: Told, clock: Callable[[], Millis]) -> None:
-        """Journals lie below `journal`; `told` gives the timeline of a recording so long."""
+    def __init__(
+        self, jobs: Jobs, published: Published, journal: Path, told: Told, clock: Callable[[], Millis], later: Jobs | None = None
+    ) -> None:
+        """Journals lie below `journal`; `told` gives the timeline of a recording so long; `later` are the jobs of recording.finishing."""
         self._jobs = jobs
         self._published = published
         self._journal = journal
         self._told = told
         self._clock = clock
+        self._later = later
         self._ended: dict[Key, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._afterwards = asyncio.Semaphore(MAX_AFTERWARDS)
@@ -181,7 +183,11 @@ class Packaging:
             folder = version.path(self._published.root)
             folder.mkdir(parents=True)
             made = await self._work(row, folder, ended)
-            await publish(self._published, version, await self._manifest(row, folder, made), self._clock())
+            manifest = await self._manifest(row, folder, made)
+            # Said before, so that a crash in between costs work and loses nothing.
+            if self._later is not None:
+                await self._later.anew(key)
+            version = await replace(self._published, version, manifest, self._clock())
         except BaseException as error:
             await self._give_back(key, job, version, error)
             raise
@@ -208,7 +214,7 @@ class Packaging:
 
     async def _give_back(self, key: Key, job: Job, version: Version | None, error: BaseException) -> None:
         """Another try later, unless it was the last; a node that stops does not count as one."""
-        now, why = self._clock(), str(error)[:_ERROR_BYTES] or type(error).__name__
+        now, why = self._clock(), str(error)[:ERROR_BYTES] or type(error).__name__
         with contextlib.suppress(Unavailable):
             if isinstance(error, asyncio.CancelledError):
                 why = "the node stopped"
@@ -229,44 +235,15 @@ class Packaging:
 
     async def _work(self, row: Row, folder: Path, ended: asyncio.Event) -> Made:
         order = Order(journal=str(self._journal), session=row.session, recording=row.id, started_at=row.started_at, out=str(folder))
-        pipe = asyncio.subprocess.PIPE
-        worker = await asyncio.create_subprocess_exec(sys.executable, "-m", "recording.worker", stdin=pipe, stdout=pipe, stderr=pipe)
-        try:
-            out, err = await self._answer(worker, order, ended)
-        except TimeoutError as error:
-            raise Failed("the worker came to no end") from error
-        finally:
-            if worker.returncode is None:
-                worker.kill()
-            await worker.wait()
-        if worker.returncode != 0:
-            raise Failed(err.decode(errors="replace").strip()[-_ERROR_BYTES:] or f"the worker ended with {worker.returncode}")
+
+        def limit_s() -> float:
+            return _END_S * (1 + (self._clock() - row.started_at) / 3_600_000)
+
+        out = await process.run("recording.worker", msgspec.json.encode(order), ended, limit_s)
         try:
             return msgspec.json.decode(out, type=Made)
         except msgspec.DecodeError as error:
             raise Failed(f"the worker said something else: {error}") from error
-
-    async def _answer(self, worker: asyncio.subprocess.Process, order: Order, ended: asyncio.Event) -> tuple[bytes, bytes]:
-        """What the worker wrote on stdout and stderr; it is told when the recording has ended. Raises TimeoutError."""
-        if worker.stdin is None or worker.stdout is None or worker.stderr is None:
-            raise Failed("the worker has no pipes")
-        reading = asyncio.gather(worker.stdout.read(), worker.stderr.read())
-        ending = asyncio.create_task(ended.wait())
-        try:
-            worker.stdin.write(msgspec.json.encode(order) + b"\n")
-            first: set[asyncio.Future[Any]] = {reading, ending}
-            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
-            with contextlib.suppress(ConnectionError):
-                worker.stdin.write(b"\n")
-                await worker.stdin.drain()
-            hours = (self._clock() - order.started_at) / 3_600_000
-            async with asyncio.timeout(_END_S * (1 + hours)):
-                out, err = await reading
-                await worker.wait()
-            return out, err
-        finally:
-            ending.cancel()
-            reading.cancel()
 
 
 def _over() -> asyncio.Event:

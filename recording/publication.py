@@ -29,6 +29,10 @@ class Deleted(Exception):
     """The recording has a tombstone."""
 
 
+class Superseded(Exception):
+    """Another version is served than the one this was made from."""
+
+
 class Version(msgspec.Struct, frozen=True, kw_only=True):
     """One version of a recording's files."""
 
@@ -54,8 +58,11 @@ class Publications(Protocol):
     async def begin(self, session: SessionId, recording: str, at: Millis) -> Version:
         """Make the next version's row, in the folder of those before. Raises Deleted."""
 
-    async def publish(self, version: Version, at: Millis, size: int) -> None:
-        """Mark it published and move the pointer to it, both or neither. Raises Deleted."""
+    async def publish(self, version: Version, at: Millis, size: int, instead_of: int | None = None) -> None:
+        """Mark it published and move the pointer to it, both or neither.
+
+        With `instead_of` only if that version is served. Raises Deleted, Superseded.
+        """
 
     async def fail(self, version: Version, at: Millis, why: str) -> None:
         """Mark it failed; the pointer stays."""
@@ -106,15 +113,15 @@ def write_timeline(folder: Path, built: timeline.Built, duration_ms: int) -> tup
     return named, CHAPTERS
 
 
-async def publish(published: Published, version: Version, made: manifest.Manifest, at: Millis) -> None:
-    """Write the manifest beside the files it names, make all durable, move the pointer.
+async def publish(published: Published, version: Version, made: manifest.Manifest, at: Millis, instead_of: Version | None = None) -> None:
+    """Write the manifest beside the files it names, make all durable, move the pointer (only from `instead_of`, if given).
 
-    Raises Deleted (the version's files are then gone), OSError (FileNotFoundError if a named file is missing), Unavailable, ValueError for
-    a name that leads elsewhere.
+    Raises Deleted (the version's files are then gone), Superseded, OSError (FileNotFoundError if a named file is missing), Unavailable,
+    ValueError for a name that leads elsewhere.
     """
     size = await asyncio.to_thread(_seal, published.root, version, made)
     try:
-        await published.store.publish(version, at, size)
+        await published.store.publish(version, at, size, None if instead_of is None else instead_of.version)
     except Deleted:
         await purge(published, version.session, version.recording)
         raise

@@ -35,7 +35,7 @@ from server.config import Config
 from server.doors import Bouncer, Doors, LateSignals
 from server.guard import Guard
 from server.limits import Buckets
-from server.packaging import heard, packaging
+from server.packaging import finishing, heard, packaging
 from server.pulse import Pulse
 from server.recordings import journal_root, published_root
 from server.records.handoff import open_handoff
@@ -189,7 +189,10 @@ async def _recordings(app: web.Application) -> AsyncIterator[None]:
     await deletion.finish(store, root, now=app[keys.CLOCK](), published=published)
     packager = app[keys.PACKAGER] = packaging(root, database, app[keys.JOURNAL], published, app[keys.CLOCK])
     await packager.start()
+    finisher = app[keys.FINISHING] = finishing(database, app[keys.JOURNAL], published, app[keys.CLOCK])
+    await finisher.start()
     yield
+    await finisher.stop()
     await packager.stop()
     await catalog.stop()
 

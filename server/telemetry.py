@@ -25,6 +25,7 @@ _MEDIA_GAUGES: Final = frozenset(
     | {"recordings", "journal_recordings", "journal_free_permille", "journal_sync_us_max"}
 )
 _RECORDS_GAUGES: Final = frozenset({"due", "oldest_unacked_seconds", "dead", "conflicts", "paused", "shedding"})
+_PACKAGER_GAUGES: Final = frozenset({"working", "finishing"})
 #: a store that has not committed for this long is not healthy
 _STUCK_WRITES: Final = 10_000
 
@@ -85,6 +86,7 @@ class NodeCollector:
         catalog = app[keys.CATALOG]
         rows = {"rows_missed": catalog.missed, "files_recovered": catalog.recovered}
         yield from _of_mapping("jiangtai_recording_", "Recording: ", rows, frozenset())
+        yield from _of_mapping("jiangtai_packager_", "Packager: ", _packager(app), _PACKAGER_GAUGES)
         streams = app[keys.STREAMS]
         door |= {"streams": len(streams), "streams_refused": streams.refused}
         door |= {"calls_refused": app[keys.CALLS].refused + app[keys.SERVICE_CALLS].refused, "logins_refused": app[keys.FAILURES].refused}
@@ -98,6 +100,21 @@ class NodeCollector:
         yield from _retention(app[keys.SWEEP].figures)
         requests = app[keys.REQUESTS]
         yield _requests(requests)
+
+
+def _packager(app: web.Application) -> dict[str, float]:
+    """working, made, failed: recordings on their way to a replay; finish…: replays that get what takes longer."""
+    packager, finisher = app[keys.PACKAGER], app[keys.FINISHING]
+    return {
+        "working": packager.working,
+        "made": packager.made,
+        "failed": packager.failed,
+        "finishing": finisher.working,
+        "finished": finisher.made,
+        "finishing_failed": finisher.failed,
+        "transcodes": finisher.transcodes,
+        "parts_missing": finisher.missing,
+    }
 
 
 def _records(app: web.Application) -> dict[str, float]:

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from recording.publication import Deleted, Version, new_folder
+from recording.publication import Deleted, Superseded, Version, new_folder
 from recording.watched import Report, Stretch
 from server.adapters.sqlite import Database
 from signaling.classroom.ids import Millis, ParticipantId, SessionId
@@ -51,11 +51,15 @@ class SqlitePublications:
 
         return await self._database.write(job)
 
-    async def publish(self, version: Version, at: Millis, size: int) -> None:
+    async def publish(self, version: Version, at: Millis, size: int, instead_of: int | None = None) -> None:
         """See the port."""
 
         def job(connection: sqlite3.Connection) -> None:
             _alive(connection, version.session, version.recording)
+            pointer = "SELECT version FROM publication_pointer WHERE session = ? AND recording = ?"
+            served = connection.execute(pointer, (version.session, version.recording)).fetchone()
+            if instead_of is not None and served != (instead_of,):
+                raise Superseded(version.recording)
             sql = "UPDATE publication SET published_at = ?, bytes = ? WHERE session = ? AND recording = ? AND version = ?"
             connection.execute(sql, (at, size, version.session, version.recording, version.version))
             connection.execute(_POINT, (version.session, version.recording, version.version))

@@ -119,7 +119,11 @@ async def file(call: Call) -> web.StreamResponse:
     if seat is None and name in (*opened.manifest.timeline.chunks, *opened.manifest.timeline.snapshots):
         raise Problem("not_allowed")
     path, kind = found
-    return web.FileResponse(path, headers={"Cache-Control": _KEEP, "Content-Type": kind})
+    headers = {"Cache-Control": _KEEP, "Content-Type": kind}
+    download = opened.manifest.download
+    if download is not None and name == download.file:
+        headers["Content-Disposition"] = replays.disposition(opened.manifest.title)
+    return web.FileResponse(path, headers=headers)
 
 
 async def viewer(call: Call, session: str) -> Seat | None:
