@@ -5,6 +5,7 @@ and never a shift. Files whose pictures differ in size or profile follow each ot
 (sample entry `avc3`, ISO/IEC 14496-15 section 5.3); where all are alike it is plain `avc1`. Only in the packager's own processes.
 """
 
+import contextlib
 import heapq
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -26,9 +27,16 @@ class Piece(NamedTuple):
 
 
 def write(out: Path, pieces: Sequence[Piece], sound: Path | None) -> None:
-    """Write `out` whole or not at all; pieces in order of time. Raises ValueError for what is no H.264, OSError, av.FFmpegError."""
+    """Write `out` whole or not at all; pieces in order of time, those left out that are no H.264.
+
+    Raises ValueError if none is left, OSError, av.FFmpegError.
+    """
     part = out.with_suffix(".part")
-    configurations = [_configuration(piece.path) for piece in pieces]
+    found = [(piece, _configuration(piece.path)) for piece in pieces]
+    pieces = [piece for piece, configuration in found if configuration]
+    configurations = [configuration for _, configuration in found if configuration]
+    if not pieces:
+        raise ValueError("no picture is H.264 with lengths of four bytes")
     alike = all(each == configurations[0] for each in configurations)
     options = {"movflags": "+faststart", "video_track_timescale": str(_CLOCK)}
     with av.open(str(part), "w", format="mp4", options=options) as sink, av.open(str(pieces[0].path)) as first:
@@ -53,7 +61,8 @@ def _mux(sink: Any, streams: Sequence[Iterator[tuple[float, Any]]]) -> None:
 def _pictures(pieces: Sequence[Piece], sets: Sequence[bytes] | None, video: Any) -> Iterator[tuple[float, Any]]:
     last = -1
     for number, piece in enumerate(pieces):
-        with av.open(str(piece.path)) as container:
+        # What cannot be read on is as good as its end.
+        with contextlib.suppress(av.InvalidDataError), av.open(str(piece.path)) as container:
             for packet in container.demux(container.streams.video[0]):
                 if packet.pts is None or packet.time_base is None:
                     continue
@@ -81,12 +90,14 @@ def _with(sets: bytes, packet: Any) -> Any:
 
 
 def _configuration(path: Path) -> bytes:
-    with av.open(str(path)) as container:
-        context = container.streams.video[0].codec_context
-        found = bytes(context.extradata or b"")
-        if context.name != "h264" or len(found) < 7 or found[0] != 1 or found[4] & 3 != 3:
-            raise ValueError(f"{path.name} is no H.264 with lengths of four bytes")
-        return found
+    """The AVCDecoderConfigurationRecord of a file; nothing if it is no H.264 with lengths of four bytes."""
+    try:
+        with av.open(str(path)) as container:
+            context = container.streams.video[0].codec_context
+            found = bytes(context.extradata or b"")
+            return found if context.name == "h264" and len(found) >= 7 and found[0] == 1 and found[4] & 3 == 3 else b""
+    except (av.FFmpegError, IndexError):
+        return b""
 
 
 def _sets(configuration: bytes) -> bytes:

@@ -21,6 +21,8 @@ _OPTIONS: Final = {
 _OPENH264_BITS: Final = 1_500_000
 #: a file of which more than this share cannot be decoded is not worth showing
 _BROKEN: Final = 0.5
+#: larger pictures are nobody's screen
+_MAX_PIXELS: Final = 4096 * 2304
 
 
 class Undecodable(Exception):
@@ -80,6 +82,8 @@ def described(path: Path) -> tuple[str, int, int]:
 
 
 def _stream(sink: Any, frame: Any) -> Any:
+    if frame.width * frame.height > _MAX_PIXELS:
+        raise Undecodable(f"{frame.width}x{frame.height} is too large")
     name = encoder()
     video = sink.add_stream(name, rate=30, options=dict(_OPTIONS[name]))
     video.width, video.height, video.pix_fmt = max(2, frame.width & ~1), max(2, frame.height & ~1), "yuv420p"
