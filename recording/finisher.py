@@ -20,8 +20,8 @@ import av
 import msgspec
 
 from recording import download, main_picture, thumbnails, transcode
-from recording.manifest import Span, Track
-from signaling.classroom.ids import ParticipantId
+from recording.manifest import Span
+from recording.orders import Added, FinishOrder, is_h264, to_do
 
 #: address space of the process
 _MEMORY: Final = 4 << 30
@@ -32,49 +32,12 @@ _MOST_TRIES: Final = 2
 _ERROR_CHARS: Final = 300
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What to add: one JSON line on stdin. `folder` has the files of the version, new ones go to `work`.
-
-    main: only what the main picture needs, with download and thumbnails; otherwise the other pictures.
-    """
-
-    folder: str
-    work: str
-    tracks: list[Track]
-    mix: Span | None
-    trainers: list[ParticipantId]
-    duration_ms: int
-    main: bool
-
-
-class Added(msgspec.Struct, frozen=True, kw_only=True):
-    """What was made: `pictures` by the file each takes the place of; `failed` says why by the file that could not be made."""
-
-    pictures: dict[str, Span]
-    download: Span | None = None
-    thumbnails: str | None = None
-    sheets: list[str] = []
-    failed: dict[str, str] = {}
-
-
-def is_h264(span: Span) -> bool:
-    """Whether a file needs no work."""
-    return "avc1" in span.type
-
-
-def to_do(tracks: Sequence[Track], trainers: Sequence[ParticipantId], *, main: bool) -> list[Span]:
-    """The files that are to become H.264: of the main picture, or of all others."""
-    groups = main_picture.candidates(tracks, trainers)
-    chosen = groups[:1] if main else groups[1:]
-    return [span for spans in chosen for span in spans if not is_h264(span)]
-
-
 def main() -> int:
     """Add as ordered; 0 when the answer is written."""
     os.nice(19)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
+    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=FinishOrder)
     threading.Thread(target=_go_with_the_node, daemon=True).start()
     sys.stdout.write(msgspec.json.encode(add(order)).decode() + "\n")
     return 0
@@ -87,7 +50,7 @@ def _go_with_the_node() -> None:
     os._exit(2)
 
 
-def add(order: Order) -> Added:
+def add(order: FinishOrder) -> Added:
     """Do it. Raises OSError for a folder that cannot be written to."""
     work = _Work(Path(order.folder), Path(order.work))
     for span in to_do(order.tracks, order.trainers, main=order.main):

@@ -18,8 +18,8 @@ import msgspec
 from recording import process
 from recording.amendment import NotPublished, amend, read
 from recording.catalog import Row
-from recording.finisher import Added, Order, to_do
 from recording.manifest import Manifest, Span
+from recording.orders import Added, FinishOrder, to_do
 from recording.packaging import LEASE_MS, MAX_TRIES, Jobs, Key
 from recording.process import ERROR_BYTES, Failed
 from recording.publication import Deleted, Published, Superseded, Version
@@ -143,7 +143,7 @@ class Finishing:
         folder = version.path(self._published.root)
         work = folder.parent / f"{_WORK}{version.version}"
         await asyncio.to_thread(_prepare, work)
-        order = Order(
+        order = FinishOrder(
             folder=str(folder),
             work=str(work),
             tracks=made.tracks,

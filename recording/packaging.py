@@ -23,9 +23,9 @@ from recording import process, timeline
 from recording.amendment import replace
 from recording.catalog import Row
 from recording.manifest import Made, Manifest
+from recording.orders import PackageOrder
 from recording.process import ERROR_BYTES, Failed
 from recording.publication import Published, Version, write_timeline
-from recording.worker import Order
 from signaling.classroom.ids import Millis, SessionId
 from signaling.ports import Unavailable
 
@@ -234,7 +234,7 @@ class Packaging:
                 await self._jobs.renew(key, self._clock() + LEASE_MS)
 
     async def _work(self, row: Row, folder: Path, ended: asyncio.Event) -> Made:
-        order = Order(journal=str(self._journal), session=row.session, recording=row.id, started_at=row.started_at, out=str(folder))
+        order = PackageOrder(journal=str(self._journal), session=row.session, recording=row.id, started_at=row.started_at, out=str(folder))
 
         def limit_s() -> float:
             return _END_S * (1 + (self._clock() - row.started_at) / 3_600_000)

@@ -10,8 +10,9 @@ import pytest
 
 from recording import manifest
 from recording.amendment import Words, amend, captioned
-from recording.finisher import DOWNLOAD, Order, add
+from recording.finisher import DOWNLOAD, add
 from recording.manifest import Caption, Manifest, Span, Track
+from recording.orders import FinishOrder
 from recording.publication import MANIFEST
 from server import keys, replays
 from server.recordings import journal_root
@@ -144,7 +145,7 @@ def finish(folder: Path, spans: list[Span]) -> tuple[set[str], bool]:
     (folder / "work").mkdir()
     tracks = [Track(id="t1", participant="tom", source="screen", spans=spans)]
     told = add(
-        Order(
+        FinishOrder(
             folder=str(folder), work=str(folder / "work"), tracks=tracks, mix=film.mix(folder, 4), trainers=["tom"], duration_ms=4_000,
             main=True,
         )

@@ -6,18 +6,19 @@ import av
 import pytest
 
 from recording import thumbnails
-from recording.finisher import DOWNLOAD, Order, add
+from recording.finisher import DOWNLOAD, add
 from recording.manifest import Span, Track
+from recording.orders import FinishOrder
 from tests.support import film, reel
 
 SKEW_MS = 40
 
 
-def order(folder: Path, spans: list[Span], mix: Span | None, duration_ms: int, *, source: str = "camera", main: bool = True) -> Order:
+def order(folder: Path, spans: list[Span], mix: Span | None, duration_ms: int, *, source: str = "camera", main: bool = True) -> FinishOrder:
     work = folder / "work"
     work.mkdir(exist_ok=True)
     tracks = [Track(id="t1", participant="tom", source=source, spans=spans)]  # type: ignore[arg-type]
-    return Order(
+    return FinishOrder(
         folder=str(folder), work=str(work), tracks=tracks, mix=mix, trainers=["tom"], duration_ms=duration_ms, main=main
     )  # fmt: skip
 
@@ -131,7 +132,9 @@ def test_thumbnails_lie_every_ten_seconds_and_come_from_the_best_picture(tmp_pat
     ]
     (tmp_path / "work").mkdir()
     added = add(
-        Order(folder=str(tmp_path), work=str(tmp_path / "work"), tracks=tracks, mix=None, trainers=["tom"], duration_ms=60_000, main=True)
+        FinishOrder(
+            folder=str(tmp_path), work=str(tmp_path / "work"), tracks=tracks, mix=None, trainers=["tom"], duration_ms=60_000, main=True
+        )
     )
     assert (added.thumbnails, added.sheets) == (thumbnails.NAME, ["thumbnails-000.jpg"])
     cues = (tmp_path / "work" / thumbnails.NAME).read_text().split("\n\n")[1:]
