@@ -2,7 +2,8 @@
 
 `waiting -> working -> published | failed`, with a lease like the packager's own jobs. A replay is watched meanwhile; each step publishes
 the next version of it. What must be encoded is encoded for one recording at a time, so that the classes that are on keep the machine;
-recordings that need none go past it. A node that stops loses at most the file that is being made.
+recordings that need none go past it. A node that stops loses at most the file that is being made. Files of the versions before are removed
+when nobody can be watching them any more.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from recording.manifest import Manifest, Span
 from recording.orders import Added, FinishOrder, to_do
 from recording.packaging import LEASE_MS, MAX_TRIES, Jobs, Key
 from recording.process import ERROR_BYTES, Failed
-from recording.publication import Deleted, Published, Superseded, Version
+from recording.publication import GRACE_MS, Deleted, Published, Superseded, Version, prune
 from signaling.classroom.ids import Millis, ParticipantId
 from signaling.ports import Unavailable
 
@@ -83,9 +84,17 @@ class Finishing:
             try:
                 for row in await self._jobs.unfinished(self._clock()):
                     self._begin(row)
+                await self.tidy()
+            except OSError as error:
+                log.error("files of a version before cannot be removed", extra={"why": str(error)})
             except Unavailable:
                 log.warning("the store cannot say what is to be finished")
             await asyncio.sleep(_LOOK_S)
+
+    async def tidy(self) -> int:
+        """Remove the files of versions that nobody can be watching any more; how many versions. Raises OSError, Unavailable."""
+        found = await self._published.store.outdated(self._clock() - GRACE_MS)
+        return sum([await prune(self._published, session, recording) for session, recording in found])
 
     def _begin(self, row: Row) -> None:
         key = (row.session, row.id)

@@ -20,6 +20,8 @@ from recording.catalog import Row
 from signaling.classroom.ids import Millis, SessionId
 
 MANIFEST: Final = "manifest.json"
+#: who watches a version goes on with it for this long after the next one; longer than any signed path is good for
+GRACE_MS: Final = 8 * 3_600_000
 CHAPTERS: Final = "chapters.vtt"
 #: what a recording is to who wants to watch it
 State: TypeAlias = Literal["recording", "processing", "ready", "failed", "deleted"]
@@ -72,6 +74,12 @@ class Publications(Protocol):
 
     async def served(self, session: SessionId, recording: str) -> Version | None:
         """The version the pointer names; None if there is none or the recording has a tombstone."""
+
+    async def outdated(self, before: Millis) -> Sequence[tuple[SessionId, str]]:
+        """Recordings whose served version was published before then and which have older ones with files, at most 100."""
+
+    async def emptied(self, version: Version) -> None:
+        """The files of a version are gone."""
 
     async def versions(self, session: SessionId, recording: str | None = None) -> Sequence[Version]:
         """Of a recording or of a whole class, oldest first."""
@@ -131,8 +139,12 @@ async def prune(published: Published, session: SessionId, recording: str) -> int
     """Remove the files of versions before the one served; returns how many versions that were. Raises OSError, Unavailable."""
     served = await published.store.served(session, recording)
     versions = [] if served is None else await published.store.versions(session, recording)
-    old = [version.path(published.root) for version in versions if served is not None and version.version < served.version]
-    return sum([await asyncio.to_thread(_remove, path) > 0 for path in old])
+    removed = 0
+    for version in versions:
+        if served is not None and version.version < served.version:
+            removed += await asyncio.to_thread(_remove, version.path(published.root)) > 0
+            await published.store.emptied(version)
+    return removed
 
 
 async def retire(published: Published, session: SessionId, recording: str, at: Millis) -> int:

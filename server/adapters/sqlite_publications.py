@@ -21,6 +21,12 @@ _SERVED: Final = (
     " JOIN recording r ON r.session = p.session AND r.id = p.recording AND r.deleted_at IS NULL"
     " WHERE p.session = ? AND p.recording = ?"
 )
+_OUTDATED: Final = (
+    "SELECT DISTINCT o.session, o.recording FROM publication o JOIN publication_pointer t USING (session, recording)"
+    " JOIN publication n ON n.session = t.session AND n.recording = t.recording AND n.version = t.version"
+    " JOIN recording r ON r.session = o.session AND r.id = o.recording AND r.deleted_at IS NULL"
+    " WHERE o.version < t.version AND o.bytes > 0 AND n.published_at < ? LIMIT 100"
+)
 _POINT: Final = (
     "INSERT INTO publication_pointer (session, recording, version) VALUES (?, ?, ?)"
     " ON CONFLICT (session, recording) DO UPDATE SET version = max(version, excluded.version)"
@@ -86,6 +92,15 @@ class SqlitePublications:
             return _version(row) if row else None
 
         return await self._database.read(job)
+
+    async def outdated(self, before: Millis) -> Sequence[tuple[SessionId, str]]:
+        """See the port."""
+        return await self._database.read(lambda connection: connection.execute(_OUTDATED, (before,)).fetchall())
+
+    async def emptied(self, version: Version) -> None:
+        """See the port."""
+        sql = "UPDATE publication SET bytes = 0 WHERE session = ? AND recording = ? AND version = ?"
+        await self._database.write(lambda connection: _execute(connection, sql, (version.session, version.recording, version.version)))
 
     async def versions(self, session: SessionId, recording: str | None = None) -> Sequence[Version]:
         """See the port."""

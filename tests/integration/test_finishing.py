@@ -12,7 +12,8 @@ import av
 import pytest
 
 from recording.manifest import Track
-from server import keys
+from recording.publication import GRACE_MS
+from server import keys, replays
 from signaling.classroom.roles import Role
 from tests.integration.test_packaging import ready
 from tests.integration.test_recording import jiangtai, rows, teaching, until, written
@@ -152,6 +153,10 @@ async def _film(home: House, session: str, recording: str, guest: Guest) -> Any:
             return body
         assert time.monotonic() < end, body
         await asyncio.sleep(0.2)
+
+
+def test_no_signed_path_outlives_the_files_of_its_version() -> None:
+    assert (replays.LIFE_S + replays.STEP_S) * 1000 < GRACE_MS
 
 
 async def test_metrics_tell_how_the_packager_is_doing(home: House) -> None:

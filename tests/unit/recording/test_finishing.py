@@ -8,14 +8,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from recording import manifest, process
+from recording import finishing, manifest, process
 from recording.amendment import Words, amend, captioned, read, replace
 from recording.captions import BadCaptions
 from recording.catalog import Row
 from recording.finishing import Finishing
 from recording.manifest import Manifest, Span, Timeline, Track
 from recording.packaging import MAX_TRIES
-from recording.publication import Deleted, Published, Superseded, publish, purge
+from recording.process import Failed
+from recording.publication import GRACE_MS, Deleted, Published, Superseded, publish, purge
 from server.adapters.sqlite import Database
 from server.adapters.sqlite_packaging import SqliteJobs
 from server.adapters.sqlite_publications import SqlitePublications
@@ -223,6 +224,33 @@ async def test_a_node_that_stops_takes_its_process_along_and_uses_up_no_try(plac
     job = await place.jobs.get(KEY)
     assert job is not None
     assert (job.state, job.tries) == ("waiting", 0)
+
+
+async def test_versions_before_go_when_nobody_can_be_watching_them(place: Place) -> None:
+    await place.publish()
+    await place.finishing.finish(ROW)
+    place.now += GRACE_MS
+    assert await place.finishing.tidy() == 0, "not yet"
+    place.now += 1
+    assert await place.finishing.tidy() == 2
+    number, content = await place.served()
+    assert number == 3
+    assert content.download is not None
+    assert [path.name for path in place.published.root.glob("*/*")] == ["v3"]
+    assert not list(place.published.root.rglob("*.webm"))
+    assert await place.published.store.outdated(place.now) == []
+
+
+async def test_a_process_that_comes_to_no_end_is_ended(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    await place.publish(seconds=20)
+    monkeypatch.setattr(finishing, "_STEP_S", 0.0)
+    monkeypatch.setattr(finishing, "_PER_SECOND", 0.0)
+    with pytest.raises(Failed, match="no end"):
+        await place.finishing.finish(ROW)
+    assert (await place.served())[0] == 1
+    job = await place.jobs.get(KEY)
+    assert job is not None
+    assert (job.state, job.tries) == ("waiting", 1)
 
 
 async def test_captions_replace_those_of_their_language_and_are_counted(place: Place) -> None:
