@@ -13,12 +13,12 @@ from av.video.frame import PictureType
 
 _CLOCK: Final = 90_000
 _KEY_S: Final = 5
-#: the wheel's x264 where there is one, else OpenH264, which has no constant quality
-_OPTIONS: Final = {
-    "libx264": {"preset": "veryfast", "crf": "23", "bf": "0", "rc-lookahead": "10", "threads": "1", "profile": "high"},
-    "libopenh264": {"allow_skip_frames": "0"},
-}
-_OPENH264_BITS: Final = 1_500_000
+ENCODER: Final = "libx264"
+_OPTIONS: Final = {"preset": "veryfast", "crf": "23", "bf": "0", "rc-lookahead": "10", "threads": "1", "profile": "high"}
+#: bits a second: at most this much more than the source on the average of some seconds, and never less than a slide needs
+_MORE: Final = 1.2
+_LEAST_BITS: Final = 500_000
+_BUFFER_S: Final = 8
 #: a file of which more than this share cannot be decoded is not worth showing
 _BROKEN: Final = 0.5
 #: larger pictures are nobody's screen
@@ -26,15 +26,7 @@ _MAX_PIXELS: Final = 4096 * 2304
 
 
 class Undecodable(Exception):
-    """No picture, or too few, came out of a file."""
-
-
-def encoder() -> str:
-    """The encoder there is. Raises Undecodable if there is none."""
-    for name in _OPTIONS:
-        if name in av.codecs_available:
-            return name
-    raise Undecodable("no H.264 encoder")
+    """No picture, or too few, came out of a file, or nothing could make H.264 of them."""
 
 
 def to_h264(source: Path, out: Path) -> None:
@@ -58,7 +50,7 @@ def to_h264(source: Path, out: Path) -> None:
                 if at <= last:
                     continue
                 if video is None:
-                    video = _stream(sink, frame)
+                    video = _stream(sink, frame, pictures.bit_rate)
                 fresh = frame.reformat(width=video.width, height=video.height, format="yuv420p")
                 fresh.pts, fresh.time_base, last = at, Fraction(1, _CLOCK), at
                 key = key_at < 0 or at - key_at >= _KEY_S * _CLOCK
@@ -81,15 +73,15 @@ def described(path: Path) -> tuple[str, int, int]:
         return f"avc1.{extra[1:4].hex()}", context.width, context.height
 
 
-def _stream(sink: Any, frame: Any) -> Any:
+def _stream(sink: Any, frame: Any, source_bits: int) -> Any:
     if frame.width * frame.height > _MAX_PIXELS:
         raise Undecodable(f"{frame.width}x{frame.height} is too large")
-    name = encoder()
-    video = sink.add_stream(name, rate=30, options=dict(_OPTIONS[name]))
+    if ENCODER not in av.codecs_available:
+        raise Undecodable("no H.264 encoder")
+    # No more bytes than came: noise that the first encoder left out is not worth keeping exactly.
+    most = max(_LEAST_BITS, round(source_bits * _MORE))
+    video = sink.add_stream(ENCODER, rate=30, options={**_OPTIONS, "maxrate": str(most), "bufsize": str(most * _BUFFER_S)})
     video.width, video.height, video.pix_fmt = max(2, frame.width & ~1), max(2, frame.height & ~1), "yuv420p"
     video.time_base = video.codec_context.time_base = Fraction(1, _CLOCK)
     video.codec_context.gop_size = 10 * 30
-    video.codec_context.max_b_frames = 0
-    if name == "libopenh264":
-        video.bit_rate = _OPENH264_BITS
     return video

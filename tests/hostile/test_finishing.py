@@ -179,7 +179,10 @@ def test_spoiled_files_end_nothing(tmp_path: Path, spoil: str) -> None:
     bad = [film.span(tmp_path, "a.webm", 0, 1, 'video/webm; codecs="vp8"'), film.span(tmp_path, "b.mp4", 1_000, 1, good.type)]
     made, whole = finish(tmp_path, [*bad, good])
     assert whole
-    assert film.flashes(tmp_path / "work" / DOWNLOAD)[-1] == pytest.approx(2_000, abs=40), "the whole one is where it was"
+    # Spoiled pictures may look like anything; those of the whole file are where they were.
+    times = [at for at, _ in film.pictures(tmp_path / "work" / DOWNLOAD) if at > 1_990]
+    assert len(times) == 25
+    assert times[0] == pytest.approx(2_000, abs=1)
     assert made <= {"a.webm"}
 
 

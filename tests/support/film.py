@@ -52,16 +52,23 @@ def mix(folder: Path, seconds: float, name: str = "mix.mp4") -> Span:
     return span(folder, name, 0, seconds, AAC)
 
 
-def flashes(path: Path) -> list[float]:
-    """When (ms) each flash begins."""
-    found, before = [], False
+def pictures(path: Path) -> list[tuple[float, bool]]:
+    """(when in ms, whether it is a flash) of each picture."""
+    found = []
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
             plane = frame.reformat(format="gray").planes[0]
-            bright = memoryview(plane)[plane.line_size * 10 + 50] > 150
-            if bright and not before:
-                found.append(float(frame.time or 0) * 1000)
-            before = bright
+            found.append((float(frame.time or 0) * 1000, memoryview(plane)[plane.line_size * 10 + 50] > 150))
+    return found
+
+
+def flashes(path: Path) -> list[float]:
+    """When (ms) each flash begins."""
+    found, before = [], False
+    for at, bright in pictures(path):
+        if bright and not before:
+            found.append(at)
+        before = bright
     return found
 
 

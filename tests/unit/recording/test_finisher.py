@@ -5,7 +5,7 @@ from pathlib import Path
 import av
 import pytest
 
-from recording import thumbnails
+from recording import thumbnails, transcode
 from recording.finisher import DOWNLOAD, add
 from recording.manifest import Span, Track
 from recording.orders import FinishOrder
@@ -99,6 +99,14 @@ def test_a_file_that_is_none_keeps_nothing_else_from_being_made(tmp_path: Path) 
     assert {*added.failed} == {"t1-1-h264.mp4"}, added.failed
     assert added.download is not None, "of what there is"
     assert film.flashes(tmp_path / "work" / DOWNLOAD) == pytest.approx([0, 1_000, 2_000], abs=SKEW_MS)
+    assert added.thumbnails
+
+
+def test_without_an_encoder_the_replay_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transcode, "ENCODER", "none")
+    added = add(order(tmp_path, [film.vp8(tmp_path, "t1-0.webm", 0, 2)], film.mix(tmp_path, 2), 2_000))
+    assert (added.pictures, added.download) == ({}, None)
+    assert "no H.264 encoder" in added.failed["t1-0-h264.mp4"]
     assert added.thumbnails
 
 
