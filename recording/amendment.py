@@ -64,8 +64,8 @@ async def amend(
     raise Superseded(recording)
 
 
-async def replace(published: Published, version: Version, made: Manifest, at: Millis) -> Version:
-    """Publish newly made media in a folder of their own; what people added to the version before, its captions, stays.
+async def replace(published: Published, version: Version, made: Manifest, at: Millis, *, captions: bool = True) -> Version:
+    """Publish newly made media in a folder of their own; what people added to the version before, its captions, stays if asked.
 
     Returns the version, which is another if one was published meanwhile. Raises Deleted, Superseded, OSError, Unavailable, ValueError.
     """
@@ -73,7 +73,7 @@ async def replace(published: Published, version: Version, made: Manifest, at: Mi
     if served is None:
         await publish(published, version, made, at)
         return version
-    kept = (await read(published, served)).captions
+    kept = (await _captions(published, served)) if captions else []
     before, folder = served.path(published.root), version.path(published.root)
     for each in kept:
         await asyncio.to_thread(link, before / each.file, folder / each.file)
@@ -84,6 +84,14 @@ async def replace(published: Published, version: Version, made: Manifest, at: Mi
         version = newer
     await publish(published, version, msgspec.structs.replace(made, captions=kept), at, instead_of=served)
     return version
+
+
+async def _captions(published: Published, version: Version) -> list[Caption]:
+    """Those of a version; none if it cannot be read, so that a rebuild can make good what is broken."""
+    try:
+        return (await read(published, version)).captions
+    except (OSError, ValueError):
+        return []
 
 
 class Words(NamedTuple):

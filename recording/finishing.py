@@ -23,7 +23,7 @@ from recording.manifest import Manifest, Span
 from recording.orders import Added, FinishOrder, to_do
 from recording.packaging import LEASE_MS, MAX_TRIES, Jobs, Key
 from recording.process import ERROR_BYTES, Failed
-from recording.publication import GRACE_MS, Deleted, Published, Superseded, Version, prune
+from recording.publication import GRACE_MS, WORK, Deleted, Published, Superseded, Version, prune, work_folder
 from signaling.classroom.ids import Millis, ParticipantId
 from signaling.ports import Unavailable
 
@@ -36,7 +36,6 @@ _STEP_S: Final = 900.0
 _PER_SECOND: Final = 3.0
 _RENEW_S: Final = 5.0
 _LOOK_S: Final = 5.0
-_WORK: Final = "work-"
 
 #: who teaches in a recording's class
 Trainers: TypeAlias = Callable[[Row], Awaitable[Collection[ParticipantId]]]
@@ -94,7 +93,7 @@ class Finishing:
     async def tidy(self) -> int:
         """Remove the files of versions that nobody can be watching any more; how many versions. Raises OSError, Unavailable."""
         found = await self._published.store.outdated(self._clock() - GRACE_MS)
-        return sum([await prune(self._published, session, recording) for session, recording in found])
+        return sum([await prune(self._published, session, recording, self._clock()) for session, recording in found])
 
     def _begin(self, row: Row) -> None:
         key = (row.session, row.id)
@@ -124,8 +123,9 @@ class Finishing:
             renewing = asyncio.create_task(self._renew(key))
             try:
                 trainers = sorted(await self._trainers(row))
+                _, made = await self._served(key)
                 for main in (True, False):
-                    await self._step(key, trainers, main=main)
+                    made = await self._step(key, made, trainers, main=main)
             except BaseException as error:
                 await self._give_back(key, job.tries, error)
                 raise
@@ -143,14 +143,15 @@ class Finishing:
             return False
         return bool(to_do(made.tracks, (), main=True) or to_do(made.tracks, (), main=False))
 
-    async def _step(self, key: Key, trainers: list[ParticipantId], *, main: bool) -> None:
-        """One process: the main picture with what is made of it, or all other pictures."""
+    async def _step(self, key: Key, before: Manifest, trainers: list[ParticipantId], *, main: bool) -> Manifest:
+        """One process: the main picture with what is made of it, or all other pictures. What is served then."""
         version, made = await self._served(key)
+        with_added(made, Added(pictures={}), before)
         spans = to_do(made.tracks, trainers, main=main)
         if not spans and not (main and made.download is None):
-            return
+            return made
         folder = version.path(self._published.root)
-        work = folder.parent / f"{_WORK}{version.version}"
+        work = work_folder(self._published, version)
         await asyncio.to_thread(_prepare, work)
         order = FinishOrder(
             folder=str(folder),
@@ -173,10 +174,12 @@ class Finishing:
         self.missing += len(added.failed)
         for name, why in added.failed.items():
             log.warning("not made", extra={"session": key[0], "recording": key[1], "file": name, "why": why})
-        if with_added(made, added, made) != made:
+        whole = with_added(made, added, made)
+        if whole != made:
             new = {path.name: path for path in work.iterdir()}
             await amend(self._published, *key, lambda served: with_added(served, added, made), new, self._clock)
         await asyncio.to_thread(shutil.rmtree, work, ignore_errors=True)
+        return whole
 
     async def _served(self, key: Key) -> tuple[Version, Manifest]:
         version = await self._published.store.served(*key)
@@ -221,7 +224,7 @@ def with_added(manifest: Manifest, added: Added, of: Manifest) -> Manifest:
 
 def _prepare(work: Path) -> None:
     """A folder to work in; those of versions before go."""
-    for other in work.parent.glob(f"{_WORK}*"):
+    for other in work.parent.glob(f"{WORK}*"):
         if other != work:
             shutil.rmtree(other, ignore_errors=True)
     work.mkdir(exist_ok=True)

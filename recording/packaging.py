@@ -73,7 +73,7 @@ class Jobs(Protocol):
         """Nobody works on it any more, and it was no try."""
 
     async def anew(self, key: Key) -> None:
-        """What was done or given up is to be done again; what somebody works on is left to them."""
+        """What was done or given up is to be done again; what somebody works on, once they are done."""
 
     async def unfinished(self, now: Millis) -> Sequence[Row]:
         """Recordings that are due: never tried, failed not too often, or left by who died."""
@@ -133,9 +133,12 @@ class Packaging:
         if event is not None:
             event.set()
 
-    async def make(self, row: Row) -> bool:
-        """Package an ended recording now; False if somebody else does. Raises Failed, OSError, Unavailable."""
-        return await self._make(row, _over())
+    async def make(self, row: Row, *, captions: bool = True) -> bool:
+        """Package an ended recording now, its captions kept or not; False if somebody else does.
+
+        Raises Failed, OSError, Unavailable.
+        """
+        return await self._make(row, _over(), captions=captions)
 
     async def _again(self) -> None:
         while True:
@@ -171,7 +174,7 @@ class Packaging:
         finally:
             self._ended.pop((row.session, row.id), None)
 
-    async def _make(self, row: Row, ended: asyncio.Event) -> bool:
+    async def _make(self, row: Row, ended: asyncio.Event, *, captions: bool = True) -> bool:
         key, now = (row.session, row.id), self._clock()
         job = await self._jobs.take(key, now, now + LEASE_MS)
         if job is None:
@@ -184,10 +187,10 @@ class Packaging:
             folder.mkdir(parents=True)
             made = await self._work(row, folder, ended)
             manifest = await self._manifest(row, folder, made)
-            # Said before, so that a crash in between costs work and loses nothing.
-            if self._later is not None:
-                await self._later.anew(key)
-            version = await replace(self._published, version, manifest, self._clock())
+            # Said before, so that a crash in between costs work and loses nothing; and after, to whoever finished the version before.
+            await self._anew(key)
+            version = await replace(self._published, version, manifest, self._clock(), captions=captions)
+            await self._anew(key)
         except BaseException as error:
             await self._give_back(key, job, version, error)
             raise
@@ -196,6 +199,10 @@ class Packaging:
         await self._jobs.settle(key, "published", self._clock(), 0, None)
         self.made += 1
         return True
+
+    async def _anew(self, key: Key) -> None:
+        if self._later is not None:
+            await self._later.anew(key)
 
     async def _manifest(self, row: Row, folder: Path, made: Made) -> Manifest:
         built = await self._told(row, made.duration_ms)

@@ -20,6 +20,7 @@ from recording.catalog import Row
 from signaling.classroom.ids import Millis, SessionId
 
 MANIFEST: Final = "manifest.json"
+WORK: Final = "work-"
 #: who watches a version goes on with it for this long after the next one; longer than any signed path is good for
 GRACE_MS: Final = 8 * 3_600_000
 CHAPTERS: Final = "chapters.vtt"
@@ -78,9 +79,6 @@ class Publications(Protocol):
     async def outdated(self, before: Millis) -> Sequence[tuple[SessionId, str]]:
         """Recordings whose served version was published before then and which have older ones with files, at most 100."""
 
-    async def emptied(self, version: Version) -> None:
-        """The files of a version are gone."""
-
     async def versions(self, session: SessionId, recording: str | None = None) -> Sequence[Version]:
         """Of a recording or of a whole class, oldest first."""
 
@@ -90,6 +88,11 @@ class Published(NamedTuple):
 
     store: Publications
     root: Path
+
+
+def work_folder(published: Published, version: Version) -> Path:
+    """Where files that are to be added to a version are made."""
+    return published.root / version.folder / f"{WORK}{version.version}"
 
 
 def new_folder() -> str:
@@ -135,7 +138,7 @@ async def publish(published: Published, version: Version, made: manifest.Manifes
         raise
 
 
-async def prune(published: Published, session: SessionId, recording: str) -> int:
+async def prune(published: Published, session: SessionId, recording: str, at: Millis) -> int:
     """Remove the files of versions before the one served; returns how many versions that were. Raises OSError, Unavailable."""
     served = await published.store.served(session, recording)
     versions = [] if served is None else await published.store.versions(session, recording)
@@ -143,7 +146,7 @@ async def prune(published: Published, session: SessionId, recording: str) -> int
     for version in versions:
         if served is not None and version.version < served.version:
             removed += await asyncio.to_thread(_remove, version.path(published.root)) > 0
-            await published.store.emptied(version)
+            await published.store.withdraw(version, at)
     return removed
 
 
@@ -158,6 +161,7 @@ async def retire(published: Published, session: SessionId, recording: str, at: M
         if served is not None and (version.version == served.version or version.begun_at > (served.published_at or at)):
             continue
         gone += await asyncio.to_thread(_remove, version.path(published.root))
+        gone += await asyncio.to_thread(_remove, work_folder(published, version))
         await published.store.withdraw(version, at)
     return gone
 

@@ -8,8 +8,7 @@ whole if the person is in it. No row and no file says who was taken out.
 
 import asyncio
 import json
-import os
-import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -18,6 +17,7 @@ import msgspec
 
 from media import journals
 from recording import deletion, manifest, publication
+from recording.amendment import amend
 from recording.catalog import Recordings, Row, measured
 from recording.deletion import NotEnded
 from recording.manifest import Manifest
@@ -116,7 +116,8 @@ class Redaction:
     async def _make(self, row: Row) -> None:
         """Package anew, once whoever is at it with what there was before has come to an end."""
         until = self._clock() + PATIENCE_MS
-        while not await self._packager.make(row):
+        # Captions may say what the person said, and nobody can tell.
+        while not await self._packager.make(row, captions=False):
             if self._clock() >= until:
                 raise Busy(f"{row.session} {row.id} is being packaged")
             await asyncio.sleep(_AGAIN_S)
@@ -135,32 +136,11 @@ class Redaction:
         """Publish the media that are served with a timeline made anew."""
         made = await self._read(served)
         built = await self._told(row, made.duration_ms)
-        version = await self._published.store.begin(row.session, row.id, self._clock())
-        folder = version.path(self._published.root)
-        try:
-            await asyncio.to_thread(_link, served.path(self._published.root), folder, _media(made))
-            named, chapters = await asyncio.to_thread(publication.write_timeline, folder, built, made.duration_ms)
-            whole = msgspec.structs.replace(made, title=built.title, timeline=named, chapters=chapters)
-            await publication.publish(self._published, version, whole, self._clock())
-        except BaseException as error:
-            await self._published.store.fail(version, self._clock(), str(error) or type(error).__name__)
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-            raise
+        with tempfile.TemporaryDirectory(dir=self._published.root, prefix=".timeline-") as folder:
+            named, chapters = await asyncio.to_thread(publication.write_timeline, Path(folder), built, made.duration_ms)
+            files = {name: Path(folder) / name for name in (*named.chunks, *named.snapshots, chapters)}
 
+            def change(now: Manifest) -> Manifest:
+                return msgspec.structs.replace(now, title=built.title, timeline=named, chapters=chapters)
 
-def _media(made: Manifest) -> list[str]:
-    """The files that do not come from the log."""
-    written = {*made.timeline.chunks, *made.timeline.snapshots, made.chapters}
-    return [name for name in manifest.files(made) if name not in written]
-
-
-def _link(before: Path, folder: Path, names: list[str]) -> None:
-    """The same files in another folder, copied where the disk has no links. Raises OSError."""
-    folder.mkdir(parents=True)
-    for name in names:
-        try:
-            os.link(before / name, folder / name)
-        except FileNotFoundError:
-            raise
-        except OSError:
-            shutil.copyfile(before / name, folder / name)
+            await amend(self._published, row.session, row.id, change, files, self._clock)

@@ -144,7 +144,7 @@ def _redact(config: Config, options: argparse.Namespace) -> None:
         redacts = redaction(journal_root(config), database, SqliteJournal(database), published, lambda: int(time.time() * 1000), by="cli")
         try:
             return await redacts.redact(options.session, options.participant, recording, retell=False)
-        except (CannotPackage, Busy, OSError) as error:
+        except (CannotPackage, Busy, Superseded, OSError) as error:
             raise Failed(f"not all is done, repeat it: {error}") from None
 
     question = (

@@ -44,7 +44,8 @@ class SqliteJobs:
 
     async def settle(self, key: Key, state: State, now: Millis, due_at: Millis, error: str | None) -> None:
         """See the port."""
-        await self._set("state = ?, lease_until = ?, due_at = ?, error = ?", (state, now, due_at, error), key)
+        done = "CASE WHEN ? = 'published' AND due_at < 0 THEN 'waiting' ELSE ? END"
+        await self._set(f"state = {done}, lease_until = ?, due_at = ?, error = ?", (state, state, now, due_at, error), key)
 
     async def put_back(self, key: Key, now: Millis) -> None:
         """See the port."""
@@ -52,7 +53,8 @@ class SqliteJobs:
 
     async def anew(self, key: Key) -> None:
         """See the port."""
-        await self._set("state = 'waiting', tries = 0, due_at = 0", (), key, "AND state <> 'working'")
+        # due_at < 0 on a row that is worked on: what comes of it is of what was there before.
+        await self._set("state = CASE state WHEN 'working' THEN 'working' ELSE 'waiting' END, tries = 0, due_at = -1", (), key)
 
     async def unfinished(self, now: Millis) -> Sequence[Row]:
         """See the port."""
@@ -81,7 +83,7 @@ class SqliteJobs:
 def _take(connection: sqlite3.Connection, table: Table, key: Key, now: Millis, lease_until: Millis) -> Job | None:
     connection.execute(f"INSERT INTO {table} VALUES (?, ?, 'waiting', 0, 0, 0, NULL) ON CONFLICT DO NOTHING", key)  # noqa: S608
     taken = connection.execute(
-        f"UPDATE {table} SET state = 'working', tries = tries + 1, lease_until = ?, error = NULL"  # noqa: S608 - a name of our own
+        f"UPDATE {table} SET state = 'working', tries = tries + 1, lease_until = ?, due_at = 0, error = NULL"  # noqa: S608 - a name of our own
         f" WHERE session = ? AND recording = ? AND (state <> 'working' OR lease_until <= ?) {_UNLESS[table]}",
         (lease_until, *key, now),
     ).rowcount

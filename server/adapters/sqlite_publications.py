@@ -25,7 +25,7 @@ _OUTDATED: Final = (
     "SELECT DISTINCT o.session, o.recording FROM publication o JOIN publication_pointer t USING (session, recording)"
     " JOIN publication n ON n.session = t.session AND n.recording = t.recording AND n.version = t.version"
     " JOIN recording r ON r.session = o.session AND r.id = o.recording AND r.deleted_at IS NULL"
-    " WHERE o.version < t.version AND o.bytes > 0 AND n.published_at < ? LIMIT 100"
+    " WHERE o.version < t.version AND o.published_at IS NOT NULL AND o.withdrawn_at IS NULL AND n.published_at < ? LIMIT 100"
 )
 _POINT: Final = (
     "INSERT INTO publication_pointer (session, recording, version) VALUES (?, ?, ?)"
@@ -96,11 +96,6 @@ class SqlitePublications:
     async def outdated(self, before: Millis) -> Sequence[tuple[SessionId, str]]:
         """See the port."""
         return await self._database.read(lambda connection: connection.execute(_OUTDATED, (before,)).fetchall())
-
-    async def emptied(self, version: Version) -> None:
-        """See the port."""
-        sql = "UPDATE publication SET bytes = 0 WHERE session = ? AND recording = ? AND version = ?"
-        await self._database.write(lambda connection: _execute(connection, sql, (version.session, version.recording, version.version)))
 
     async def versions(self, session: SessionId, recording: str | None = None) -> Sequence[Version]:
         """See the port."""

@@ -12,11 +12,12 @@ from recording import finishing, manifest, process
 from recording.amendment import Words, amend, captioned, read, replace
 from recording.captions import BadCaptions
 from recording.catalog import Row
-from recording.finishing import Finishing
+from recording.finishing import Finishing, with_added
 from recording.manifest import Manifest, Span, Timeline, Track
+from recording.orders import Added
 from recording.packaging import MAX_TRIES
 from recording.process import Failed
-from recording.publication import GRACE_MS, Deleted, Published, Superseded, publish, purge
+from recording.publication import GRACE_MS, Deleted, Published, Superseded, publish, purge, retire, work_folder
 from server.adapters.sqlite import Database
 from server.adapters.sqlite_packaging import SqliteJobs
 from server.adapters.sqlite_publications import SqlitePublications
@@ -174,6 +175,43 @@ async def test_a_rebuild_keeps_captions_and_is_finished_anew(place: Place) -> No
     assert [caption.language for caption in content.captions] == ["en"]
     assert content.download is None
     assert [row.id for row in await place.jobs.unfinished(place.now)] == ["r5"]
+
+
+async def test_what_is_made_anew_while_somebody_works_is_done_again_after_them(place: Place) -> None:
+    await place.publish("h264")
+    assert await place.jobs.take(KEY, place.now, place.now + 1_000) is not None
+    await place.jobs.anew(KEY)
+    assert await place.jobs.unfinished(place.now) == [], "somebody is at it"
+    await place.jobs.settle(KEY, "published", place.now, 0, None)
+    assert [row.id for row in await place.jobs.unfinished(place.now)] == ["r5"]
+    job = await place.jobs.take(KEY, place.now, place.now + 1_000)
+    assert job is not None
+    assert job.tries == 1
+    await place.jobs.settle(KEY, "published", place.now, 0, None)
+    assert await place.jobs.unfinished(place.now) == []
+
+
+async def test_who_is_taken_out_is_in_no_film_no_thumbnail_and_no_caption(place: Place) -> None:
+    await place.publish("h264")
+    await place.finishing.finish(ROW)
+    await captioned(place.published, *KEY, WORDS, place.clock)
+    before = await place.published.store.served(*KEY)
+    assert before is not None
+    unfinished = work_folder(place.published, before)
+    unfinished.mkdir()
+    (unfinished / "download.part").write_bytes(b"half a film")
+    place.now += 1
+    version = await place.published.store.begin(*KEY, place.now)
+    folder = version.path(place.published.root)
+    folder.mkdir(parents=True)
+    place.now += 1
+    await replace(place.published, version, made([], film.mix(folder, 2)), place.now, captions=False)
+    assert await retire(place.published, *KEY, place.now) > 5
+    number, content = await place.served()
+    assert (content.download, content.thumbnails, content.sheets, content.captions) == (None, None, [], [])
+    assert [path.name for path in place.published.root.glob("*/*")] == [f"v{number}"]
+    with pytest.raises(Superseded):
+        with_added(content, Added(pictures={}), made([], Span(from_ms=0, to_ms=1, file="mix.mp4", type=film.AAC, bytes=1)))
 
 
 async def test_a_deleted_recording_is_left_alone(place: Place) -> None:
