@@ -84,6 +84,7 @@ async def test_a_replay_gets_its_film_and_thumbnails_while_it_is_watched(home: H
     assert (got.status, got.headers["Content-Type"], got.body[:3]) == (200, "image/jpeg", b"\xff\xd8\xff")
     assert (await fetch(home, before["base"], "t1-0.webm", ann)).status == 200, "who watches the version before goes on"
     metrics = app(home)[keys.FINISHING]
+    await until(lambda: metrics.working == 0)
     assert (metrics.made, metrics.failed, metrics.transcodes, metrics.missing) == (1, 0, 2, 0)
 
 
@@ -162,6 +163,7 @@ def test_no_signed_path_outlives_the_files_of_its_version() -> None:
 async def test_metrics_tell_how_the_packager_is_doing(home: House) -> None:
     held = await published(home)
     await finished(home, held, await home.come_in(held.session, "ann"))
+    await until(lambda: app(home)[keys.FINISHING].working == 0)
     async with home.http.get(f"{home.private_url}/metrics") as response:
         told = await response.text()
     for line in ("jiangtai_packager_working 0.0", "jiangtai_packager_finished_total 1.0", "jiangtai_packager_transcodes_total 2.0"):
