@@ -34,7 +34,7 @@ from server.config import Config
 from server.doors import Bouncer, Doors, LateSignals
 from server.guard import Guard
 from server.limits import Buckets
-from server.packaging import heard, packaging
+from server.packaging import finishing, heard, packaging
 from server.pulse import Pulse
 from server.recordings import journal_root, open_published
 from server.records.handoff import open_handoff
@@ -190,7 +190,10 @@ async def _recordings(app: web.Application) -> AsyncIterator[None]:
     await sweeping.start()
     packager = app[keys.PACKAGER] = packaging(root, database, app[keys.JOURNAL], published, app[keys.CLOCK])
     await packager.start()
+    finisher = app[keys.FINISHING] = finishing(database, app[keys.JOURNAL], published, app[keys.CLOCK])
+    await finisher.start()
     yield
+    await finisher.stop()
     await packager.stop()
     await sweeping.stop()
     await catalog.stop()
