@@ -145,7 +145,7 @@ bench-peers: $(DONE)/dev engine $(DONE)/swarm $(DONE)/clips ## the media engine 
 	@.ci/packages bench
 	$(BIN)/python -m loadtests.bench_peers $(ARGS)
 
-bench-recording: $(DONE)/dev ## recording load: CPU per recorded class, bytes per second with syncs, reading back
+bench-recording: $(DONE)/dev engine ## recording load: CPU per recorded class, syncs, reading back; what a replay costs and how soon it is there
 	$(CARGO) build --release --quiet $(ENGINE) -p jiangtai-net --example recording
 	$(BIN)/python -m loadtests.bench_recording $(ARGS)
 

@@ -34,7 +34,7 @@ async def copy(published: Published, version: Version, names: Iterable[str], fol
         if key not in sizes:
             raise FileNotFoundError(name)
         if path is not None:
-            await asyncio.to_thread(_link, path, folder / name)
+            await asyncio.to_thread(link, path, folder / name)
             continue
         part = folder / f".{name}.part"
         with part.open("wb") as file:
@@ -51,7 +51,8 @@ async def _blocks(store: ObjectStore, key: str, size: int) -> AsyncIterator[memo
         yield block
 
 
-def _link(source: Path, to: Path) -> None:
+def link(source: Path, to: Path) -> None:
+    """The same file under another name. Raises OSError."""
     try:
         os.link(source, to)
     except (FileNotFoundError, FileExistsError):

@@ -57,6 +57,14 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     snapshots: list[str]
 
 
+class Caption(msgspec.Struct, frozen=True, kw_only=True):
+    """What was said, as WebVTT; `language` is a BCP 47 tag, `label` what a menu shows."""
+
+    language: str
+    label: str
+    file: str
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A published recording."""
 
@@ -74,6 +82,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     #: WebVTT files
     chapters: str | None = None
     thumbnails: str | None = None
+    #: the pictures that `thumbnails` cuts pieces from
+    sheets: list[str] = []
+    captions: list[Caption] = []
     format: int = FORMAT
 
 
@@ -91,4 +102,5 @@ def files(manifest: Manifest) -> list[str]:
     """Every file a manifest names."""
     spans = [span for track in manifest.tracks for span in track.spans] + [span for span in (manifest.mix, manifest.download) if span]
     texts = [name for name in (manifest.chapters, manifest.thumbnails) if name]
-    return [span.file for span in spans] + texts + manifest.timeline.chunks + manifest.timeline.snapshots
+    texts += [caption.file for caption in manifest.captions]
+    return [span.file for span in spans] + texts + manifest.sheets + manifest.timeline.chunks + manifest.timeline.snapshots

@@ -16,19 +16,20 @@ import contextlib
 import logging
 import secrets
 import shutil
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 import msgspec
 
-from recording import timeline
+from recording import process, timeline
+from recording.amendment import replace
 from recording.catalog import Row
 from recording.manifest import Made, Manifest
 from recording.objects import StoreAway
-from recording.publication import Published, Version, finish, publish, unfinished, write_timeline
-from recording.worker import Order
+from recording.orders import PackageOrder
+from recording.process import ERROR_BYTES, Failed
+from recording.publication import Published, Superseded, Version, finish, unfinished, write_timeline
 from signaling.classroom.ids import Millis, SessionId
 from signaling.ports import Unavailable
 
@@ -46,9 +47,8 @@ _END_S: Final = 120.0
 LEASE_MS: Final = 15_000
 _RENEW_S: Final = 5.0
 _LOOK_S: Final = 5.0
-_ERROR_BYTES: Final = 2_000
 #: how long a store that was away is left alone, give or take half of it
-_AWAY_MS: Final = 20_000
+AWAY_MS: Final = 20_000
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,28 +78,30 @@ class Jobs(Protocol):
     async def put_back(self, key: Key, now: Millis, due_at: Millis, why: str) -> None:
         """Nobody works on it any more, and it was no try."""
 
+    async def anew(self, key: Key) -> None:
+        """What was done or given up is to be done again; what somebody works on, once they are done."""
+
     async def unfinished(self, now: Millis) -> Sequence[Row]:
-        """Ended recordings without a replay that are due: never tried, failed not too often, or left by who died."""
+        """Recordings that are due: never tried, failed not too often, or left by who died."""
 
 
-class Failed(Exception):
-    """A worker could not do it; the message is for the row."""
-
-
-#: the timeline of a recording of so many ms, from the class's log
-Told: TypeAlias = Callable[[Row, int], Awaitable[timeline.Built]]
+#: the timeline of a recording of so many ms (None: to its end), from the class's log
+Told: TypeAlias = Callable[[Row, int | None], Awaitable[timeline.Built]]
 
 
 class Packaging:
     """The jobs of a running node."""
 
-    def __init__(self, jobs: Jobs, published: Published, journal: Path, told: Told, clock: Callable[[], Millis]) -> None:
-        """Journals lie below `journal`; `told` gives the timeline of a recording so long."""
+    def __init__(
+        self, jobs: Jobs, published: Published, journal: Path, told: Told, clock: Callable[[], Millis], later: Jobs | None = None
+    ) -> None:
+        """Journals lie below `journal`; `told` gives the timeline of a recording so long; `later` are the jobs of recording.finishing."""
         self._jobs = jobs
         self._published = published
         self._journal = journal
         self._told = told
         self._clock = clock
+        self._later = later
         self._ended: dict[Key, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._afterwards = asyncio.Semaphore(MAX_AFTERWARDS)
@@ -139,9 +141,12 @@ class Packaging:
         if event is not None:
             event.set()
 
-    async def make(self, row: Row) -> bool:
-        """Package an ended recording now; False if somebody else does. Raises Failed, OSError, Unavailable."""
-        return await self._make(row, _over(), resume=False)
+    async def make(self, row: Row, *, captions: bool = True) -> bool:
+        """Package an ended recording now, its captions kept or not; False if somebody else does.
+
+        Raises Failed, OSError, Unavailable.
+        """
+        return await self._make(row, _over(), resume=False, captions=captions)
 
     async def _again(self) -> None:
         while True:
@@ -172,14 +177,14 @@ class Packaging:
                     await asyncio.sleep(_RENEW_S)
         except StoreAway as error:
             log.warning("a replay waits for its store", extra={"session": row.session, "recording": row.id, "why": str(error)})
-        except (Failed, OSError, Unavailable) as error:
+        except (Failed, OSError, Unavailable, Superseded) as error:
             log.error("a recording was not packaged", extra={"session": row.session, "recording": row.id, "why": str(error)})
         except Exception:
             log.exception("a recording was not packaged")
         finally:
             self._ended.pop((row.session, row.id), None)
 
-    async def _make(self, row: Row, ended: asyncio.Event, *, resume: bool) -> bool:
+    async def _make(self, row: Row, ended: asyncio.Event, *, resume: bool, captions: bool = True) -> bool:
         """With `resume` what was made before and only waits for its store is made do."""
         key, now = (row.session, row.id), self._clock()
         job = await self._jobs.take(key, now, now + LEASE_MS)
@@ -188,15 +193,24 @@ class Packaging:
         renewing = asyncio.create_task(self._renew(key))
         version: Version | None = None
         try:
+            served = await self._published.store.served(*key)
             version = await unfinished(self._published, *key) if resume else None
-            if version is not None:
-                await finish(self._published, version, self._clock())
-            else:
+            made = None
+            if version is None:
+                if served is not None and captions:
+                    # They come along from there: nothing is made that would have to wait for them.
+                    await self._published.keeper(served.place).check()
                 version = await self._published.store.begin(*key, now)
                 folder = version.path(self._published.root)
                 folder.mkdir(parents=True)
-                made = await self._work(row, folder, ended)
-                await publish(self._published, version, await self._manifest(row, folder, made), self._clock())
+                made = await self._manifest(row, folder, await self._work(row, folder, ended))
+            # Said before, so that a crash in between costs work and loses nothing; and after, to whoever finished the version before.
+            await self._anew(key)
+            if made is None:
+                await finish(self._published, version, self._clock(), served)
+            else:
+                version = await replace(self._published, version, made, self._clock(), captions=captions)
+            await self._anew(key)
         except BaseException as error:
             await self._give_back(key, job, version, error)
             raise
@@ -205,6 +219,10 @@ class Packaging:
         await self._jobs.settle(key, "published", self._clock(), 0, None)
         self.made += 1
         return True
+
+    async def _anew(self, key: Key) -> None:
+        if self._later is not None:
+            await self._later.anew(key)
 
     async def _manifest(self, row: Row, folder: Path, made: Made) -> Manifest:
         built = await self._told(row, made.duration_ms)
@@ -223,7 +241,7 @@ class Packaging:
 
     async def _give_back(self, key: Key, job: Job, version: Version | None, error: BaseException) -> None:
         """Another try later, unless it was the last; a node that stops and a store that is away do not count as one."""
-        now, why = self._clock(), str(error)[:_ERROR_BYTES] or type(error).__name__
+        now, why = self._clock(), str(error)[:ERROR_BYTES] or type(error).__name__
         sealed = False
         with contextlib.suppress(Unavailable):
             sealed = await unfinished(self._published, *key) is not None
@@ -232,7 +250,7 @@ class Packaging:
                 await self._jobs.put_back(key, now, now, why)
             elif isinstance(error, StoreAway):
                 self.away += 1
-                await self._jobs.put_back(key, now, now + _AWAY_MS // 2 + secrets.randbelow(_AWAY_MS), why)
+                await self._jobs.put_back(key, now, after_away(now), why)
             else:
                 self.failed += 1
                 await self._jobs.settle(key, "failed" if job.tries >= MAX_TRIES else "waiting", now, now + 1_000 * 4**job.tries, why)
@@ -249,45 +267,21 @@ class Packaging:
                 await self._jobs.renew(key, self._clock() + LEASE_MS)
 
     async def _work(self, row: Row, folder: Path, ended: asyncio.Event) -> Made:
-        order = Order(journal=str(self._journal), session=row.session, recording=row.id, started_at=row.started_at, out=str(folder))
-        pipe = asyncio.subprocess.PIPE
-        worker = await asyncio.create_subprocess_exec(sys.executable, "-m", "recording.worker", stdin=pipe, stdout=pipe, stderr=pipe)
-        try:
-            out, err = await self._answer(worker, order, ended)
-        except TimeoutError as error:
-            raise Failed("the worker came to no end") from error
-        finally:
-            if worker.returncode is None:
-                worker.kill()
-            await worker.wait()
-        if worker.returncode != 0:
-            raise Failed(err.decode(errors="replace").strip()[-_ERROR_BYTES:] or f"the worker ended with {worker.returncode}")
+        order = PackageOrder(journal=str(self._journal), session=row.session, recording=row.id, started_at=row.started_at, out=str(folder))
+
+        def limit_s() -> float:
+            return _END_S * (1 + (self._clock() - row.started_at) / 3_600_000)
+
+        out = await process.run("recording.worker", msgspec.json.encode(order), ended, limit_s)
         try:
             return msgspec.json.decode(out, type=Made)
         except msgspec.DecodeError as error:
             raise Failed(f"the worker said something else: {error}") from error
 
-    async def _answer(self, worker: asyncio.subprocess.Process, order: Order, ended: asyncio.Event) -> tuple[bytes, bytes]:
-        """What the worker wrote on stdout and stderr; it is told when the recording has ended. Raises TimeoutError."""
-        if worker.stdin is None or worker.stdout is None or worker.stderr is None:
-            raise Failed("the worker has no pipes")
-        reading = asyncio.gather(worker.stdout.read(), worker.stderr.read())
-        ending = asyncio.create_task(ended.wait())
-        try:
-            worker.stdin.write(msgspec.json.encode(order) + b"\n")
-            first: set[asyncio.Future[Any]] = {reading, ending}
-            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
-            with contextlib.suppress(ConnectionError):
-                worker.stdin.write(b"\n")
-                await worker.stdin.drain()
-            hours = (self._clock() - order.started_at) / 3_600_000
-            async with asyncio.timeout(_END_S * (1 + hours)):
-                out, err = await reading
-                await worker.wait()
-            return out, err
-        finally:
-            ending.cancel()
-            reading.cancel()
+
+def after_away(now: Millis) -> Millis:
+    """When a store that was away is asked again."""
+    return now + AWAY_MS // 2 + secrets.randbelow(AWAY_MS)
 
 
 def _over() -> asyncio.Event:

@@ -15,6 +15,7 @@ known by the rows: every version has its row before it has its first file, and `
 import asyncio
 import logging
 import secrets
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
@@ -30,6 +31,14 @@ from signaling.classroom.ids import Millis, SessionId
 log = logging.getLogger("jiangtai.publication")
 
 MANIFEST: Final = "manifest.json"
+#: folders of work: of a version's finishing in its recording's folder, of amendments beside those
+WORK: Final = "work-"
+CAPTIONS: Final = ".captions-"
+TIMELINE: Final = ".timeline-"
+#: work that nobody has written to for so long is left over from a process that died; longer than any step without a file
+DEAD_MS: Final = 24 * 3_600_000
+#: who watches a version goes on with it for this long after the next one; longer than any signed path is good for
+GRACE_MS: Final = 8 * 3_600_000
 CHAPTERS: Final = "chapters.vtt"
 #: files of one version on their way at a time; what a store does at a time in all is its own bound
 _SENT_AT_A_TIME: Final = 8
@@ -39,6 +48,10 @@ State: TypeAlias = Literal["recording", "processing", "ready", "failed", "delete
 
 class Deleted(Exception):
     """The recording has a tombstone."""
+
+
+class Superseded(Exception):
+    """Another version is served than the one this was made from."""
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +67,8 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     why: str | None = None
     bytes: int = 0
     withdrawn_at: Millis | None = None
+    #: the version it adds something to, if the packager did not make it
+    amends: int | None = None
     #: the store its files are kept in or sealed for, empty for the folder they were made in
     place: str = ""
     swept_at: Millis | None = None
@@ -71,14 +86,17 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
 class Publications(Protocol):
     """The rows and the pointer. Writes are durable when they return; all raise Unavailable."""
 
-    async def begin(self, session: SessionId, recording: str, at: Millis) -> Version:
+    async def begin(self, session: SessionId, recording: str, at: Millis, amends: int | None = None) -> Version:
         """Make the next version's row, in the folder of those before. Raises Deleted."""
 
     async def seal(self, version: Version, place: str) -> Version:
         """Its files are whole, and from now on there may be some of them in this place. Raises Deleted."""
 
-    async def publish(self, version: Version, at: Millis, size: int) -> None:
-        """Mark it published and move the pointer to it, both or neither. Raises Deleted."""
+    async def publish(self, version: Version, at: Millis, size: int, instead_of: int | None = None) -> None:
+        """Mark it published and move the pointer to it, both or neither.
+
+        With `instead_of` only if that version is served. Raises Deleted, Superseded.
+        """
 
     async def fail(self, version: Version, at: Millis, why: str) -> None:
         """Mark it failed; the pointer stays."""
@@ -88,6 +106,9 @@ class Publications(Protocol):
 
     async def served(self, session: SessionId, recording: str) -> Version | None:
         """The version the pointer names; None if there is none or the recording has a tombstone."""
+
+    async def outdated(self, before: Millis) -> Sequence[tuple[SessionId, str]]:
+        """Recordings whose served version was published before then and which have older ones with files, at most 100."""
 
     async def versions(self, session: SessionId, recording: str | None = None) -> Sequence[Version]:
         """Of a recording or of a whole class, oldest first."""
@@ -123,6 +144,11 @@ class Published(NamedTuple):
         return self.elsewhere
 
 
+def work_folder(published: Published, version: Version) -> Path:
+    """Where files that are to be added to a version are made."""
+    return published.root / version.folder / f"{WORK}{version.version}"
+
+
 def new_folder() -> str:
     """128 random bits as a name."""
     return secrets.token_hex(16)
@@ -152,28 +178,33 @@ def write_timeline(folder: Path, built: timeline.Built, duration_ms: int) -> tup
     return named, CHAPTERS
 
 
-async def publish(published: Published, version: Version, made: manifest.Manifest, at: Millis) -> None:
+async def publish(published: Published, version: Version, made: manifest.Manifest, at: Millis, instead_of: Version | None = None) -> None:
     """Write the manifest beside the files it names, make all durable, bring them to the store, move the pointer.
 
-    Raises Deleted (the version's files are then gone), StoreAway (see `finish`), OSError (FileNotFoundError if a named file is missing),
-    Unavailable, ValueError for a name that leads elsewhere.
+    It moves only from `instead_of`, if given. Raises Deleted (the version's files are then gone), Superseded, StoreAway (see `finish`),
+    OSError (FileNotFoundError if a named file is missing), Unavailable, ValueError for a name that leads elsewhere.
     """
     await asyncio.to_thread(_seal, published.root, version, made)
     if published.objects.place:
         version = await published.store.seal(version, published.objects.place)
-    await finish(published, version, at)
+    await finish(published, version, at, instead_of)
 
 
 async def unfinished(published: Published, session: SessionId, recording: str) -> Version | None:
-    """The newest version, if it was sealed for the store in use and not yet published, failed or withdrawn. Raises Unavailable."""
+    """The newest version the packager made, if it was sealed for the store in use and not yet published, failed or withdrawn.
+
+    None, too, if something was published since it was begun, which it may lack. Raises Unavailable.
+    """
     if not published.objects.place:
         return None
-    newest = list(await published.store.versions(session, recording))[-1:]
-    over = [each for each in newest if each.published_at or each.failed_at or each.withdrawn_at or each.place != published.objects.place]
-    return newest[0] if newest and not over else None
+    versions = await published.store.versions(session, recording)
+    newest = next((each for each in reversed(versions) if each.amends is None), None)
+    if newest is None or newest.place != published.objects.place or newest.published_at or newest.failed_at or newest.withdrawn_at:
+        return None
+    return None if any((each.published_at or 0) > newest.begun_at for each in versions) else newest
 
 
-async def finish(published: Published, version: Version, at: Millis) -> None:
+async def finish(published: Published, version: Version, at: Millis, instead_of: Version | None = None) -> None:
     """Bring what the store has not yet got of a whole version there, move the pointer, remove what lies here.
 
     Raises as `publish`; after StoreAway the version stays as it is, and the same call goes on.
@@ -182,7 +213,7 @@ async def finish(published: Published, version: Version, at: Millis) -> None:
     sizes = await asyncio.to_thread(_sizes, folder)
     await _send(objects, version, folder, sizes)
     try:
-        await published.store.publish(version, at, sum(sizes.values()))
+        await published.store.publish(version, at, sum(sizes.values()), None if instead_of is None else instead_of.version)
     except Deleted:
         await purge(published, version.session, version.recording)
         raise
@@ -191,12 +222,16 @@ async def finish(published: Published, version: Version, at: Millis) -> None:
         await published.store.swept(version, at)
 
 
-async def prune(published: Published, session: SessionId, recording: str) -> int:
+async def prune(published: Published, session: SessionId, recording: str, at: Millis) -> int:
     """Remove the files of versions before the one served; returns how many versions that were. Raises OSError, Unavailable."""
     served = await published.store.served(session, recording)
     versions = [] if served is None else await published.store.versions(session, recording)
-    old = [version for version in versions if served is not None and version.version < served.version]
-    return sum([await published.keeper(version.place).remove(version.prefix) > 0 for version in old])
+    removed = 0
+    for version in versions:
+        if served is not None and version.version < served.version:
+            removed += await published.keeper(version.place).remove(version.prefix) > 0
+            await published.store.withdraw(version, at)
+    return removed
 
 
 async def retire(published: Published, session: SessionId, recording: str, at: Millis) -> int:
@@ -211,6 +246,7 @@ async def retire(published: Published, session: SessionId, recording: str, at: M
             continue
         for place in sorted({version.place, ""}):
             gone += await published.keeper(place).remove(version.prefix)
+        gone += await LocalFiles(published.root).remove(f"{version.folder}/{work_folder(published, version).name}")
         await published.store.withdraw(version, at)
     return gone
 
@@ -224,8 +260,12 @@ async def purge(published: Published, session: SessionId, recording: str) -> int
 
 
 async def sweep(published: Published, now: Millis, most: int) -> int:
-    """Remove what `leftovers` tells, as far as stores can be reached; returns how many versions are left over. Raises Unavailable."""
+    """Remove what `leftovers` tells, as far as stores can be reached, and dead work; returns how many versions are left over.
+
+    Raises Unavailable.
+    """
     failed = 0
+    await asyncio.to_thread(_drop_dead, published.root, now)
     for version in await published.store.leftovers(now, most):
         try:
             if version.place or version.published_at is None:
@@ -237,6 +277,16 @@ async def sweep(published: Published, now: Millis, most: int) -> int:
             failed += 1
             log.warning("a version was not swept", extra={"session": version.session, "recording": version.recording, "why": str(error)})
     return failed
+
+
+def _drop_dead(root: Path, now: Millis) -> None:
+    for work in (*root.glob(f"{CAPTIONS}*"), *root.glob(f"{TIMELINE}*"), *root.glob(f"*/{WORK}*")):
+        try:
+            written = max(path.stat().st_mtime for path in (work, *work.rglob("*")))
+        except FileNotFoundError:
+            continue  # somebody is at it
+        if now - written * 1000 > DEAD_MS:
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def _seal(root: Path, version: Version, made: manifest.Manifest) -> None:

@@ -8,7 +8,7 @@ whole if the person is in it. No row and no file says who was taken out.
 
 import asyncio
 import json
-import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -16,13 +16,14 @@ from typing import Final
 import msgspec
 
 from media import journals
-from recording import deletion, manifest, publication
+from recording import deletion, publication
+from recording.amendment import amend
 from recording.catalog import Recordings, Row, measured
-from recording.copying import copy, read
+from recording.copying import read
 from recording.deletion import NotEnded
 from recording.manifest import Manifest
 from recording.packaging import Packaging, Told
-from recording.publication import Published, Version
+from recording.publication import TIMELINE, Published, Version
 from recording.timeline import NoSuchRecording
 from signaling.classroom.ids import Millis, ParticipantId, SessionId
 
@@ -72,7 +73,7 @@ class Redaction:
         """Take a person out of one recording of a class, or of all.
 
         With `retell` every timeline is made anew from the log, also where the person sent nothing. Raises NotEnded (nothing was changed),
-        Busy, packaging.Failed, OSError, Unavailable: the same call goes on later.
+        Busy, process.Failed, Superseded, OSError, Unavailable: the same call goes on later.
         """
         rows = [row for row in await self._store.rows(session) if recording in (None, row.id)]
         if any(row.state == "recording" for row in rows):
@@ -116,7 +117,8 @@ class Redaction:
     async def _make(self, row: Row) -> None:
         """Package anew, once whoever is at it with what there was before has come to an end."""
         until = self._clock() + PATIENCE_MS
-        while not await self._packager.make(row):
+        # Captions may say what the person said, and nobody can tell.
+        while not await self._packager.make(row, captions=False):
             if self._clock() >= until:
                 raise Busy(f"{row.session} {row.id} is being packaged")
             await asyncio.sleep(_AGAIN_S)
@@ -132,21 +134,11 @@ class Redaction:
         """Publish the media that are served with a timeline made anew."""
         made = await read(self._published, served)
         built = await self._told(row, made.duration_ms)
-        version = await self._published.store.begin(row.session, row.id, self._clock())
-        folder = version.path(self._published.root)
-        try:
-            await asyncio.to_thread(folder.mkdir, parents=True)
-            await copy(self._published, served, _media(made), folder)
-            named, chapters = await asyncio.to_thread(publication.write_timeline, folder, built, made.duration_ms)
-            whole = msgspec.structs.replace(made, title=built.title, timeline=named, chapters=chapters)
-            await publication.publish(self._published, version, whole, self._clock())
-        except BaseException as error:
-            await self._published.store.fail(version, self._clock(), str(error) or type(error).__name__)
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-            raise
+        with tempfile.TemporaryDirectory(dir=self._published.root, prefix=TIMELINE) as folder:
+            named, chapters = await asyncio.to_thread(publication.write_timeline, Path(folder), built, made.duration_ms)
+            files = {name: Path(folder) / name for name in (*named.chunks, *named.snapshots, chapters)}
 
+            def change(now: Manifest) -> Manifest:
+                return msgspec.structs.replace(now, title=built.title, timeline=named, chapters=chapters)
 
-def _media(made: Manifest) -> list[str]:
-    """The files that do not come from the log."""
-    written = {*made.timeline.chunks, *made.timeline.snapshots, made.chapters}
-    return [name for name in manifest.files(made) if name not in written]
+            await amend(self._published, row.session, row.id, change, files, self._clock)

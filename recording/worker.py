@@ -18,22 +18,13 @@ import msgspec
 from media import journals
 from recording.manifest import Made, Span, Track
 from recording.mix import Mix
+from recording.orders import PackageOrder
 
 #: how often a running class's journal is looked at, seconds
 _LOOK_S: Final = 1.0
 #: address space of the process
 _MEMORY: Final = 4 << 30
 _MIX: Final = "mix.mp4"
-
-
-class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What to package: one JSON line on stdin."""
-
-    journal: str
-    session: str
-    recording: str
-    started_at: int
-    out: str
 
 
 def main() -> int:
@@ -45,7 +36,7 @@ def main() -> int:
     first = lines.next(None)
     if first is None:
         return 2
-    order = msgspec.json.decode(first, type=Order)
+    order = msgspec.json.decode(first, type=PackageOrder)
     out = Path(order.out)
     package = journals.Package(Path(order.journal), order.session, order.recording, order.started_at, out)
     mix = Mix(out / _MIX)

@@ -36,7 +36,7 @@ from server.erasure.commands import open_erasing
 from server.erasure.worker import Worker as Eraser
 from server.guard import Guard
 from server.limits import Buckets
-from server.packaging import heard, packaging
+from server.packaging import finishing, heard, packaging
 from server.pulse import Pulse
 from server.recordings import journal_root, open_published
 from server.records.handoff import open_handoff
@@ -193,7 +193,10 @@ async def _recordings(app: web.Application) -> AsyncIterator[None]:
     await sweeping.start()
     packager = app[keys.PACKAGER] = packaging(root, database, app[keys.JOURNAL], published, app[keys.CLOCK])
     await packager.start()
+    finisher = app[keys.FINISHING] = finishing(database, app[keys.JOURNAL], published, app[keys.CLOCK])
+    await finisher.start()
     yield
+    await finisher.stop()
     await packager.stop()
     await sweeping.stop()
     await catalog.stop()

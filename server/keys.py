@@ -9,6 +9,7 @@ from aiohttp import web
 
 from media.plane import NativePlane
 from recording.catalog import Catalog, Recordings
+from recording.finishing import Finishing
 from recording.packaging import Packaging
 from recording.publication import Published
 from recording.sweeping import Sweeping
@@ -81,6 +82,7 @@ CATALOG = web.AppKey("catalog", Catalog)
 RECORDINGS: web.AppKey[Recordings] = web.AppKey("recordings", Recordings)
 PUBLISHED = web.AppKey("published", Published)
 PACKAGER = web.AppKey("packager", Packaging)
+FINISHING = web.AppKey("finishing", Finishing)
 WATCHES: web.AppKey[Watches] = web.AppKey("watches", Watches)
 HOLDS: web.AppKey[Holds] = web.AppKey("holds", Holds)
 #: what is kept for how long: the rows, and who acts on them

@@ -7,14 +7,17 @@ from pathlib import Path
 from media.plane import JournalNews
 from recording import timeline
 from recording.catalog import Row
+from recording.finishing import Finishing
 from recording.packaging import Packaging, Told
 from recording.publication import Published
 from recording.redaction import Redaction
+from recording.timeline import PersonShown
 from server.adapters.sqlite import Database
 from server.adapters.sqlite_packaging import SqliteJobs
 from server.adapters.sqlite_recordings import SqliteRecordings
 from signaling.classroom.base import Origin
-from signaling.classroom.ids import Millis
+from signaling.classroom.ids import Millis, ParticipantId
+from signaling.classroom.roles import Role
 from signaling.classroom.state import Room
 from signaling.messages import decode_event
 from signaling.ports import Journal
@@ -25,7 +28,7 @@ _ALL = 2**62
 def told(journal: Journal) -> Told:
     """The timeline of a recording from the class's log."""
 
-    async def tell(row: Row, duration_ms: int) -> timeline.Built:
+    async def tell(row: Row, duration_ms: int | None) -> timeline.Built:
         records = [record async for record in journal.read(row.session, 0, _ALL)]
 
         def build() -> timeline.Built:
@@ -39,7 +42,19 @@ def told(journal: Journal) -> Told:
 
 def packaging(root: Path, database: Database, journal: Journal, published: Published, clock: Callable[[], Millis]) -> Packaging:
     """The packager over a node's store; the media journals lie below `root`."""
-    return Packaging(SqliteJobs(database), published, root, told(journal), clock)
+    return Packaging(SqliteJobs(database), published, root, told(journal), clock, SqliteJobs(database, "finishing"))
+
+
+def finishing(database: Database, journal: Journal, published: Published, clock: Callable[[], Millis]) -> Finishing:
+    """What is added to published recordings afterwards."""
+    tell = told(journal)
+
+    async def trainers(row: Row) -> set[ParticipantId]:
+        built = await tell(row, None)
+        people = [*built.first.people.values(), *(change.what for change in built.changes if isinstance(change.what, PersonShown))]
+        return {person.id for person in people if person.role is Role.TRAINER}
+
+    return Finishing(SqliteJobs(database, "finishing"), published, trainers, clock)
 
 
 def redaction(root: Path, database: Database, journal: Journal, published: Published, clock: Callable[[], Millis], *, by: str) -> Redaction:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from media import journals
-from recording import deletion
+from recording import captions, deletion
+from recording.amendment import NotPublished, Words, captioned
 from recording.catalog import Held, Recordings, Row
 from recording.deletion import NotEnded
 from recording.objects import ObjectStore, StoreAway
-from recording.packaging import Failed as CannotPackage
-from recording.publication import Published
+from recording.process import Failed as CannotPackage
+from recording.publication import Deleted, Published, Superseded, Version
 from recording.redaction import Busy, Redacted
 from server.adapters.sqlite import Database
 from server.adapters.sqlite_holds import SqliteHolds
@@ -91,6 +92,12 @@ def add_commands(commands: Any, add: Callable[..., argparse.ArgumentParser], com
     redact.add_argument("recording", help="or: all")
     redact.add_argument("participant")
     redact.add_argument("--yes", action="store_true", help="do not ask")
+    said = add(group, "captions", _captions, "add captions to a published recording, or replace those of that language", common)
+    said.add_argument("session")
+    said.add_argument("recording")
+    said.add_argument("file", type=Path, help="WebVTT")
+    said.add_argument("--lang", required=True, help="the language, like zh or en-GB")
+    said.add_argument("--label", help="what the player's menu says (default: the language)")
     delete = add(group, "delete", _delete, "delete a recording for good", common)
     delete.add_argument("session")
     delete.add_argument("recording")
@@ -165,7 +172,7 @@ def _redact(config: Config, options: argparse.Namespace) -> None:
         redacts = redaction(journal_root(config), database, SqliteJournal(database), published, lambda: int(time.time() * 1000), by="cli")
         try:
             return await redacts.redact(options.session, options.participant, recording, retell=False)
-        except (CannotPackage, Busy, OSError) as error:
+        except (CannotPackage, Busy, Superseded, OSError) as error:
             raise Failed(f"not all is done, repeat it: {error}") from None
 
     question = (
@@ -179,6 +186,29 @@ def _redact(config: Config, options: argparse.Namespace) -> None:
         raise Failed("it is being recorded: stop it first") from None
     gone = f"; deleted as a whole: {' '.join(done.deleted)}" if done.deleted else ""
     return _print(f"{done.bytes} bytes taken out of {done.files} files; {done.recordings} replays made anew{gone}")
+
+
+def _captions(config: Config, options: argparse.Namespace) -> None:
+    async def work(_: Recordings, database: Database) -> Version:
+        return await captioned(
+            open_published(config, database),
+            options.session,
+            options.recording,
+            Words(data, options.lang, options.label),
+            lambda: int(time.time() * 1000),
+        )
+
+    with options.file.open("rb") as file:
+        data = file.read(captions.MAX_BYTES + 1)
+    try:
+        version = _with_store(config, work)
+    except captions.BadCaptions as error:
+        raise Failed(f"{options.file}: {error}") from None
+    except (NotPublished, Deleted):
+        raise Failed("no such recording, or it is not published, or it was deleted") from None
+    except (Superseded, ValueError, OSError) as error:
+        raise Failed(f"it cannot be added: {error}") from None
+    _print(f"published as version {version.version}")
 
 
 def _delete(config: Config, options: argparse.Namespace) -> None:

@@ -6,6 +6,9 @@ asks on every request, so that whoever is sent out of a class loses its files at
 
 import hashlib
 import hmac
+import re
+import unicodedata
+import urllib.parse
 from collections import OrderedDict
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -31,6 +34,9 @@ PRESIGNED_STEP_S: Final = 300
 _KEPT: Final = 64
 #: a manifest is never so large
 _MAX_MANIFEST: Final = 16 << 20
+#: characters of a class's title in a file name; what is neither letter, mark nor digit and is not one of these becomes a space
+_NAME_CHARS: Final = 80
+_NO_NAME: Final = re.compile(r"[^\w ._-]+|_{5,}")
 V = TypeVar("V")
 
 
@@ -101,6 +107,14 @@ def is_good(ring: KeyRing, version: Version, grant: str, now: float) -> bool:
     if len(end) > 12 or not (end.isascii() and end.isdigit()) or int(end) <= now:
         return False
     return hmac.compare_digest(mac.encode("utf-8", "surrogateescape"), _mac(ring, version, int(end)).encode())
+
+
+def disposition(title: str) -> str:
+    """Content-Disposition of a class's film (RFC 6266): saved under the title, as far as file systems take it."""
+    kept = _NO_NAME.sub(" ", unicodedata.normalize("NFC", title)).strip(" .")
+    name = " ".join(kept.split())[:_NAME_CHARS].strip(" .") or "class"
+    plain = " ".join(re.sub(r"[^A-Za-z0-9._-]+", " ", name).split()).strip(" .") or "class"
+    return f"attachment; filename=\"{plain}.mp4\"; filename*=UTF-8''{urllib.parse.quote(name, safe='')}.mp4"
 
 
 def _mac(ring: KeyRing, version: Version, expires: int) -> str:

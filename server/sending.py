@@ -38,19 +38,22 @@ class Sender:
         self.redirects = 0
         self.bytes = 0
 
-    async def send(self, request: web.Request, who: str, store: ObjectStore, found: Object, kind: str) -> web.StreamResponse:
-        """The answer. Raises OSError (FileNotFoundError, StoreAway), Problem (overloaded)."""
+    async def send(
+        self, request: web.Request, who: str, store: ObjectStore, found: Object, kind: str, saved_as: str | None = None
+    ) -> web.StreamResponse:
+        """The answer; `saved_as` is its Content-Disposition. Raises OSError (FileNotFoundError, StoreAway), Problem (overloaded)."""
+        named = {"Content-Disposition": saved_as} if saved_as else {}
         path = store.path(found.key)
         if path is not None and not ranges.is_stale(request.headers, found.etag):
-            return web.FileResponse(path, headers={"Cache-Control": _KEEP, "Content-Type": kind})
-        # Only media: what pages fetch by script would need the bucket's consent (CORS) and is small.
-        if path is None and self.presigned_s is not None and kind.startswith(("video/", "audio/")):
+            return web.FileResponse(path, headers={"Cache-Control": _KEEP, "Content-Type": kind} | named)
+        # Only media: what pages fetch by script would need the bucket's consent (CORS) and is small; a store knows no name to save by.
+        if path is None and not named and self.presigned_s is not None and kind.startswith(("video/", "audio/")):
             address = await store.url(found.key, self.presigned_s)
             if address is not None:
                 self.redirects += 1
                 return web.Response(status=302, headers={"Location": address, "Cache-Control": "no-store"})
         part = ranges.part(request.headers, found.size, found.etag)
-        headers = {"Cache-Control": _KEEP, "Accept-Ranges": "bytes", "ETag": f'"{found.etag}"'}
+        headers = {"Cache-Control": _KEEP, "Accept-Ranges": "bytes", "ETag": f'"{found.etag}"'} | named
         if (told := part.content_range(found.size)) is not None:
             headers["Content-Range"] = told
         if part.stop <= part.start:

@@ -25,7 +25,8 @@ _MEDIA_GAUGES: Final = frozenset(
     | {"recordings", "journal_recordings", "journal_free_permille", "journal_sync_us_max"}
 )
 _RECORDS_GAUGES: Final = frozenset({"due", "oldest_unacked_seconds", "dead", "conflicts", "paused", "shedding"})
-_RECORDING_GAUGES: Final = frozenset({"packaging", "unpurged", "unswept", "store_reached", "streams"})
+_RECORDING_GAUGES: Final = frozenset({"unpurged", "unswept", "store_reached", "streams"})
+_PACKAGER_GAUGES: Final = frozenset({"working", "finishing"})
 #: a store that has not committed for this long is not healthy
 _STUCK_WRITES: Final = 10_000
 
@@ -86,6 +87,7 @@ class NodeCollector:
         catalog = app[keys.CATALOG]
         rows = {"rows_missed": catalog.missed, "files_recovered": catalog.recovered}
         yield from _of_mapping("jiangtai_recording_", "Recording: ", rows | _published(app), _RECORDING_GAUGES)
+        yield from _of_mapping("jiangtai_packager_", "Packager: ", _packager(app), _PACKAGER_GAUGES)
         streams = app[keys.STREAMS]
         door |= {"streams": len(streams), "streams_refused": streams.refused}
         door |= {"calls_refused": app[keys.CALLS].refused + app[keys.SERVICE_CALLS].refused, "logins_refused": app[keys.FAILURES].refused}
@@ -102,16 +104,26 @@ class NodeCollector:
 
 
 def _published(app: web.Application) -> dict[str, float]:
-    packager, sweeping, sender = app[keys.PACKAGER], app[keys.SWEEPING], app[keys.SENDER]
-    found: dict[str, float] = {
-        "packaging": packager.working,
-        "packaged": packager.made,
-        "packagings_failed": packager.failed,
-        "store_away": packager.away,
-    }
+    sweeping, sender = app[keys.SWEEPING], app[keys.SENDER]
+    found: dict[str, float] = {"store_away": app[keys.PACKAGER].away + app[keys.FINISHING].away}
     found |= {"unpurged": sweeping.unpurged, "unswept": sweeping.unswept, "store_reached": int(sweeping.reached)}
     found |= {"streams": sender.streams, "streams_refused": sender.refused, "streams_broken": sender.broken}
     return found | {"streamed_bytes": sender.bytes, "redirects": sender.redirects}
+
+
+def _packager(app: web.Application) -> dict[str, float]:
+    """working, made, failed: recordings on their way to a replay; finish…: replays that get what takes longer."""
+    packager, finisher = app[keys.PACKAGER], app[keys.FINISHING]
+    return {
+        "working": packager.working,
+        "made": packager.made,
+        "failed": packager.failed,
+        "finishing": finisher.working,
+        "finished": finisher.made,
+        "finishing_failed": finisher.failed,
+        "transcodes": finisher.transcodes,
+        "parts_missing": finisher.missing,
+    }
 
 
 def _records(app: web.Application) -> dict[str, float]:

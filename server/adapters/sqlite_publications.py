@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from recording.publication import Deleted, Version, new_folder
+from recording.publication import Deleted, Superseded, Version, new_folder
 from recording.watched import Report, Stretch
 from server.adapters.sqlite import Database
 from signaling.classroom.ids import Millis, ParticipantId, SessionId
@@ -21,6 +21,13 @@ _SERVED: Final = (
     " JOIN recording r ON r.session = p.session AND r.id = p.recording AND r.deleted_at IS NULL"
     " WHERE p.session = ? AND p.recording = ?"
 )
+_OUTDATED: Final = (
+    "SELECT DISTINCT o.session, o.recording FROM publication o JOIN publication_pointer t USING (session, recording)"
+    " JOIN publication n ON n.session = t.session AND n.recording = t.recording AND n.version = t.version"
+    " JOIN recording r ON r.session = o.session AND r.id = o.recording AND r.deleted_at IS NULL"
+    " WHERE o.version < t.version AND o.published_at IS NOT NULL AND o.withdrawn_at IS NULL AND n.published_at < ?"
+    " ORDER BY random() LIMIT 100"
+)
 _POINT: Final = (
     "INSERT INTO publication_pointer (session, recording, version) VALUES (?, ?, ?)"
     " ON CONFLICT (session, recording) DO UPDATE SET version = max(version, excluded.version)"
@@ -29,10 +36,11 @@ _LEFTOVERS: Final = (
     f"SELECT {', '.join(f'p.{name}' for name in _COLUMNS)} FROM publication p"  # noqa: S608 - names of our own
     " LEFT JOIN recording r ON r.session = p.session AND r.id = p.recording"
     " LEFT JOIN packaging j ON j.session = p.session AND j.recording = p.recording"
-    " WHERE p.swept_at IS NULL AND (j.lease_until IS NULL OR j.lease_until <= :now)"
+    " LEFT JOIN finishing f ON f.session = p.session AND f.recording = p.recording"
+    " WHERE p.swept_at IS NULL AND max(ifnull(j.lease_until, 0), ifnull(f.lease_until, 0)) <= :now"
     " AND (p.failed_at IS NOT NULL OR p.published_at IS NULL AND r.deleted_at IS NOT NULL OR p.published_at IS NOT NULL AND p.place <> ''"
     " OR p.published_at IS NULL AND EXISTS (SELECT 1 FROM publication n WHERE n.session = p.session AND n.recording = p.recording"
-    " AND n.version > p.version))"
+    " AND n.version > p.version AND (n.published_at IS NOT NULL OR n.amends IS NULL)))"
     " ORDER BY random() LIMIT :most"
 )
 
@@ -43,7 +51,7 @@ class SqlitePublications:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def begin(self, session: SessionId, recording: str, at: Millis) -> Version:
+    async def begin(self, session: SessionId, recording: str, at: Millis, amends: int | None = None) -> Version:
         """See the port."""
 
         def job(connection: sqlite3.Connection) -> Version:
@@ -55,6 +63,7 @@ class SqlitePublications:
                 version=before[-1].version + 1 if before else 1,
                 folder=before[-1].folder if before else new_folder(),
                 begun_at=at,
+                amends=amends,
             )
             connection.execute(_INSERT, msgspec.structs.asdict(made))
             return made
@@ -72,11 +81,15 @@ class SqlitePublications:
 
         return await self._database.write(job)
 
-    async def publish(self, version: Version, at: Millis, size: int) -> None:
+    async def publish(self, version: Version, at: Millis, size: int, instead_of: int | None = None) -> None:
         """See the port."""
 
         def job(connection: sqlite3.Connection) -> None:
             _alive(connection, version.session, version.recording)
+            pointer = "SELECT version FROM publication_pointer WHERE session = ? AND recording = ?"
+            served = connection.execute(pointer, (version.session, version.recording)).fetchone()
+            if instead_of is not None and served != (instead_of,):
+                raise Superseded(version.recording)
             sql = "UPDATE publication SET published_at = ?, bytes = ? WHERE session = ? AND recording = ? AND version = ?"
             connection.execute(sql, (at, size, version.session, version.recording, version.version))
             connection.execute(_POINT, (version.session, version.recording, version.version))
@@ -103,6 +116,10 @@ class SqlitePublications:
             return _version(row) if row else None
 
         return await self._database.read(job)
+
+    async def outdated(self, before: Millis) -> Sequence[tuple[SessionId, str]]:
+        """See the port."""
+        return await self._database.read(lambda connection: connection.execute(_OUTDATED, (before,)).fetchall())
 
     async def versions(self, session: SessionId, recording: str | None = None) -> Sequence[Version]:
         """See the port."""

@@ -121,8 +121,10 @@ async def file(call: Call) -> web.StreamResponse:
         raise Problem("not_found")
     if seat is None and name in (*opened.manifest.timeline.chunks, *opened.manifest.timeline.snapshots):
         raise Problem("not_allowed")
+    download = opened.manifest.download
+    saved_as = replays.disposition(opened.manifest.title) if download is not None and name == download.file else None
     with _reached():
-        return await call.app[keys.SENDER].send(call.request, call.principal.key, opened.store, *found)
+        return await call.app[keys.SENDER].send(call.request, call.principal.key, opened.store, *found, saved_as)
 
 
 async def viewer(call: Call, session: str) -> Seat | None:

@@ -2,6 +2,8 @@
 
 import ast
 import pathlib
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Final
 
@@ -15,6 +17,9 @@ ROOMS: Final = ("server", "signaling", "media", "moderation", "recording")
 PURE: Final[dict[str, set[str]]] = {
     "signaling/classroom/*.py": {"collections.abc", "enum", "hashlib", "types", "typing", "msgspec", "signaling.classroom"},
     "signaling/messages.py": {"collections.abc", "sys", "typing", "msgspec", "signaling.classroom", "signaling.describe"},
+    "recording/captions.py": {"re", "typing"},
+    "recording/main_picture.py": {"collections.abc", "typing", "recording.manifest", "signaling.classroom"},
+    "recording/orders.py": {"collections.abc", "msgspec", "recording", "signaling.classroom"},
     "moderation/attendance.py": {"collections.abc", "dataclasses", "typing", "moderation", "signaling.classroom"},
     "moderation/intervals.py": {"collections.abc", "typing"},
     "moderation/presence_log.py": {"dataclasses", "typing", "signaling.classroom"},
@@ -92,3 +97,10 @@ def test_pure_files_ask_neither_clock_nor_chance_nor_disk() -> None:
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                     assert node.func.id not in ("open", "print", "input", "eval", "exec", "__import__", "id"), path
+
+
+def test_a_node_loads_no_codec() -> None:
+    """Decoders and encoders belong to the packager's own processes (recording/process.py)."""
+    told = "import sys, server.app; print(sorted({name.partition('.')[0] for name in sys.modules} & {'av', 'PIL', 'numpy'}))"
+    done = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"

@@ -48,9 +48,9 @@ def picture(path: Path, *, first: int, seconds: float, shade: int = 40) -> None:
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"  # type: ignore[attr-defined]
         stream.options = {"deadline": "realtime", "cpu-used": "8", "b": "400k", "g": "50"}  # type: ignore[attr-defined]
         for index in range(round(seconds * FPS)):
-            frame = _frame(first + index, shade)
-            frame.pts, frame.time_base = index, Fraction(1, FPS)
-            out.mux(stream.encode(frame))  # type: ignore[attr-defined]
+            shown = frame(first + index, shade)
+            shown.pts, shown.time_base = index, Fraction(1, FPS)
+            out.mux(stream.encode(shown))  # type: ignore[attr-defined]
         out.mux(stream.encode(None))  # type: ignore[attr-defined]
 
 
@@ -60,11 +60,11 @@ def sound(path: Path, *, seconds: float) -> None:
         stream = out.add_stream("libopus", rate=RATE, layout="mono")
         block = 960
         for start in range(0, int(seconds * RATE), block):
-            samples = array("h", (_beep(start + n) for n in range(block)))
-            frame = av.AudioFrame(format="s16", layout="mono", samples=block)
-            frame.planes[0].update(samples.tobytes())
-            frame.sample_rate, frame.pts, frame.time_base = RATE, start, Fraction(1, RATE)
-            out.mux(stream.encode(frame))  # type: ignore[attr-defined]
+            samples = array("h", (beep(start + n) for n in range(block)))
+            heard = av.AudioFrame(format="s16", layout="mono", samples=block)
+            heard.planes[0].update(samples.tobytes())
+            heard.sample_rate, heard.pts, heard.time_base = RATE, start, Fraction(1, RATE)
+            out.mux(stream.encode(heard))  # type: ignore[attr-defined]
         out.mux(stream.encode(None))  # type: ignore[attr-defined]
 
 
@@ -102,16 +102,18 @@ def reel(folder: Path, taped: Taped) -> Media:
     return Media(tracks, mix)
 
 
-def _frame(number: int, shade: int) -> av.VideoFrame:
-    frame = av.VideoFrame(WIDTH, HEIGHT, "yuv420p")
+def frame(number: int, shade: int = 40) -> av.VideoFrame:
+    """The picture of a number."""
+    made = av.VideoFrame(WIDTH, HEIGHT, "yuv420p")
     top = bytes([235 if number % FPS < FPS // 10 else shade]) * WIDTH
     squares = bytes(235 if number >> (BITS - 1 - column * BITS // WIDTH) & 1 else 16 for column in range(WIDTH))
     grey = [bytes([128]) * (WIDTH // 2)] * (HEIGHT // 2)
-    for plane, lines in zip(frame.planes, ([top] * (HEIGHT - 24) + [squares] * 24, grey, grey), strict=True):
+    for plane, lines in zip(made.planes, ([top] * (HEIGHT - 24) + [squares] * 24, grey, grey), strict=True):
         plane.update(b"".join(line.ljust(plane.line_size, b"\0") for line in lines))
-    return frame
+    return made
 
 
-def _beep(sample: int) -> int:
+def beep(sample: int) -> int:
+    """The sound at a sample."""
     within = sample % RATE
     return int(9_000 * math.sin(2 * math.pi * 880 * within / RATE)) if within < RATE // 10 else 0

@@ -51,6 +51,10 @@ const openers = {
   "replay-chapters": (page) => page.locator("#rp-tab-chapters").click(),
   "replay-polls": (page) => page.locator("#rp-tab-polls").click(),
   "replay-search": (page) => page.locator(".rp-find input").fill(page.url().includes("lang=en") ? "question" : "问题"),
+  "replay-seek": async (page) => {
+    await page.locator(".rp-seek").hover({ position: { x: (await page.locator(".rp-seek").boundingBox()).width * 0.4, y: 12 } });
+    await page.locator(".rp-seek .th").waitFor();
+  },
   "replay-keys": (page) => page.keyboard.press("?"),
   holds: (page) => page.locator(".holds").scrollIntoViewIfNeeded(),
   "hold-add": (page) => page.locator('[data-key="hold-add"]').click(),

@@ -46,6 +46,8 @@ export const SCENES = [
   { name: "replay-polls", at: "page=replay", widths: [1440, 390], open: ["replay-polls"] },
   { name: "replay-search", at: "page=replay&look=silent", widths: [1440, 390], open: ["replay-search"] },
   { name: "replay-keys", at: "page=replay", widths: [1440], languages: ["zh-CN"], open: ["replay-keys"] },
+  { name: "replay-seek", at: "page=replay", widths: [1440, 390], open: ["replay-seek"] },
+  { name: "replay-captions", at: "page=replay&look=captions", widths: [1440, 390] },
   { name: "replay-list", at: "page=replay-list", widths: [1440, 390] },
   { name: "replay-processing", at: "page=replay-state", widths: [1440, 390] },
   { name: "replay-failed", at: "page=replay-state&state=failed", widths: [390], languages: ["zh-CN"] },

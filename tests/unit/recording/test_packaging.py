@@ -8,7 +8,8 @@ import pytest
 
 from recording import packaging, timeline
 from recording.catalog import Row
-from recording.packaging import LEASE_MS, MAX_TRIES, Failed, Packaging
+from recording.packaging import LEASE_MS, MAX_TRIES, Packaging
+from recording.process import Failed
 from recording.publication import Published
 from server.adapters.sqlite import Database
 from server.adapters.sqlite_packaging import SqliteJobs

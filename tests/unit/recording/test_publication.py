@@ -57,7 +57,7 @@ async def test_a_rebuild_keeps_the_folder_and_the_files_before_until_pruned(shel
     first, second = await shelf.make(), await shelf.make()
     assert (second.version, second.folder) == (2, first.folder)
     assert first.path(shelf.published.root).exists()
-    assert await publication.prune(shelf.published, "s1", HELD.recording) == 1
+    assert await publication.prune(shelf.published, "s1", HELD.recording, 9) == 1
     assert not first.path(shelf.published.root).exists()
     assert second.path(shelf.published.root).exists()
 

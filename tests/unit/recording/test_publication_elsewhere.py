@@ -10,7 +10,8 @@ from recording import copying, deletion, manifest, publication, timeline
 from recording.catalog import Row
 from recording.local_files import LocalFiles
 from recording.objects import Object, StoreAway, StoreRefuses
-from recording.packaging import Failed, Packaging
+from recording.packaging import Packaging
+from recording.process import Failed
 from recording.publication import Deleted, Published, Version
 from recording.redaction import Redaction
 from recording.sweeping import Sweeping
@@ -239,7 +240,7 @@ async def test_recordings_stay_where_they_were_published_when_the_store_is_anoth
     assert {path.parent.name for path in shelf.made_here} == {"v1"}
     with pytest.raises(StoreRefuses, match="not configured"):
         local.keeper((await shelf.newest()).place)
-    assert await publication.prune(shelf.published, *KEY) == 1
+    assert await publication.prune(shelf.published, *KEY, 9) == 1
     assert shelf.made_here == []
     await deletion.delete(shelf.recordings, shelf.journals, await shelf.row(), now=5, by="test", published=shelf.published)
     assert shelf.elsewhere.all == []

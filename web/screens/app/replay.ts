@@ -24,6 +24,7 @@ const WORDS = {
     ],
     question: "你一节课大约提问多少次？",
     options: ["10 次以内", "10–30 次", "30 次以上"],
+    caption: "主问题要指向这节课的核心概念，\n子问题一步一步把难点拆开。",
     slide: ["什么是“问题链”？", "主问题：指向本课的核心概念", "子问题：拆解认知难点，逐步推进", "追问：在学生回答处生成，促进迁移"],
   },
   en: {
@@ -50,6 +51,7 @@ const WORDS = {
     ],
     question: "How often do you ask in one lesson?",
     options: ["Up to 10 times", "10–30 times", "More than 30"],
+    caption: "The main question points at the core concept of the lesson;\nsub-questions take the difficulty apart, step by step.",
     slide: [
       "What is a question chain?",
       "Main question: the core concept of the lesson",
@@ -117,6 +119,14 @@ export function replayOf(language: "zh-CN" | "en", look: string): Replay {
     download: { from_ms: 0, to_ms: TOTAL, file: "d", type: "video/mp4", bytes: 412_300_000 },
   };
   const audioOnly = look === "audio";
+  const captions =
+    look === "captions"
+      ? [
+          { language: "zh", label: "中文", file: "zh" },
+          { language: "en", label: "English", file: "en" },
+        ]
+      : [];
+  const shownIn = language === "en" ? "en" : "zh";
   const view = {
     scene: { type: "scene" as const, phase: "live" },
     people,
@@ -144,6 +154,10 @@ export function replayOf(language: "zh-CN" | "en", look: string): Replay {
     pinned: null,
     audioOnly,
     complete: true,
+    extras: { base: "", download: content.download ?? null, thumbnails: "t", captions },
+    thumbnails: [{ from_ms: 0, to_ms: TOTAL, text: "", file: sheet(words.slide), x: 160, y: 90, width: 160, height: 90 }],
+    captions: look === "captions" ? shownIn : null,
+    cues: look === "captions" ? [{ from_ms: AT - 1_000, to_ms: AT + 4_000, text: words.caption }] : [],
   });
   const nothing = () => undefined;
   return {
@@ -165,6 +179,28 @@ export function replayOf(language: "zh-CN" | "en", look: string): Replay {
     pin: nothing,
     setAudioOnly: nothing,
     setSide: nothing,
+    extra: (file) => file,
+    wantThumbnails: nothing,
+    setCaptions: nothing,
     close: nothing,
   };
+}
+
+/** A sheet of thumbnails as the packager makes them, 6 × 6. */
+function sheet(lines: readonly string[]): string {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [960, 540];
+  const context = canvas.getContext("2d");
+  if (!context) return "";
+  for (let cell = 0; cell < 36; cell++) {
+    const [x, y] = [(cell % 6) * 160, Math.floor(cell / 6) * 90];
+    context.fillStyle = "#fbfaf6";
+    context.fillRect(x, y, 160, 90);
+    context.fillStyle = "#20312b";
+    lines.forEach((line, i) => {
+      context.font = i === 0 ? "bold 11px sans-serif" : "7px sans-serif";
+      context.fillText(line, x + 12, y + 20 + i * 16, 140);
+    });
+  }
+  return canvas.toDataURL("image/png");
 }

@@ -28,6 +28,12 @@ export interface RecordedTrack {
   failed?: string;
 }
 
+export interface CaptionInfo {
+  language: string;
+  label: string;
+  file: string;
+}
+
 export interface Content {
   title: string;
   started_at: number;
@@ -37,6 +43,8 @@ export interface Content {
   mix?: Span;
   download?: Span;
   chapters?: string;
+  thumbnails?: string;
+  captions?: CaptionInfo[];
 }
 
 export interface ReplayInfo extends RecordingInfo {

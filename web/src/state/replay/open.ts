@@ -6,9 +6,12 @@ import { Refused } from "../../protocol/refused";
 import type { Content, Message, ReplayInfo, TimelineState } from "../../protocol/replay";
 import { Store } from "../store";
 import { type Chapter, parseChapters } from "./chapters";
+import { awaits, type Extras, extrasOf, LOOKS_MS, loadCues, loadThumbnails } from "./extras";
 import { Reporter } from "./reporter";
+import type { Thumbnail } from "./thumbnails";
 import { type Tile, tilesAt } from "./tiles";
 import { Timeline } from "./timeline";
+import type { Cue } from "./vtt";
 
 export interface ReplayState {
   playing: Playing;
@@ -21,6 +24,12 @@ export interface ReplayState {
   audioOnly: boolean;
   /** whether the whole timeline is here */
   complete: boolean;
+  extras: Extras;
+  /** once somebody wanted them */
+  thumbnails: Thumbnail[];
+  /** the language of the captions shown; null: none */
+  captions: string | null;
+  cues: Cue[];
 }
 
 export interface Replay {
@@ -38,6 +47,10 @@ export interface Replay {
   pin(track: string | null): void;
   setAudioOnly(on: boolean): void;
   setSide(count: number): void;
+  /** Where a file of `extras` is now. */
+  extra(file: string): string;
+  wantThumbnails(): void;
+  setCaptions(language: string | null): void;
   close(): void;
 }
 
@@ -58,7 +71,13 @@ export function openReplay(session: string, info: ReplayInfo, content: Content):
     pinned: null,
     audioOnly: false,
     complete: false,
+    extras: extrasOf(info),
+    thumbnails: [],
+    captions: null,
+    cues: [],
   });
+  /** its tracks are those at `base` */
+  let current = content;
   const address = (file: string) => base + file;
   const reporter = new Reporter((op, stretches) => api.watched(session, info.recording, op, stretches), randomId);
 
@@ -80,7 +99,7 @@ export function openReplay(session: string, info: ReplayInfo, content: Content):
   function look(): void {
     const { playing, tiles: before, pinned, audioOnly, view: seen } = store.get();
     const view = timeline.at(playing.position) ?? seen;
-    const tiles = audioOnly ? [] : tilesAt(content, playing.position, view, { pinned, side, broken });
+    const tiles = audioOnly ? [] : tilesAt(current, playing.position, view, { pinned, side, broken });
     const same = tiles.length === before.length && tiles.every((tile, i) => tile.key === before[i]?.key && tile.place === before[i]?.place);
     if (view !== seen || !same) store.set({ view, tiles: same ? before : tiles });
   }
@@ -95,8 +114,24 @@ export function openReplay(session: string, info: ReplayInfo, content: Content):
     const fresh = await api.recording(session, info.recording).catch(() => null);
     if (!fresh?.base || fresh.base === base) return;
     base = fresh.base;
+    current = fresh.content ?? current;
+    store.set({ extras: extrasOf(fresh) });
     if (content.mix) player.renew(address(content.mix.file));
     soon(fresh.expires_at);
+    look();
+  }
+
+  // What takes longer is published while the replay is watched. The pictures being played stay as they are.
+  const pictures = content.tracks.some((track) => track.spans.length > 0 && (track.source === "camera" || track.source === "screen"));
+  let looking: ReturnType<typeof setTimeout> | undefined;
+  function lookLater(looks: number): void {
+    const wait = LOOKS_MS[looks];
+    if (wait === undefined || !awaits(store.get().extras, pictures)) return;
+    looking = setTimeout(async () => {
+      const fresh = await api.recording(session, info.recording).catch(() => null);
+      if (fresh?.content) store.set({ extras: extrasOf(fresh) });
+      lookLater(looks + 1);
+    }, wait);
   }
   let timer: ReturnType<typeof setTimeout> | undefined;
   function soon(expires: number | null): void {
@@ -105,6 +140,7 @@ export function openReplay(session: string, info: ReplayInfo, content: Content):
   }
 
   soon(info.expires_at);
+  lookLater(0);
   timeline.want(0);
   look();
   if (content.chapters) {
@@ -113,6 +149,7 @@ export function openReplay(session: string, info: ReplayInfo, content: Content):
       .then((text) => store.set({ chapters: parseChapters(text) }))
       .catch(() => undefined);
   }
+  let wanted = "";
   const seek = (ms: number) => {
     player.seek(ms);
     timeline.want(ms);
@@ -153,8 +190,27 @@ export function openReplay(session: string, info: ReplayInfo, content: Content):
       side = count;
       look();
     },
+    extra: (file) => store.get().extras.base + file,
+    wantThumbnails() {
+      const { base, thumbnails } = store.get().extras;
+      if (thumbnails === null || wanted === base + thumbnails) return;
+      wanted = base + thumbnails;
+      void loadThumbnails(wanted)
+        .then((found) => store.set({ thumbnails: found }))
+        .catch(() => undefined);
+    },
+    setCaptions(language) {
+      const { extras } = store.get();
+      const found = extras.captions.find((each) => each.language === language);
+      store.set({ captions: found?.language ?? null, cues: [] });
+      if (!found) return;
+      void loadCues(extras.base + found.file)
+        .then((cues) => store.get().captions === language && store.set({ cues }))
+        .catch(() => undefined);
+    },
     close() {
       clearTimeout(timer);
+      clearTimeout(looking);
       timeline.stop();
       reporter.close();
       player.close();

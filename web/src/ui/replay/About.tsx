@@ -10,7 +10,8 @@ export const fileName = (title: string): string => `${title.replaceAll(/[^\p{L}\
 /** Under the player: what this recording is, who is seen in it, whose hands are up at this moment. */
 export function About() {
   const { t, i18n } = useTranslation();
-  const { content, address } = useReplay();
+  const { content, extra } = useReplay();
+  const film = useReplayState((state) => state.extras.download);
   const people = useReplayState((state) => state.view?.people);
   const seen = [...new Set(content.tracks.filter((track) => track.spans.length > 0).map((track) => track.participant))];
   const hands = Object.values(people ?? {})
@@ -22,11 +23,11 @@ export function About() {
         <header>
           <h2 id="rp-about">{t("replay.about")}</h2>
           <div className="grow" />
-          {content.download ? (
-            <a className="btn sm" href={address(content.download.file)} download={fileName(content.title)}>
+          {film ? (
+            <a className="btn sm" href={extra(film.file)} download={fileName(content.title)}>
               <Icon name="download" className="i16" />
               {t("replay.download")}
-              <span className="muted num">{t("replay.megabytes", { value: (content.download.bytes / 1e6).toFixed(1) })}</span>
+              <span className="muted num">{t("replay.megabytes", { value: (film.bytes / 1e6).toFixed(1) })}</span>
             </a>
           ) : null}
         </header>

@@ -104,6 +104,7 @@ export function Controls({ onFull, onMute, onKeys }: { onFull: () => void; onMut
             run: () => replay.setRate(rate),
           }))}
         />
+        <CaptionsButton />
         <Press
           icon="headphones"
           label={t("replay.audioOnly")}
@@ -115,6 +116,47 @@ export function Controls({ onFull, onMute, onKeys }: { onFull: () => void; onMut
         <Press icon="full" label={inFull ? t("replay.leaveFull") : t("replay.full")} onPress={onFull} />
       </div>
     </div>
+  );
+}
+
+/** Captions on and off, or a choice of languages where there are several. */
+function CaptionsButton() {
+  const { t } = useTranslation();
+  const replay = useReplay();
+  const all = useReplayState((state) => state.extras.captions);
+  const shown = useReplayState((state) => state.captions);
+  const [only, ...others] = all;
+  if (!only) return null;
+  if (others.length === 0) {
+    return (
+      <Press
+        icon="captions"
+        label={t("replay.captions")}
+        pressed={shown !== null}
+        onPress={() => replay.setCaptions(shown === null ? only.language : null)}
+      />
+    );
+  }
+  const name = all.find((each) => each.language === shown)?.label ?? t("replay.captionsOff");
+  return (
+    <ActionMenu
+      label={t("replay.captions")}
+      placement="top end"
+      trigger={
+        <Button className={shown === null ? "" : "on"} aria-label={`${t("replay.captions")}: ${name}`}>
+          <Icon name="captions" />
+        </Button>
+      }
+      actions={[
+        { id: "", label: t("replay.captionsOff"), icon: shown === null ? "ok" : "cross", run: () => replay.setCaptions(null) },
+        ...all.map((each) => ({
+          id: each.language,
+          label: each.label,
+          icon: each.language === shown ? ("ok" as const) : ("captions" as const),
+          run: () => replay.setCaptions(each.language),
+        })),
+      ]}
+    />
   );
 }
 

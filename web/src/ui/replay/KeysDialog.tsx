@@ -9,18 +9,19 @@ const SHEET = [
   ["< / >", "speed"],
   ["1–9", "tenths"],
   ["M", "mute"],
+  ["C", "captions"],
   ["A", "audio"],
   ["F", "full"],
   ["/", "search"],
   ["?", "sheet"],
 ] as const;
 
-export function KeysDialog({ open, onClose }: { open: boolean; onClose: () => void }) {
+export function KeysDialog({ captions, open, onClose }: { captions: boolean; open: boolean; onClose: () => void }) {
   const { t } = useTranslation();
   return (
     <Modal title={t("replay.keys")} open={open} onClose={onClose}>
       <div className="dialog-body flush">
-        {SHEET.map(([key, name]) => (
+        {SHEET.filter(([, name]) => captions || name !== "captions").map(([key, name]) => (
           <div key={key} className="line">
             <span className="t">
               <b>{t(`replay.key.${name}`)}</b>

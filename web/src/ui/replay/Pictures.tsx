@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Tile } from "../../state/replay/tiles";
+import { cuesAt, plain } from "../../state/replay/vtt";
 import { Avatar } from "../parts/Avatar";
 import { Icon } from "../parts/Icon";
 import { nameOf, useReplay, useReplayState } from "./context";
@@ -21,6 +22,7 @@ export function Pictures() {
       {ordered.map((tile) => (
         <Picture key={tile.key} tile={tile} row={sides.indexOf(tile)} />
       ))}
+      <Captions />
       {waiting ? (
         <div className="rp-wait" role="status">
           <div className="spin" />
@@ -35,6 +37,21 @@ export function Pictures() {
       ) : null}
     </div>
   );
+}
+
+/** What is being said, over the picture; it is read with the eyes, so no live region. */
+function Captions() {
+  const language = useReplayState((state) => state.captions);
+  const words = useReplayState((state) =>
+    cuesAt(state.cues, state.playing.position)
+      .map((cue) => plain(cue.text))
+      .join("\n"),
+  );
+  return language !== null && words ? (
+    <p className="rp-cap" lang={language} dir="auto">
+      {words}
+    </p>
+  ) : null;
 }
 
 function Picture({ tile, row }: { tile: Tile; row: number }) {

@@ -1,5 +1,6 @@
-import { type KeyboardEvent, type PointerEvent, useRef, useState } from "react";
+import { type KeyboardEvent, type PointerEvent, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
+import { type Thumbnail, thumbnailAt } from "../../state/replay/thumbnails";
 import { clock } from "../parts/time";
 import { useReplay, useReplayState } from "./context";
 import { useChapterName } from "./words";
@@ -24,6 +25,7 @@ export function Seek() {
   const polls = useReplayState((state) => state.pollsAt);
   const bar = useRef<HTMLDivElement>(null);
   const [hover, setHover] = useState<number | null>(null);
+  const [focused, setFocused] = useState(false);
   const pieces = chapters.length > 0 ? chapters : [{ from_ms: 0, to_ms: total, kind: "start" as const, label: "" }];
   const moment = (event: PointerEvent) => {
     const box = bar.current?.getBoundingClientRect();
@@ -38,7 +40,9 @@ export function Seek() {
     event.preventDefault();
   };
   const share = (ms: number) => `${(Math.max(0, Math.min(total, ms)) / total) * 100}%`;
-  const under = hover === null ? undefined : pieces.findLast((each) => each.from_ms <= hover);
+  // With the keyboard the moment that is played is the one looked at.
+  const told = hover ?? (focused ? at : null);
+  const under = told === null ? undefined : pieces.findLast((each) => each.from_ms <= told);
   return (
     <div
       ref={bar}
@@ -51,6 +55,8 @@ export function Seek() {
       aria-valuenow={Math.round(at / 1000)}
       aria-valuetext={t("replay.seekText", { at: clock(at), total: clock(total) })}
       onKeyDown={press}
+      onFocus={(event) => setFocused(event.currentTarget.matches(":focus-visible"))}
+      onBlur={() => setFocused(false)}
       onPointerDown={(event) => {
         event.currentTarget.setPointerCapture(event.pointerId);
         replay.seek(moment(event));
@@ -70,12 +76,41 @@ export function Seek() {
         <i key={id} className="mk" style={{ left: share(ms) }} />
       ))}
       <span className="knob" style={{ left: share(at) }} />
-      {hover === null ? null : (
-        <span className="tip" style={{ left: `clamp(90px, ${share(hover)}, 100% - 90px)` }}>
-          {under && chapters.length > 0 ? <b className="ellipsis">{nameOf(under)}</b> : null}
-          <span>{clock(hover)}</span>
+      {told === null ? null : (
+        <span className="tip" style={{ left: `clamp(90px, ${share(told)}, 100% - 90px)` }}>
+          <Small at={told} />
+          <span className="w">
+            {under && chapters.length > 0 ? <b className="ellipsis">{nameOf(under)}</b> : null}
+            <span>{clock(told)}</span>
+          </span>
         </span>
       )}
     </div>
   );
+}
+
+/** The picture of a moment, once its sheet is here; nothing where there is none. */
+function Small({ at }: { at: number }) {
+  const replay = useReplay();
+  const found = useReplayState((state) => thumbnailAt(state.thumbnails, at));
+  const expected = useReplayState((state) => state.extras.thumbnails);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: asked again when there are others
+  useEffect(() => replay.wantThumbnails(), [replay, expected]);
+  const sheet = found ? replay.extra(found.file) : null;
+  const [here, setHere] = useState<string | null>(null);
+  useEffect(() => {
+    if (sheet === null) return;
+    const image = new Image();
+    image.onload = () => setHere(sheet);
+    image.src = sheet;
+    return () => {
+      image.onload = null;
+    };
+  }, [sheet]);
+  return found && here === sheet ? <i className="th" style={piece(found, here)} /> : null;
+}
+
+function piece(found: Thumbnail, sheet: string | null) {
+  const { x, y, width, height } = found;
+  return { width, height, backgroundImage: `url("${sheet}")`, backgroundPosition: `-${x}px -${y}px` };
 }

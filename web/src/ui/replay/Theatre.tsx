@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { RATES } from "../../media/replay/player";
+import { bestCaptions } from "../../state/replay/extras";
 import { useNarrow } from "../class/stage/useNarrow";
 import { Icon } from "../parts/Icon";
 import { LanguageButton, ThemeButton } from "../parts/Look";
@@ -25,6 +26,8 @@ export function Theatre() {
   const search = useRef<HTMLInputElement>(null);
   const [sheet, setSheet] = useState(false);
   const [tab, setTab] = useState<Tab>("chat");
+  const download = useReplayState((state) => state.extras.download);
+  const captions = useReplayState((state) => state.extras.captions);
   const missing = useReplayState((state) => state.view === null && state.complete === false && state.messages.length === 0);
   useEffect(() => replay.setSide(narrow ? 1 : 3), [replay, narrow]);
   // Where the clock stands, for whoever measures a page from outside.
@@ -63,6 +66,12 @@ export function Theatre() {
     const { volume, muted } = replay.store.get().playing;
     replay.setVolume(volume, !muted);
   };
+  const last = useRef<string | null>(null);
+  const toggleCaptions = () => {
+    const { captions: shown } = replay.store.get();
+    last.current = shown ?? last.current ?? bestCaptions(captions, i18n.language)?.language ?? null;
+    replay.setCaptions(shown === null ? last.current : null);
+  };
   const tenths = Object.fromEntries(Array.from({ length: 10 }, (_, i) => [String(i), () => replay.seek((content.duration_ms * i) / 10)]));
   usePlayerKeys({
     ...tenths,
@@ -78,6 +87,7 @@ export function Theatre() {
     ">": () => faster(1),
     m: mute,
     f: full,
+    ...(captions.length > 0 ? { c: toggleCaptions } : {}),
     a: () => replay.setAudioOnly(!replay.store.get().audioOnly),
     "/": () => {
       setTab("chat");
@@ -96,10 +106,10 @@ export function Theatre() {
         <div className="grow" />
         <ThemeButton />
         <LanguageButton />
-        {content.download ? (
+        {download ? (
           <a
             className="btn sm rp-down"
-            href={replay.address(content.download.file)}
+            href={replay.extra(download.file)}
             download={fileName(content.title)}
             aria-label={t("replay.download")}
           >
@@ -119,7 +129,7 @@ export function Theatre() {
         <About />
       </main>
       <Side tab={tab} onTab={setTab} search={search} missing={missing} />
-      <KeysDialog open={sheet} onClose={() => setSheet(false)} />
+      <KeysDialog captions={captions.length > 0} open={sheet} onClose={() => setSheet(false)} />
     </div>
   );
 }
