@@ -54,7 +54,9 @@ async def far(s3_server: S3Server) -> AsyncIterator[Relay]:
 
 
 def files_of(var: Path) -> list[Path]:
-    return [path for path in (var / "published").rglob("*") if path.is_file()]
+    """Files of versions here; a finisher's work folder is no version."""
+    found = (path for path in (var / "published").rglob("*") if path.is_file())
+    return [path for path in found if not path.relative_to(var / "published").parts[1].startswith("work-")]
 
 
 async def metrics(home: House) -> dict[str, float]:
