@@ -121,6 +121,8 @@ class Runner:
         #: number of the last entry the follower knows
         self._told = 0
         self._snapshot_at = 0
+        #: (number, state) to be saved next, once the class has gone on: who comes back after a crash then finds entries to go on from
+        self._held: tuple[int, bytes] | None = None
         self._saving: asyncio.Task[None] | None = None
 
     @property
@@ -381,9 +383,12 @@ class Runner:
             self._follower.opened(self, recent)
 
     def _keep_snapshot(self) -> None:
-        if self.room.seq - self._snapshot_at >= SNAPSHOT_EVERY and (self._saving is None or self._saving.done()):
-            state = encode_room(self.room)  # now: by the time the task runs a turn may have changed the room
-            self._saving = asyncio.create_task(self._save(self.room.seq, state), name=f"snapshot {self.session}")
+        held = self._held
+        newest = self._snapshot_at if held is None else held[0]
+        if self.room.seq - newest >= SNAPSHOT_EVERY and (self._saving is None or self._saving.done()):
+            self._held = (self.room.seq, encode_room(self.room))
+            if held is not None:
+                self._saving = asyncio.create_task(self._save(*held), name=f"snapshot {self.session}")
 
     async def _save(self, seq: int, state: bytes) -> None:
         try:

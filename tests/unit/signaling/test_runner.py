@@ -229,6 +229,7 @@ async def test_crash_replay_gives_the_same_room_with_or_without_snapshot(monkeyp
         await desk.do("ben", PostChat(text=f"{n}") if n % 3 else (RaiseHand() if n % 2 else LowerHand()), f"op-{n}")
     assert desk.counters.snapshots >= 2
     assert desk.journal.snapshots["c1"][0] > 10
+    assert desk.runner.room.seq - desk.journal.snapshots["c1"][0] >= 10, "who comes back after a crash finds entries to go on from"
     with_snapshot = await Desk(desk.journal).start()
     before = with_snapshot.runner.room.seq
     assert before == desk.runner.room.seq
