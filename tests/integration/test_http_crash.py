@@ -9,7 +9,6 @@ import itertools
 import os
 import random
 import signal
-import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from signaling.classroom.roles import Role
 from signaling.messages import decode_event
 from tests.support.house import Guest, House, spawned
 from tests.support.member import Member, Refused
+from tests.support.ports import free_port
 
 MEMBERS = 49
 BACK_P95_S = 5.0
@@ -113,9 +113,7 @@ class Writer:
 
 
 async def hold_a_class(var: Path, kills: int) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
+    port = str(free_port())
     stage, backs, starts, writers = Stage(), list[float](), list[float](), list[Writer]()
     session, tasks = "", list[asyncio.Task[None]]()
     hands: list[str] = []

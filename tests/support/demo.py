@@ -16,15 +16,9 @@ import aiohttp
 from media.peer import Peer, Watch
 from tests.support import member
 from tests.support.member import Member
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A port nobody uses now."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class DemoNode:

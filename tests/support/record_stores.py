@@ -6,11 +6,12 @@ Installed by `.ci/stores` under `.cache/stores`; neither is shipped.
 import asyncio
 import contextlib
 import os
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
+
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".cache" / "stores"
@@ -25,13 +26,6 @@ def installed(path: Path) -> Path:
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing: run .ci/stores (make setup does)")
     return path
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.asynccontextmanager

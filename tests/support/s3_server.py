@@ -21,7 +21,8 @@ import pytest
 from obstore.store import S3Store  # noqa: TID251 - tests may
 
 from server.adapters.s3_objects import S3Objects
-from tests.support.record_stores import FOLDER, free_port, installed
+from tests.support.ports import free_port
+from tests.support.record_stores import FOLDER, installed
 
 ACCESS, SECRET = "ACCESS0KEY0OF0TESTS", "secret+key/of=tests"
 BUCKET = "recordings"
