@@ -1,9 +1,9 @@
 """What takes longer is added to a published recording afterwards: pictures as H.264, the download, thumbnails.
 
-`waiting -> working -> published | failed`, with a lease like the packager's own jobs. A replay is watched meanwhile; each step publishes
-the next version of it. What must be encoded is encoded for one recording at a time, so that the classes that are on keep the machine;
-recordings that need none go past it. A node that stops loses at most the file that is being made. Files of the versions before are removed
-when nobody can be watching them any more.
+Rows like the packager's own (recording.jobs). A replay is watched meanwhile; each step publishes the next version of it. What must be
+encoded is encoded for one recording at a time, so that the classes that are on keep the machine; recordings that need none go past it. A
+node that stops loses at most the file that is being made. Files of the versions before are removed when nobody can be watching them any
+more.
 """
 
 import asyncio
@@ -20,11 +20,11 @@ from recording import process
 from recording.amendment import NotPublished, amend
 from recording.catalog import Row
 from recording.copying import copy, read
+from recording.jobs import LEASE_MS, Jobs, Key, give_back, renewed, stopped
 from recording.manifest import Manifest, Span
 from recording.objects import StoreAway
 from recording.orders import Added, FinishOrder, to_do
-from recording.packaging import LEASE_MS, MAX_TRIES, Jobs, Key, after_away
-from recording.process import ERROR_BYTES, Failed
+from recording.process import Failed
 from recording.publication import GRACE_MS, WORK, Deleted, Published, Superseded, Version, prune, work_folder
 from signaling.classroom.ids import Millis, ParticipantId
 from signaling.ports import Unavailable
@@ -36,7 +36,6 @@ MAX_TASKS: Final = 64
 #: a step has this long, and this much per second of picture to encode
 _STEP_S: Final = 900.0
 _PER_SECOND: Final = 3.0
-_RENEW_S: Final = 5.0
 _LOOK_S: Final = 5.0
 #: below a work folder
 _BROUGHT: Final = "media"
@@ -76,12 +75,7 @@ class Finishing:
 
     async def stop(self) -> None:
         """End the worker; rows are taken up again at the next start (idempotent)."""
-        tasks = [*([self._look] if self._look else []), *self._tasks.values()]
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await stopped([*([self._look] if self._look else []), *self._tasks.values()])
         self._look = None
 
     async def _again(self) -> None:
@@ -130,17 +124,18 @@ class Finishing:
             job = await self._jobs.take(key, now, now + LEASE_MS)
             if job is None:
                 return False
-            renewing = asyncio.create_task(self._renew(key))
-            try:
-                trainers = sorted(await self._trainers(row))
-                _, made = await self._served(key)
-                for main in (True, False):
-                    made = await self._step(key, made, trainers, main=main)
-            except BaseException as error:
-                await self._give_back(key, job.tries, error)
-                raise
-            finally:
-                renewing.cancel()
+            async with renewed(self._jobs, key, self._clock):
+                try:
+                    trainers = sorted(await self._trainers(row))
+                    _, made = await self._served(key)
+                    for main in (True, False):
+                        made = await self._step(key, made, trainers, main=main)
+                except BaseException as error:
+                    self.away += isinstance(error, StoreAway)
+                    self.failed += not isinstance(error, StoreAway | asyncio.CancelledError)
+                    with contextlib.suppress(Unavailable):
+                        await give_back(self._jobs, key, job, self._clock(), error)
+                    raise
             await self._jobs.settle(key, "published", self._clock(), 0, None)
         self.made += 1
         return True
@@ -172,10 +167,8 @@ class Finishing:
             duration_ms=made.duration_ms,
             main=main,
         )
-        over = asyncio.Event()
-        over.set()
         seconds = sum(span.to_ms - span.from_ms for span in spans) / 1000
-        out = await process.run("recording.finisher", msgspec.json.encode(order), over, lambda: _STEP_S + _PER_SECOND * seconds)
+        out = await process.run("recording.finisher", msgspec.json.encode(order), process.over(), lambda: _STEP_S + _PER_SECOND * seconds)
         try:
             added = msgspec.json.decode(out, type=Added)
         except msgspec.DecodeError as error:
@@ -205,25 +198,6 @@ class Finishing:
         if version is None:
             raise NotPublished(key[1])
         return version, await read(self._published, version)
-
-    async def _give_back(self, key: Key, tries: int, error: BaseException) -> None:
-        now = self._clock()
-        with contextlib.suppress(Unavailable):
-            why = str(error)[:ERROR_BYTES] or type(error).__name__
-            if isinstance(error, asyncio.CancelledError):
-                await self._jobs.put_back(key, now, now, "the node stopped")
-            elif isinstance(error, StoreAway):
-                self.away += 1
-                await self._jobs.put_back(key, now, after_away(now), why)
-            else:
-                self.failed += 1
-                await self._jobs.settle(key, "failed" if tries >= MAX_TRIES else "waiting", now, now + 1_000 * 4**tries, why)
-
-    async def _renew(self, key: Key) -> None:
-        while True:
-            await asyncio.sleep(_RENEW_S)
-            with contextlib.suppress(Unavailable):
-                await self._jobs.renew(key, self._clock() + LEASE_MS)
 
 
 def with_added(manifest: Manifest, added: Added, of: Manifest) -> Manifest:

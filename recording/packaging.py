@@ -1,88 +1,45 @@
 """Turns recordings into replays: a job for each, in a process of its own, resumed after a crash, given up after a few failures.
 
-`waiting -> working -> published | failed`. A recording is followed from its beginning, so that its replay is there seconds after its end;
+A recording is followed from its beginning, so that its replay is there seconds after its end;
 where that could not be (the node was down, too many at once), it is packaged afterwards. Whatever a job leaves behind when it fails or when
 the node goes lies in a folder nobody knows; the next try begins in another. One track that cannot be made does not keep the rest from
 being published: the manifest says why it is missing.
 
 What is made and only waits for its store (publication: sealed) is kept: such a try does not count, and the next one sends the rest.
 
-A worker that does not come to an end in time is ended. The lease says until when somebody works on a row; a second process (the command
-`recording rebuild`) leaves it alone until then.
+A worker that does not come to an end in time is ended. Rows, leases and tries: recording.jobs.
 """
 
 import asyncio
 import contextlib
 import logging
-import secrets
 import shutil
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
 from recording import process, timeline
 from recording.amendment import replace
 from recording.catalog import Row
+from recording.jobs import LEASE_MS, RENEW_S, Job, Jobs, Key, give_back, renewed, stopped
 from recording.manifest import Made, Manifest
 from recording.objects import StoreAway
 from recording.orders import PackageOrder
-from recording.process import ERROR_BYTES, Failed
+from recording.process import Failed
 from recording.publication import Published, Superseded, Version, finish, unfinished, write_timeline
 from signaling.classroom.ids import Millis, SessionId
 from signaling.ports import Unavailable
 
 log = logging.getLogger("jiangtai.packaging")
 
-State: TypeAlias = Literal["waiting", "working", "published", "failed"]
-Key: TypeAlias = tuple[SessionId, str]
-#: tries of one recording
-MAX_TRIES: Final = 5
 #: recordings followed at a time, and packaged afterwards at a time
 MAX_FOLLOWED: Final = 64
 MAX_AFTERWARDS: Final = 1
 #: a worker has this long once its recording has ended, and per hour of it
 _END_S: Final = 120.0
-LEASE_MS: Final = 15_000
-_RENEW_S: Final = 5.0
 _LOOK_S: Final = 5.0
-#: how long a store that was away is left alone, give or take half of it
-AWAY_MS: Final = 20_000
-
-
-class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """The row of one recording."""
-
-    session: SessionId
-    recording: str
-    state: State = "waiting"
-    tries: int = 0
-    due_at: Millis = 0
-    lease_until: Millis = 0
-    error: str | None = None
-
-
-class Jobs(Protocol):
-    """The rows. Writes are durable when they return; all raise Unavailable."""
-
-    async def take(self, key: Key, now: Millis, lease_until: Millis) -> Job | None:
-        """Make the row if there is none, and work on it; None if somebody else does."""
-
-    async def renew(self, key: Key, lease_until: Millis) -> None:
-        """Still at it."""
-
-    async def settle(self, key: Key, state: State, now: Millis, due_at: Millis, error: str | None) -> None:
-        """Nobody works on it any more."""
-
-    async def put_back(self, key: Key, now: Millis, due_at: Millis, why: str) -> None:
-        """Nobody works on it any more, and it was no try."""
-
-    async def anew(self, key: Key) -> None:
-        """What was done or given up is to be done again; what somebody works on, once they are done."""
-
-    async def unfinished(self, now: Millis) -> Sequence[Row]:
-        """Recordings that are due: never tried, failed not too often, or left by who died."""
 
 
 #: the timeline of a recording of so many ms (None: to its end), from the class's log
@@ -122,12 +79,7 @@ class Packaging:
 
     async def stop(self) -> None:
         """End the workers; their rows are taken up again at the next start (idempotent)."""
-        tasks = [*self._tasks, *([self._look] if self._look else [])]
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await stopped([*self._tasks, *([self._look] if self._look else [])])
         self._look = None
 
     def began(self, row: Row) -> None:
@@ -146,13 +98,13 @@ class Packaging:
 
         Raises Failed, OSError, Unavailable.
         """
-        return await self._make(row, _over(), resume=False, captions=captions)
+        return await self._make(row, process.over(), resume=False, captions=captions)
 
     async def _again(self) -> None:
         while True:
             try:
                 for row in await self._jobs.unfinished(self._clock()):
-                    self._begin(row, _over())
+                    self._begin(row, process.over())
             except Unavailable:
                 log.warning("the store cannot say what is to be packaged")
             await asyncio.sleep(_LOOK_S)
@@ -174,7 +126,7 @@ class Packaging:
                 while not await self._make(row, ended, resume=True):
                     if ended.is_set():
                         break
-                    await asyncio.sleep(_RENEW_S)
+                    await asyncio.sleep(RENEW_S)
         except StoreAway as error:
             log.warning("a replay waits for its store", extra={"session": row.session, "recording": row.id, "why": str(error)})
         except (Failed, OSError, Unavailable, Superseded) as error:
@@ -190,32 +142,30 @@ class Packaging:
         job = await self._jobs.take(key, now, now + LEASE_MS)
         if job is None:
             return False
-        renewing = asyncio.create_task(self._renew(key))
         version: Version | None = None
-        try:
-            served = await self._published.store.served(*key)
-            version = await unfinished(self._published, *key) if resume else None
-            made = None
-            if version is None:
-                if served is not None and captions:
-                    # They come along from there: nothing is made that would have to wait for them.
-                    await self._published.keeper(served.place).check()
-                version = await self._published.store.begin(*key, now)
-                folder = version.path(self._published.root)
-                folder.mkdir(parents=True)
-                made = await self._manifest(row, folder, await self._work(row, folder, ended))
-            # Said before, so that a crash in between costs work and loses nothing; and after, to whoever finished the version before.
-            await self._anew(key)
-            if made is None:
-                await finish(self._published, version, self._clock(), served)
-            else:
-                version = await replace(self._published, version, made, self._clock(), captions=captions)
-            await self._anew(key)
-        except BaseException as error:
-            await self._give_back(key, job, version, error)
-            raise
-        finally:
-            renewing.cancel()
+        async with renewed(self._jobs, key, self._clock):
+            try:
+                served = await self._published.store.served(*key)
+                version = await unfinished(self._published, *key) if resume else None
+                made = None
+                if version is None:
+                    if served is not None and captions:
+                        # They come along from there: nothing is made that would have to wait for them.
+                        await self._published.keeper(served.place).check()
+                    version = await self._published.store.begin(*key, now)
+                    folder = version.path(self._published.root)
+                    folder.mkdir(parents=True)
+                    made = await self._manifest(row, folder, await self._work(row, folder, ended))
+                # Said before, so that a crash in between costs work and loses nothing; and after, to whoever finished the version before.
+                await self._anew(key)
+                if made is None:
+                    await finish(self._published, version, self._clock(), served)
+                else:
+                    version = await replace(self._published, version, made, self._clock(), captions=captions)
+                await self._anew(key)
+            except BaseException as error:
+                await self._give_back(key, job, version, error)
+                raise
         await self._jobs.settle(key, "published", self._clock(), 0, None)
         self.made += 1
         return True
@@ -240,31 +190,18 @@ class Packaging:
         )
 
     async def _give_back(self, key: Key, job: Job, version: Version | None, error: BaseException) -> None:
-        """Another try later, unless it was the last; a node that stops and a store that is away do not count as one."""
-        now, why = self._clock(), str(error)[:ERROR_BYTES] or type(error).__name__
-        sealed = False
+        """What was made and only waits for its store is kept for the next try."""
+        now, why, sealed = self._clock(), "", False
+        self.away += isinstance(error, StoreAway)
+        self.failed += not isinstance(error, StoreAway | asyncio.CancelledError)
         with contextlib.suppress(Unavailable):
             sealed = await unfinished(self._published, *key) is not None
-            if isinstance(error, asyncio.CancelledError):
-                why = "the node stopped"
-                await self._jobs.put_back(key, now, now, why)
-            elif isinstance(error, StoreAway):
-                self.away += 1
-                await self._jobs.put_back(key, now, after_away(now), why)
-            else:
-                self.failed += 1
-                await self._jobs.settle(key, "failed" if job.tries >= MAX_TRIES else "waiting", now, now + 1_000 * 4**job.tries, why)
-                sealed = sealed and isinstance(error, Unavailable)
+            why = await give_back(self._jobs, key, job, now, error)
+            sealed = sealed and isinstance(error, StoreAway | asyncio.CancelledError | Unavailable)
             if version is not None and not sealed:
                 await self._published.store.fail(version, now, why)
         if version is not None and not sealed:
             await asyncio.to_thread(shutil.rmtree, version.path(self._published.root), ignore_errors=True)
-
-    async def _renew(self, key: Key) -> None:
-        while True:
-            await asyncio.sleep(_RENEW_S)
-            with contextlib.suppress(Unavailable):
-                await self._jobs.renew(key, self._clock() + LEASE_MS)
 
     async def _work(self, row: Row, folder: Path, ended: asyncio.Event) -> Made:
         order = PackageOrder(journal=str(self._journal), session=row.session, recording=row.id, started_at=row.started_at, out=str(folder))
@@ -277,15 +214,3 @@ class Packaging:
             return msgspec.json.decode(out, type=Made)
         except msgspec.DecodeError as error:
             raise Failed(f"the worker said something else: {error}") from error
-
-
-def after_away(now: Millis) -> Millis:
-    """When a store that was away is asked again."""
-    return now + AWAY_MS // 2 + secrets.randbelow(AWAY_MS)
-
-
-def _over() -> asyncio.Event:
-    """The end of a recording that has ended."""
-    ended = asyncio.Event()
-    ended.set()
-    return ended

@@ -54,3 +54,10 @@ async def _answer(
     finally:
         ending.cancel()
         reading.cancel()
+
+
+def over() -> asyncio.Event:
+    """The end of something that has ended."""
+    event = asyncio.Event()
+    event.set()
+    return event

@@ -1,4 +1,4 @@
-"""The packager's jobs on SQLite (recording.packaging.Jobs)."""
+"""The packager's jobs on SQLite (recording.jobs.Jobs)."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from recording.catalog import Row
-from recording.packaging import Job, Key, State
+from recording.jobs import Job, Key, State
 from server.adapters.sqlite import Database
 from signaling.classroom.ids import Millis
 
@@ -28,7 +28,7 @@ _UNLESS: Final[dict[Table, str]] = {
 
 
 class SqliteJobs:
-    """See recording.packaging.Jobs."""
+    """See recording.jobs.Jobs."""
 
     def __init__(self, database: Database, table: Table = "packaging") -> None:
         self._database = database

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Final
 
 import pytest
-from importlinter.cli import lint_imports
 
 ROOT: Final = pathlib.Path(__file__).parents[2]
 ROOMS: Final = ("server", "signaling", "media", "moderation", "recording")
@@ -68,9 +67,12 @@ def within(name: str, module: str) -> bool:
     return name == module or name.startswith(f"{module}.")
 
 
-def test_the_rooms_import_in_one_direction(capsys: pytest.CaptureFixture[str]) -> None:
-    broken = lint_imports(config_filename=str(ROOT / ".importlinter"), no_cache=True)
-    assert broken == 0, capsys.readouterr().out
+def test_the_rooms_import_in_one_direction() -> None:
+    # In a process of its own: it switches off the loggers that are there.
+    command = [str(pathlib.Path(sys.executable).parent / "lint-imports"), "--config", str(ROOT / ".importlinter"), "--no-cache"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 broken" in done.stdout
 
 
 @pytest.mark.parametrize("pattern", PURE)

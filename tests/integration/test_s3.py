@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from recording import jobs, publication
 from recording import packaging as packaging_module
-from recording import publication
 from recording.publication import Published
 from server import keys
 from server.adapters import s3_objects
@@ -222,7 +222,7 @@ async def test_a_node_killed_while_sending_publishes_once_and_never_by_half(
 async def test_while_the_store_is_away_classes_go_on_and_afterwards_it_gets_everything(
     tmp_path: Path, s3_server: S3Server, place: str, far: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packaging_module, "AWAY_MS", 300)
+    monkeypatch.setattr(jobs, "AWAY_MS", 300)
     monkeypatch.setattr(packaging_module, "_LOOK_S", 0.2)
     await far.go()
     async with house(tmp_path, **s3_server.settings(place, far.url)) as home:

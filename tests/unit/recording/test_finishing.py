@@ -13,9 +13,9 @@ from recording.amendment import Words, amend, captioned, read, replace
 from recording.captions import BadCaptions
 from recording.catalog import Row
 from recording.finishing import Finishing, with_added
+from recording.jobs import MAX_TRIES
 from recording.manifest import Manifest, Span, Timeline, Track
 from recording.orders import Added
-from recording.packaging import MAX_TRIES
 from recording.process import Failed
 from recording.publication import GRACE_MS, Deleted, Published, Superseded, publish, purge, retire, work_folder
 from server.adapters.sqlite import Database

@@ -8,7 +8,8 @@ import pytest
 
 from recording import packaging, timeline
 from recording.catalog import Row
-from recording.packaging import LEASE_MS, MAX_TRIES, Packaging
+from recording.jobs import LEASE_MS, MAX_TRIES
+from recording.packaging import Packaging
 from recording.process import Failed
 from recording.publication import Published
 from server.adapters.sqlite import Database
