@@ -31,6 +31,8 @@ _SEAM: Final = 40 * _PER_MS
 _SEAM_IN_PAUSE: Final = 5 * _PER_MS
 #: a packet this short carries no voice (RFC 6716 section 2.1.9)
 _PAUSE_BYTES: Final = 16
+#: what libopus, the encoder of every browser, gives out so many samples late (RFC 7845 section 4.2: what a file would skip)
+_LOOKAHEAD: Final = 312
 _BIT_RATE: Final = 64_000
 _FRAME: Final = 1024
 
@@ -71,7 +73,7 @@ class Mix:
             self.dropped += 1
             return
         samples = b"".join(_mono(frame) for frame in frames)
-        start = round(at_ms * _PER_MS)
+        start = round(at_ms * _PER_MS) - _LOOKAHEAD
         seam = _SEAM_IN_PAUSE if len(packet) <= _PAUSE_BYTES else _SEAM
         if voice.end is not None and abs(start - voice.end) < seam:
             start = voice.end

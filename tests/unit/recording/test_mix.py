@@ -15,15 +15,16 @@ RATE = 48_000
 WORD = RATE // 50
 
 
-def spoken(hz: float, words: int) -> list[bytes]:
-    """So many 20 ms Opus packets of a tone."""
+def spoken(hz: float, words: int, silent: int = 0) -> list[bytes]:
+    """So many 20 ms Opus packets of a tone, the first ones of silence."""
     encoder = av.CodecContext.create("libopus", "w")
     encoder.sample_rate, encoder.layout, encoder.format = RATE, "mono", "s16"
     encoder.time_base = Fraction(1, RATE)
     encoder.options = {"application": "voip", "frame_duration": "20"}
     packets = []
     for word in range(words + 1):
-        samples = array.array("h", (round(9000 * math.sin(2 * math.pi * hz * (word * WORD + n) / RATE)) for n in range(WORD)))
+        loud = 9000 if word >= silent else 0
+        samples = array.array("h", (round(loud * math.sin(2 * math.pi * hz * (word * WORD + n) / RATE)) for n in range(WORD)))
         frame = av.AudioFrame(format="s16", layout="mono", samples=WORD)
         frame.planes[0].update(samples.tobytes() + bytes(frame.planes[0].buffer_size - 2 * WORD))
         frame.sample_rate, frame.pts, frame.time_base = RATE, word * WORD, Fraction(1, RATE)
@@ -31,14 +32,20 @@ def spoken(hz: float, words: int) -> list[bytes]:
     return packets[:words]
 
 
-def loudness(path: Path) -> Iterator[tuple[float, float]]:
-    """(milliseconds, RMS) of each 20 ms of a file."""
+def samples_of(path: Path) -> "array.array[int]":
+    """All samples of a file."""
     with av.open(str(path)) as container:
         resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
         samples = array.array("h")
         for frame in container.decode(audio=0):
             for ready in resampler.resample(frame):
                 samples.frombytes(bytes(ready.planes[0])[: ready.samples * 2])
+    return samples
+
+
+def loudness(path: Path) -> Iterator[tuple[float, float]]:
+    """(milliseconds, RMS) of each 20 ms of a file."""
+    samples = samples_of(path)
     for at in range(0, len(samples) - WORD + 1, WORD):
         part = samples[at : at + WORD]
         yield at * 1000 / RATE, math.sqrt(sum(sample * sample for sample in part) / WORD)
@@ -71,6 +78,16 @@ def test_voices_lie_where_the_timeline_says_with_silence_between(tmp_path: Path,
     with av.open(str(tmp_path / "mix.mp4")) as container:
         assert float(container.duration / av.time_base) == pytest.approx(12, abs=0.1)
     assert mix.dropped == 0
+
+
+def test_a_sound_begins_when_it_was_made_not_when_the_encoder_gave_it_out(tmp_path: Path) -> None:
+    mix = Mix(tmp_path / "mix.mp4")
+    for n, packet in enumerate(spoken(1_000, 60, silent=25)):
+        mix.push(1, n * 20.0, packet)
+    mix.finish(1_200)
+    samples = samples_of(tmp_path / "mix.mp4")
+    begins = next(n for n, sample in enumerate(samples) if abs(sample) > 1_500)
+    assert begins * 1000 / RATE == pytest.approx(500, abs=1.5)
 
 
 def test_two_voices_at_once_are_both_heard_and_too_late_ones_are_counted(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@
  * A picture that fails or waits never stops the master; a master that waits holds all pictures. Without sound (nobody was heard, or its file
  * fails) a clock of its own leads.
  */
-import { FAR_MS, type Following, FRESH, follow, jumped } from "./sync";
+import { FAR_MS, type Following, FRESH, follow, jumped, SHOWN_MS } from "./sync";
 
 export interface Playing {
   position: number;
@@ -214,10 +214,11 @@ export class ReplayPlayer {
     this.#judge(each, moving);
     if (!within || video.readyState < 1 || video.seeking || this.#audio?.seeking) return;
     const now = this.now();
-    const drift = video.currentTime * 1000 + picture.from_ms - this.position();
+    const { rate } = this.#state;
+    const drift = video.currentTime * 1000 + picture.from_ms - this.position() - (moving ? SHOWN_MS * rate : 0);
     // What waits for data stands still, and where it stands says nothing, unless it has fallen far behind.
     if (moving && video.readyState < 3 && Math.abs(drift) <= FAR_MS) return;
-    const step = follow(each.following, drift, this.#state.rate, now, moving);
+    const step = follow(each.following, drift, rate, now, moving);
     if (step.next.held && step.next !== each.following) {
       setTimeout(() => this.#followers.has(each) && this.#keep(each, this.position()), step.next.landing - now);
     }
