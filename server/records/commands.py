@@ -6,10 +6,9 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-import aiohttp
-
 from server.adapters.sqlite import Database
 from server.config import Config
+from server.records import reach
 from server.records.handoff import HandOff, open_handoff
 from server.records.reconcile import reconcile
 from server.records.stores import store_for
@@ -86,7 +85,7 @@ async def _reconcile(config: Config, options: argparse.Namespace, handoff: HandO
     found = [one for one in handoff.service.destinations if one.name == options.destination and one.kind == "xapi"]
     if not found:
         raise NoRecords(f"no xapi destination is called {options.destination}")
-    async with aiohttp.ClientSession() as http:
+    async with reach.session(private=found[0].private) as http:
         store = store_for(found[0], http, time.time)
         report = await reconcile(handoff.outbox, store, options.destination, options.session)
     tell(f"asked {report.asked}, held {report.held}, missing {report.missing} (due again), different {report.different}")

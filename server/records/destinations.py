@@ -5,6 +5,7 @@
     url = "https://lrs.example/xAPI"    # xapi: the endpoint in front of /statements; webhook: the receiving address
     authorization_file = "/run/secrets/lrs"   # xapi: the whole value of the Authorization header
     secret_file = "/run/secrets/hook"   # webhook: the shared secret
+    private = true                      # it may be on this machine or in a private network (server.records.reach)
 
 A secret may stand in the file itself (`authorization`, `secret`). A name is kept for ever: what was delivered is remembered by it.
 """
@@ -33,6 +34,8 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     authorization_file: str = ""
     secret: str = ""
     secret_file: str = ""
+    #: its address need not be a public one
+    private: bool = False
     #: statements and bytes of one request
     batch: Annotated[int, msgspec.Meta(ge=1, le=200)] = 100
     batch_bytes: Annotated[int, msgspec.Meta(ge=10_000, le=10_000_000)] = 1_000_000

@@ -14,6 +14,7 @@ from typing import Final
 import aiohttp
 
 from server.adapters.sqlite_outbox import SqliteOutbox, owner_of_this_process
+from server.records import reach
 from server.records.destinations import Destination
 from server.records.outbox import Standing
 from server.records.reconcile import reconcile
@@ -46,7 +47,7 @@ class RecordsService:
         self._stores: dict[str, Store] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._upkeep: list[asyncio.Task[None]] = []
-        self._http: aiohttp.ClientSession | None = None
+        self._sessions: list[aiohttp.ClientSession] = []
         self._ended: list[tuple[SessionId, float]] = []
         #: as of the last look, at most `_LOOK_S` old
         self.standings: tuple[Standing, ...] = ()
@@ -59,10 +60,11 @@ class RecordsService:
     async def start(self) -> None:
         """Open connections and send. Raises Unavailable."""
         await self.outbox.register([destination.name for destination in self.destinations])
-        self._http = aiohttp.ClientSession(auto_decompress=True, trust_env=False, headers={"User-Agent": "jiangtai"})
         for destination in self.destinations:
+            http = reach.session(private=destination.private)
+            self._sessions.append(http)
             await self.outbox.hold(destination.name, until=0, tries=0, paused="")  # what was wrong may be mended
-            store = self._stores[destination.name] = store_for(destination, self._http, lambda: self._clock() / 1000)
+            store = self._stores[destination.name] = store_for(destination, http, lambda: self._clock() / 1000)
             sender = Sender(destination, outbox=self.outbox, store=store, clock=self._clock, owner=owner_of_this_process())
             self._senders.append(sender)
             self._tasks.append(asyncio.create_task(sender.run(), name=f"records {destination.name}"))
@@ -85,8 +87,8 @@ class RecordsService:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, *self._upkeep, return_exceptions=True)
-        if self._http is not None:
-            await self._http.close()
+        for http in self._sessions:
+            await http.close()
 
     def wake(self) -> None:
         """Something was stored."""

@@ -1,7 +1,7 @@
 """Talking to destinations over HTTP: an xAPI store, or a webhook receiver. One method sends a batch, one looks a statement up.
 
 No redirect is followed, nothing is compressed, an answer is read to 64 KiB at most. A failure below HTTP is an answer, too: status 0 when
-nothing came back, -1 when the other side could not prove who it is.
+nothing came back, -1 when the other side could not prove who it is or is at an address where nobody is asked (server.records.reach).
 """
 
 import base64
@@ -16,6 +16,7 @@ import msgspec
 from server.records.answers import Answer, retry_after_s
 from server.records.destinations import Destination
 from server.records.outbox import Row
+from server.records.reach import NotPublic
 
 _READ: Final = 65_536
 _TOLD: Final = 2_000
@@ -128,6 +129,9 @@ async def send(
         return Answer(-1, None, f"TLS: {type(error).__name__}"), b""
     except aiohttp.InvalidURL:
         return Answer(-1, None, "the address is malformed"), b""
+    except aiohttp.ClientConnectorError as error:
+        refused = isinstance(error.os_error, NotPublic)
+        return Answer(-1 if refused else 0, None, str(error.os_error) if refused else type(error).__name__), b""
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         return Answer(0, None, type(error).__name__), b""
 

@@ -71,7 +71,7 @@ async def deliver(
         taken_ids = await filled.put(ours)
         started = time.monotonic()
         async with serve(upstream=upstream, faults=Faults(chance=random.Random(11), **faults)) as proxy:
-            table = f'[lrs]\nurl = "{proxy.url}"\nauthorization = "{AUTHORIZATION}"\nread_s = 3.0\n'
+            table = f'[lrs]\nurl = "{proxy.url}"\nprivate = true\nauthorization = "{AUTHORIZATION}"\nread_s = 3.0\n'
             for round_ in range(kills + 1):
                 async with spawned(tmp_path / "var", RECORDS_DESTINATIONS=table, RECORDS_SITE=SITE.root) as home:
                     if round_ < kills:

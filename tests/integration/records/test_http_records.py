@@ -87,7 +87,8 @@ async def test_a_running_node_hands_a_class_over_and_webhooks_are_signed(tmp_pat
 
     hook.post = receive  # type: ignore[method-assign]
     async with serve(store) as lrs, serve(hook) as receiver:
-        tables = f'[lrs]\nurl = "{lrs.url}"\n[hook]\nkind = "webhook"\nurl = "{receiver.url}/statements"\nsecret = "{SECRET}"\n'
+        tables = f'[lrs]\nurl = "{lrs.url}"\nprivate = true\n[hook]\nkind = "webhook"\nurl = "{receiver.url}/statements"\n'
+        tables += f'private = true\nsecret = "{SECRET}"\n'
         async with house(tmp_path, **{"records.destinations": tables, "records.site": SITE}) as home:
             await hold_a_class(home, await home.create("Physics"))
             assert home.node is not None
@@ -111,7 +112,7 @@ async def test_a_running_node_hands_a_class_over_and_webhooks_are_signed(tmp_pat
 
 
 async def test_a_store_that_is_away_leaves_classes_alone(tmp_path: Path) -> None:
-    tables = '[lrs]\nurl = "http://127.0.0.1:9/xAPI"\n'
+    tables = '[lrs]\nurl = "http://127.0.0.1:9/xAPI"\nprivate = true\n'
     async with house(tmp_path, **{"records.destinations": tables, "records.site": SITE}) as home:
         await hold_a_class(home, await home.create("Physics"))
         assert home.node is not None
@@ -134,7 +135,7 @@ async def test_refused_statements_are_listed_and_sent_again(tmp_path: Path, caps
 
     store.post = refuse  # type: ignore[method-assign]
     async with serve(store) as lrs:
-        tables = f'[lrs]\nurl = "{lrs.url}"\n'
+        tables = f'[lrs]\nurl = "{lrs.url}"\nprivate = true\n'
         settings = {"records.destinations": tables, "records.site": SITE}
         async with house(tmp_path, **settings) as home:
             session = await home.create("Physics")

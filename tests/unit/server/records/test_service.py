@@ -39,7 +39,7 @@ async def test_a_class_that_ended_before_a_restart_is_reconciled_after_it(tmp_pa
         await directory.create("class-1", "Knots", "small", None)
         await directory.mark_ended("class-1", filled.now - 3_600_000)
         await filled.append(everything())
-        destination = Destination(name="lrs", url=server.url)
+        destination = Destination(name="lrs", url=server.url, private=True)
         await filled.database.write(lambda c: c.execute("UPDATE delivery SET state = 1").rowcount)
         service = RecordsService(filled.outbox, (destination,), clock=lambda: filled.now, shed_after=10, keep_days=9_000)
         await service.start()
