@@ -16,6 +16,8 @@ SWARM_SOURCES := $(shell find media/engine/swarm -name target -prune -o -type f 
 WEB_SOURCES := $(shell find web/src web/public web/scripts -type f) web/index.html web/vite.config.ts web/tsconfig.json
 CARGO := cargo
 ENGINE := --manifest-path media/engine/Cargo.toml
+# Where it is built for tests it stands beside the engine's tests, which have compiled most of it.
+SWARM := --manifest-path media/engine/swarm/Cargo.toml --target-dir media/engine/target
 
 .PHONY: screens help run setup venv engine web check lint types unit rust-check web-check test rust-test fuzz sanitize integration e2e prove bench-signaling bench-media bench-peers bench-recording docs clean
 
@@ -75,6 +77,7 @@ unit: $(DONE)/dev engine
 	$(PYTEST) -n 2 tests/unit tests/architecture
 
 rust-check:
+	for crates in . swarm fuzz; do $(CARGO) fmt --manifest-path media/engine/$$crates/Cargo.toml --all --check; done
 	$(CARGO) clippy $(ENGINE) --workspace --all-targets --quiet -- -D warnings
 	$(CARGO) test $(ENGINE) -p jiangtai-core -p jiangtai-package --quiet
 
@@ -86,8 +89,8 @@ test: setup check rust-test fuzz integration e2e ## every test there is (< 40 mi
 
 rust-test:
 	$(CARGO) test $(ENGINE) --workspace --quiet
-	$(CARGO) clippy --manifest-path media/engine/swarm/Cargo.toml --all-targets --quiet -- -D warnings
-	$(CARGO) test --manifest-path media/engine/swarm/Cargo.toml --quiet
+	$(CARGO) clippy $(SWARM) --all-targets --quiet -- -D warnings
+	$(CARGO) test $(SWARM) --quiet
 
 #: how long each fuzz target runs
 SECONDS := 60
@@ -126,7 +129,7 @@ $(DONE)/swarm: $(SWARM_SOURCES)
 
 # What tests need of it: unoptimised, of what rust-test has compiled already, and the smallest pictures.
 $(DONE)/swarm-for-tests: $(SWARM_SOURCES) media/engine/swarm/clips.py | $(DONE)/dev
-	$(CARGO) build --quiet --manifest-path media/engine/swarm/Cargo.toml
+	$(CARGO) build --quiet $(SWARM)
 	$(BIN)/python media/engine/swarm/clips.py var/swarm low
 	@mkdir -p $(@D) && touch $@
 

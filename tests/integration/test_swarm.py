@@ -17,7 +17,7 @@ CLIPS = ROOT / "var" / "swarm"
 
 def program() -> Path:
     """The load generator, else the unoptimised one that tests make do with."""
-    unoptimised = CRATE / "target" / "debug" / NAME
+    unoptimised = CRATE.parent / "target" / "debug" / NAME
     try:
         return find()
     except NotBuilt:
