@@ -70,7 +70,8 @@ async function run(name) {
   const profile = mkdtempSync(join(tmpdir(), `${name}-`));
   const { server, report, url } = await serve();
   const [command, ...parts] = BROWSERS[name](profile, url);
-  const browser = spawn(command, parts.flat(), { stdio: "ignore" });
+  // With a process group of its own: its helpers outlive it by a moment, and write into the profile.
+  const browser = spawn(command, parts.flat(), { stdio: "ignore", detached: true });
   const ended = new Promise((done) => browser.once("exit", done));
   let timer;
   const late = new Promise((_, fail) => {
@@ -84,10 +85,25 @@ async function run(name) {
     const hard = setTimeout(() => browser.kill("SIGKILL"), 10_000);
     await ended;
     clearTimeout(hard);
+    await gone(browser.pid);
     server.closeAllConnections();
     server.close();
     rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+/** End what is left of a process group and wait until nothing is. */
+async function gone(group) {
+  for (let turn = 0; turn < 200; turn++) {
+    try {
+      process.kill(-group, "SIGKILL");
+    } catch (error) {
+      assert.equal(error.code, "ESRCH");
+      return;
+    }
+    await new Promise((next) => setTimeout(next, 50));
+  }
+  throw new Error("a browser does not end");
 }
 
 /** Every layer is offered, arrives in its size and goes on. */
