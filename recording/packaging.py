@@ -1,9 +1,9 @@
 """Turns recordings into replays: a job for each, in a process of its own, resumed after a crash, given up after a few failures.
 
-A recording is followed from its beginning, so that its replay is there seconds after its end;
-where that could not be (the node was down, too many at once), it is packaged afterwards. Whatever a job leaves behind when it fails or when
-the node goes lies in a folder nobody knows; the next try begins in another. One track that cannot be made does not keep the rest from
-being published: the manifest says why it is missing.
+A recording is followed from its beginning, so that its replay is there seconds after its end; where that could not be (the node was down,
+too many at once), it is packaged afterwards. Whatever a job leaves behind when it fails or when the node goes lies in a folder nobody
+knows; the next try begins in another. One track that cannot be made does not keep the rest from being published: the manifest says why it
+is missing.
 
 What is made and only waits for its store (publication: sealed) is kept: such a try does not count, and the next one sends the rest.
 
@@ -40,7 +40,6 @@ MAX_AFTERWARDS: Final = 1
 #: a worker has this long once its recording has ended, and per hour of it
 _END_S: Final = 120.0
 _LOOK_S: Final = 5.0
-
 
 #: the timeline of a recording of so many ms (None: to its end), from the class's log
 Told: TypeAlias = Callable[[Row, int | None], Awaitable[timeline.Built]]

@@ -11,6 +11,8 @@ from typing import Final
 import aiohttp
 
 _NAMED: Final = {"User-Agent": "jiangtai"}
+#: all that is public in IPv6 (RFC 4291 section 2.4); what `is_global` says of the rest differs between versions of Python
+_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
 #: the rest of such an address is one of IPv4 (RFC 6052)
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
@@ -25,12 +27,12 @@ class NotPublic(OSError):
 def is_public(address: str) -> bool:
     """Whether anybody may be asked at an IP address; one of IPv4 within IPv6 is judged as such. ValueError if it is none."""
     ip = ipaddress.ip_address(address)
-    meant = ip
     if isinstance(ip, ipaddress.IPv6Address):
-        meant = ip.ipv4_mapped or ip.sixtofour or ip
-        if ip in _NAT64:
-            meant = ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
-    return meant.is_global and not meant.is_multicast
+        within = ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF) if ip in _NAT64 else ip.ipv4_mapped or ip.sixtofour
+        if within is None:
+            return ip in _UNICAST and ip.is_global
+        ip = within
+    return ip.is_global and not ip.is_multicast
 
 
 def session(*, private: bool) -> aiohttp.ClientSession:

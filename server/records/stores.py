@@ -130,8 +130,9 @@ async def send(
     except aiohttp.InvalidURL:
         return Answer(-1, None, "the address is malformed"), b""
     except aiohttp.ClientConnectorError as error:
-        refused = isinstance(error.os_error, NotPublic)
-        return Answer(-1 if refused else 0, None, str(error.os_error) if refused else type(error).__name__), b""
+        if isinstance(error.os_error, NotPublic):
+            return Answer(-1, None, str(error.os_error)), b""
+        return Answer(0, None, type(error).__name__), b""
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         return Answer(0, None, type(error).__name__), b""
 
