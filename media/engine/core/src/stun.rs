@@ -13,7 +13,8 @@ mod write;
 pub use parse::{Attribute, Attributes, Message};
 pub use write::{binding_indication, binding_request, binding_success, error_response, Builder, Ice};
 
-use aws_lc_rs::hmac;
+use hmac::{Hmac, KeyInit, Mac};
+use sha1::Sha1;
 
 /// Longest message accepted, bytes: ICE checks are far smaller and must fit a packet.
 pub const MAX_MESSAGE: usize = 1280;
@@ -71,51 +72,28 @@ pub enum Class {
 }
 
 /// A MESSAGE-INTEGRITY key with its schedule; make it once per password (short-term credentials).
+///
+/// Of two states of SHA-1 and no heap: who keeps consent alive is otherwise silent, so all that a check touches comes from
+/// cold memory, and the context of a general HMAC (all digests there are) is ten times as long.
 #[derive(Debug, Clone)]
-pub struct Key(hmac::Key);
+pub struct Key(Hmac<Sha1>);
 
 impl Key {
     pub fn new(password: &[u8]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, password))
+        Self(Hmac::new_from_slice(password).expect("HMAC takes keys of any length"))
     }
 
     /// HMAC over a message whose length field has to read `length`.
     fn sign(&self, length: u16, first: [u8; 2], after_length: &[u8]) -> [u8; INTEGRITY_LEN] {
-        let mut context = hmac::Context::with_key(&self.0);
-        context.update(&first);
-        context.update(&length.to_be_bytes());
-        context.update(after_length);
-        let mut out = [0; INTEGRITY_LEN];
-        out.iter_mut().zip(context.sign().as_ref()).for_each(|(out, tag)| *out = *tag);
-        out
+        let mut mac = self.0.clone();
+        mac.update(&first);
+        mac.update(&length.to_be_bytes());
+        mac.update(after_length);
+        mac.finalize().into_bytes().into()
     }
 }
 
 /// Is this datagram STUN (RFC 7983: first byte 0..=3)?
 pub fn is_stun(datagram: &[u8]) -> bool {
     datagram.first().is_some_and(|first| *first <= 3)
-}
-
-/// The remainder of each byte, for `crc32`; made by the compiler, which would refuse a step outside.
-#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-const CRC: [u32; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let mut crc = byte as u32;
-        let mut bit = 0;
-        while bit < 8 {
-            crc = if crc & 1 == 0 { crc >> 1 } else { crc >> 1 ^ 0xedb8_8320 };
-            bit += 1;
-        }
-        table[byte] = crc;
-        byte += 1;
-    }
-    table
-};
-
-/// CRC-32 (ISO 3309).
-fn crc32(bytes: &[u8]) -> u32 {
-    let remainder = |at: u32| CRC.get((at & 0xff) as usize).copied().unwrap_or(0);
-    !bytes.iter().fold(u32::MAX, |crc, byte| crc >> 8 ^ remainder(crc ^ u32::from(*byte)))
 }

@@ -1,7 +1,7 @@
 //! Reading messages.
 
 use super::{
-    crc32, Class, Error, Key, TransactionId, ATTRIBUTE_HEADER, COOKIE, ERROR_CODE, FINGERPRINT, FINGERPRINT_LEN, FINGERPRINT_XOR, HEADER,
+    Class, Error, Key, TransactionId, ATTRIBUTE_HEADER, COOKIE, ERROR_CODE, FINGERPRINT, FINGERPRINT_LEN, FINGERPRINT_XOR, HEADER,
     ICE_CONTROLLED, ICE_CONTROLLING, INTEGRITY_LEN, MAPPED_ADDRESS, MAX_ATTRIBUTES, MAX_MESSAGE, MESSAGE_INTEGRITY, PRIORITY,
     UNKNOWN_ATTRIBUTES, USERNAME, USE_CANDIDATE, XOR_MAPPED_ADDRESS,
 };
@@ -78,7 +78,7 @@ impl<'a> Message<'a> {
                 FINGERPRINT => {
                     let before = self.raw.get(..attribute.offset).ok_or(Error::Attribute)?;
                     let told: [u8; FINGERPRINT_LEN] = attribute.value.try_into().map_err(|_| Error::Fingerprint)?;
-                    if crc32(before) ^ FINGERPRINT_XOR != u32::from_be_bytes(told) {
+                    if crc32fast::hash(before) ^ FINGERPRINT_XOR != u32::from_be_bytes(told) {
                         return Err(Error::Fingerprint);
                     }
                     if self.integrity.is_none() {

@@ -2,9 +2,9 @@
 
 use super::parse::xor_mask;
 use super::{
-    crc32, Class, Key, Message, TransactionId, ATTRIBUTE_HEADER, BINDING, COOKIE, ERROR_CODE, FINGERPRINT, FINGERPRINT_LEN,
-    FINGERPRINT_XOR, HEADER, ICE_CONTROLLED, ICE_CONTROLLING, INTEGRITY_LEN, MESSAGE_INTEGRITY, PRIORITY, UNKNOWN_ATTRIBUTES, USERNAME,
-    USE_CANDIDATE, XOR_MAPPED_ADDRESS,
+    Class, Key, Message, TransactionId, ATTRIBUTE_HEADER, BINDING, COOKIE, ERROR_CODE, FINGERPRINT, FINGERPRINT_LEN, FINGERPRINT_XOR,
+    HEADER, ICE_CONTROLLED, ICE_CONTROLLING, INTEGRITY_LEN, MESSAGE_INTEGRITY, PRIORITY, UNKNOWN_ATTRIBUTES, USERNAME, USE_CANDIDATE,
+    XOR_MAPPED_ADDRESS,
 };
 use crate::bytes::{Full, Writer};
 use std::net::{IpAddr, SocketAddr};
@@ -85,7 +85,7 @@ impl<'a> Builder<'a> {
         }
         let length = self.length_with(ATTRIBUTE_HEADER.saturating_add(FINGERPRINT_LEN))?;
         self.w.patch_u16(2, length)?;
-        let crc = crc32(self.w.written()) ^ FINGERPRINT_XOR;
+        let crc = crc32fast::hash(self.w.written()) ^ FINGERPRINT_XOR;
         self.attribute(FINGERPRINT, &crc.to_be_bytes())?;
         Ok(self.w.len())
     }
