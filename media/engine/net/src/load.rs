@@ -57,13 +57,12 @@ impl Load {
     }
 
     /// How long media for so many receivers may wait: nothing while there is time to spare or when they are few, then growing to the
-    /// most with load and crowd; whole milliseconds, since the thread sleeps in them.
+    /// most with load and crowd.
     pub fn window(&self, crowd: usize) -> Duration {
         if self.share < RELAXED || crowd < FEW {
             return Duration::ZERO;
         }
-        let crowd = crowd.min(MANY) as f32 / MANY as f32;
-        Duration::from_millis((self.share.min(1.0) * crowd * self.most.as_millis() as f32).round() as u64)
+        self.most.mul_f32(self.share.min(1.0) * crowd.min(MANY) as f32 / MANY as f32)
     }
 }
 
@@ -79,7 +78,8 @@ mod tests {
         load.worked(begun + LOAD_SPAN, begun + LOAD_SPAN, true);
         assert_eq!(load.window(MANY), Duration::ZERO);
         load.worked(begun + LOAD_SPAN, begun + LOAD_SPAN * 2, true);
-        assert_eq!([FEW - 1, 100, 300, 9 * MANY].map(|crowd| load.window(crowd).as_millis()), [0, 1, 3, 5]);
+        let tenths = |crowd| (load.window(crowd).as_secs_f32() * 10_000.0).round();
+        assert_eq!([FEW - 1, 60, 100, 300, 9 * MANY].map(tenths), [0.0, 6.0, 10.0, 30.0, 50.0]);
     }
 
     #[test]

@@ -101,9 +101,15 @@ impl Running {
             let taped = (!self.worker.shard.tape.is_empty()).then(|| Instant::now() + RETRY);
             let due = self.worker.shard.next_timeout().into_iter().chain(self.held_until).chain(taped).min();
             let timeout = due.map(|at| at.saturating_duration_since(Instant::now()));
-            self.epoll.wait(&mut ready, timeout)?;
-            if ready.contains(&UDP) && !self.load.pause().is_zero() {
-                std::thread::sleep(self.load.pause());
+            if self.held_until.is_some() {
+                // What comes meanwhile waits in the socket: each wake-up for a part of it would cost as much as an answer.
+                std::thread::sleep(timeout.unwrap_or_default());
+                self.epoll.wait(&mut ready, Some(Duration::ZERO))?;
+            } else {
+                self.epoll.wait(&mut ready, timeout)?;
+                if ready.contains(&UDP) && !self.load.pause().is_zero() {
+                    std::thread::sleep(self.load.pause());
+                }
             }
             // The shard guards its own work; this is the last line. Descriptors that were not served are ready again.
             if catch_unwind(AssertUnwindSafe(|| self.turn(&mut ready))).is_ok() {
@@ -237,6 +243,7 @@ impl Running {
         let Running { worker, connections, outgoing, .. } = self;
         let Worker { shard, socket, metrics, .. } = worker;
         if !shard.has_pending() {
+            self.held_until = None;
             return;
         }
         let window = self.load.window(shard.crowd());
