@@ -44,6 +44,9 @@ pub const SPANS: usize = 4;
 /// What may wait at a time: many times what is sent in one go. More is lost like on a full link.
 const MOST_BYTES: usize = 32 << 20;
 const MOST_DATAGRAMS: usize = 1 << 16;
+/// Memory kept from turn to turn: some times what is sent in one go. A crowd that joins at once takes more, once.
+const KEPT_BYTES: usize = 2 << 20;
+const KEPT_DATAGRAMS: usize = 1 << 12;
 
 /// Datagrams to one path: all of one length, the last perhaps shorter.
 #[derive(Debug, Clone, Copy)]
@@ -179,10 +182,19 @@ impl Outbox {
         self.used
     }
 
-    /// Forgets everything, keeps the memory.
+    /// Forgets everything, keeps the memory of an ordinary turn.
     pub fn clear(&mut self) {
         self.used = 0;
         self.transmits.clear();
+        self.drafts.clear();
+        self.latest.clear();
+        if self.arena.len() > KEPT_BYTES {
+            self.arena.truncate(KEPT_BYTES);
+            self.arena.shrink_to_fit();
+        }
+        self.transmits.shrink_to(KEPT_DATAGRAMS);
+        self.drafts.shrink_to(KEPT_DATAGRAMS);
+        self.latest.shrink_to(KEPT_DATAGRAMS);
     }
 
     /// All datagrams, those to one path joined to runs of at most `most`; to each path they stay in order.
@@ -267,6 +279,26 @@ mod tests {
         assert_eq!(sent, vec![(a, b"one".to_vec()), (b, b"two".to_vec())]);
         outbox.clear();
         assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn the_memory_of_one_large_turn_is_given_back_and_that_of_an_ordinary_one_kept() {
+        let mut outbox = Outbox::default();
+        let of = |outbox: &Outbox| {
+            let lists = [outbox.transmits.capacity(), outbox.drafts.capacity(), outbox.latest.capacity()];
+            (outbox.arena.capacity(), lists)
+        };
+        let mut turn = |datagrams: usize| {
+            (0..datagrams).for_each(|n| outbox.push(Path::udp(([127, 0, 0, 1], n as u16).into()), &[7; 1200]));
+            assert_eq!(outbox.runs(64).count(), datagrams);
+            outbox.clear();
+            of(&outbox)
+        };
+        let ordinary = turn(1000);
+        let (bytes, lists) = turn(20_000);
+        assert!(bytes <= KEPT_BYTES && lists.iter().all(|length| *length <= 2 * KEPT_DATAGRAMS), "{bytes} {lists:?}");
+        assert_eq!(turn(10), (bytes, lists), "kept");
+        assert!(ordinary.0 >= 1000 * 1200 && turn(1000).0 >= ordinary.0);
     }
 
     /// (path, lengths of its datagrams, pieces it lies in) of each run.
