@@ -58,6 +58,7 @@ mod tests {
         Duration::from_millis(n)
     }
 
+    /// G09.
     #[test]
     fn a_thousand_requests_in_a_second_make_at_most_two_plis() {
         let start = Instant::now();

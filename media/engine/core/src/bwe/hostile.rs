@@ -1,4 +1,4 @@
-//! The estimator's own contract: timers, figures, and peers whose feedback is nonsense or a lie.
+//! The estimator's own contract: timers, figures, and peers whose feedback is nonsense or a lie (G12).
 
 use super::*;
 use crate::testing::{damaged, Noise};

@@ -1,4 +1,5 @@
-//! Bad datagrams: nothing changes but a counter, and two good peers go on.
+//! Bad datagrams: nothing changes but a counter, and two good peers go on (cases G01, G02, G05-G08, G10, G11, G13; G09 is in
+//! `keyframe`, G12 in `bwe/hostile`, G15 in the fuzz targets, G16 in `tests/hostile/test_media_flood.py`; G14: no data channels).
 
 use jiangtai_core::command::Command;
 use jiangtai_core::event::Event;
