@@ -200,16 +200,20 @@ impl Swarm<'_> {
 
     fn turn(&mut self) -> Result<(), String> {
         let now = Instant::now();
-        self.listen(now)?;
-        self.play(now)?;
+        self.listen()?;
         self.wake(now)?;
         self.serve(now)?;
         self.advance(now)?;
         let joining = self.underway > 0 || matches!(self.stage, Stage::Publishing | Stage::Joining);
         let tick = now + if joining { JOIN_TICK } else { self.plan.tick };
-        let due = self.publishers().filter_map(|(_, publisher)| publisher.due()).min().unwrap_or(tick);
+        let due = self.due().unwrap_or(tick);
         std::thread::sleep(tick.min(due).saturating_duration_since(Instant::now()));
-        Ok(())
+        self.play()
+    }
+
+    /// When the next frame or word is to be sent.
+    fn due(&self) -> Option<Instant> {
+        self.publishers().filter_map(|(_, publisher)| publisher.due()).min()
     }
 
     fn publishers(&self) -> impl Iterator<Item = (usize, &crate::publisher::Publisher)> {
@@ -220,12 +224,17 @@ impl Swarm<'_> {
         })
     }
 
-    fn listen(&mut self, now: Instant) -> Result<(), String> {
-        let (mut ready, wall) = (Vec::new(), wall_clock());
-        // Every socket gets its turn, but publishers must not wait for ever.
+    /// Every socket gets its turn. Publishers do not wait until all have been heard: what they owed would leave in bursts no cameras make.
+    fn listen(&mut self) -> Result<(), String> {
+        let (mut ready, mut now, mut wall) = (Vec::new(), Instant::now(), wall_clock());
+        let mut due = self.due();
         for _ in 0..=self.members.len() / 512 {
             self.epoll.ready(&mut ready).map_err(|e| e.to_string())?;
             for token in &ready {
+                if due.is_some_and(|due| due <= Instant::now()) {
+                    self.play()?;
+                    (now, wall, due) = (Instant::now(), wall_clock(), self.due());
+                }
                 let i = (token & (DOOR - 1)) as usize;
                 if token & DOOR == 0 {
                     self.receive(i, now, wall)?;
@@ -276,8 +285,8 @@ impl Swarm<'_> {
         Ok(())
     }
 
-    fn play(&mut self, now: Instant) -> Result<(), String> {
-        let wall = wall_clock();
+    fn play(&mut self) -> Result<(), String> {
+        let (now, wall) = (Instant::now(), wall_clock());
         for i in 0..self.plan.publishers {
             let (Some(member), world) = (&mut self.members[i], &mut self.world) else { continue };
             let Part::Publisher(publisher) = &mut member.part else { continue };
