@@ -11,6 +11,8 @@ const LOAD_SPAN: Duration = Duration::from_millis(100);
 /// So many messages in that time without any media are taken in portions, this far apart.
 const MURMUR: usize = 20;
 const PAUSE: Duration = Duration::from_millis(5);
+/// Whoever waited less for datagrams found them there.
+const AT_ONCE: Duration = Duration::from_micros(20);
 
 /// How busy the thread is, and how long datagrams may wait for company because of it.
 #[derive(Debug)]
@@ -66,9 +68,28 @@ impl Load {
     }
 }
 
+/// Since when the oldest datagram may have waited in the socket, which was read at `read` and waited for from `begun` to `now`: what came
+/// while the thread was busy has gathered company already.
+pub fn waiting_since(read: Instant, begun: Instant, now: Instant) -> Instant {
+    if now.saturating_duration_since(begun) < AT_ONCE {
+        read
+    } else {
+        now
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_came_while_the_thread_was_busy_has_waited_since_the_socket_was_last_read() {
+        let read = Instant::now();
+        let begun = read + Duration::from_millis(3);
+        assert_eq!(waiting_since(read, begun, begun + Duration::from_micros(5)), read);
+        let idle = begun + Duration::from_micros(50);
+        assert_eq!(waiting_since(read, begun, idle), idle, "who had to wait saw them come");
+    }
 
     #[test]
     fn media_waits_for_company_only_under_load_and_in_crowds() {

@@ -19,7 +19,7 @@ use jiangtai_core::shard::Shard;
 
 use crate::deck::Deck;
 use crate::engine::{Input, Mailbox, Tuning};
-use crate::load::Load;
+use crate::load::{waiting_since, Load};
 use crate::outgoing::Outgoing;
 use crate::queue::EventQueue;
 use crate::sys::{join_incoming, lost_incoming, Epoll, EventFd, Inbound, BATCH_IN};
@@ -61,6 +61,8 @@ struct Running {
     next_connection: u32,
     /// Media that came in is played by then.
     held_until: Option<Instant>,
+    /// What is read now came after this: it has gathered company for so long already.
+    waiting_since: Instant,
     load: Load,
     outgoing: Outgoing,
     stopping: bool,
@@ -84,6 +86,7 @@ impl Worker {
             connections: HashMap::new(),
             next_connection: FIRST_CONNECTION,
             held_until: None,
+            waiting_since: Instant::now(),
             load: Load::new(tuning.gather),
             outgoing: Outgoing::new(tuning.segment),
             stopping: false,
@@ -96,21 +99,25 @@ impl Running {
     fn serve(&mut self) -> io::Result<()> {
         let mut ready = Vec::new();
         let mut panics = 0;
+        let mut read = Instant::now();
         while !self.stopping {
             // A deck that was being emptied is tried again soon.
             let taped = (!self.worker.shard.tape.is_empty()).then(|| Instant::now() + RETRY);
             let due = self.worker.shard.next_timeout().into_iter().chain(self.held_until).chain(taped).min();
-            let timeout = due.map(|at| at.saturating_duration_since(Instant::now()));
+            let begun = Instant::now();
+            let timeout = due.map(|at| at.saturating_duration_since(begun));
             if self.held_until.is_some() {
                 // What comes meanwhile waits in the socket: each wake-up for a part of it would cost as much as an answer.
                 std::thread::sleep(timeout.unwrap_or_default());
                 self.epoll.wait(&mut ready, Some(Duration::ZERO))?;
             } else {
                 self.epoll.wait(&mut ready, timeout)?;
+                self.waiting_since = waiting_since(read, begun, Instant::now());
                 if ready.contains(&UDP) && !self.load.pause().is_zero() {
                     std::thread::sleep(self.load.pause());
                 }
             }
+            read = Instant::now();
             // The shard guards its own work; this is the last line. Descriptors that were not served are ready again.
             if catch_unwind(AssertUnwindSafe(|| self.turn(&mut ready))).is_ok() {
                 panics = 0;
@@ -248,7 +255,7 @@ impl Running {
         }
         let window = self.load.window(shard.crowd());
         metrics.gather_us.set(window.as_micros() as u64);
-        let due = *self.held_until.get_or_insert(now + window);
+        let due = *self.held_until.get_or_insert(self.waiting_since + window);
         if window.is_zero() || due <= now {
             self.held_until = None;
             shard.play_and_send(now, &mut |outbox| outgoing.send(outbox, socket, metrics, connections));
