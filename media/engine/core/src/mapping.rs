@@ -106,6 +106,11 @@ impl Mapping {
         }
     }
 
+    /// Reads what the next packet will need.
+    pub fn warm(&self) -> u64 {
+        self.current().map_or(0, |segment| segment.first_in ^ u64::from(segment.source.epoch) ^ u64::from(segment.tl0_pic_idx))
+    }
+
     /// The segment in force.
     pub fn current(&self) -> Option<&Segment> {
         self.segments.back()

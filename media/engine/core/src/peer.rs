@@ -101,6 +101,13 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// Reads what the next packet to it will need.
+    pub fn warm(&self) -> u64 {
+        let sealer = self.srtp.as_ref().map_or(0, |srtp| srtp.sealer.warm());
+        let bandwidth = self.bandwidth.as_ref().map_or(0, |bandwidth| bandwidth.warm());
+        sealer ^ bandwidth ^ self.own.len() as u64 ^ u64::from(self.twcc_sequence) ^ self.traffic.bytes_out ^ u64::from(self.path.is_some())
+    }
+
     /// What a source carries, if known.
     pub fn carries(&self, ssrc: u32) -> Option<Carries> {
         self.sources.iter().find(|(known, _)| *known == ssrc).map(|(_, carries)| *carries)

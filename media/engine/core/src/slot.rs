@@ -181,6 +181,12 @@ impl Slot {
         Some((payload_type, self.rtx_ssrc?))
     }
 
+    /// Reads what the next packet will need.
+    pub fn warm(&self) -> u64 {
+        let mid = self.mid.as_bytes().first().map_or(0, |byte| u64::from(*byte));
+        self.mapping.warm() ^ mid ^ u64::from(self.ssrc) ^ u64::from(self.octets) ^ self.credit as u64 ^ u64::from(self.playing.is_some())
+    }
+
     /// The payload types this slot uses for a codec: (media, RTX).
     pub fn payload_type(&self, codec: CodecName) -> Option<(u8, Option<u8>)> {
         self.codecs[codec as usize]

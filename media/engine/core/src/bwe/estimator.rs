@@ -129,6 +129,11 @@ impl Estimator {
         }
     }
 
+    /// Reads what the next `sent` will need.
+    pub fn warm(&self) -> u64 {
+        self.history.warm() ^ self.prober.warm() ^ u64::from(self.credit) ^ self.unheard_since_us.unwrap_or(0)
+    }
+
     /// Authenticated feedback of the peer on what we sent.
     pub fn feedback(&mut self, feedback: &Feedback<'_>, now_us: u64) {
         let cost = u32::from(feedback.count).max(REPORTS_PER_PACKET);

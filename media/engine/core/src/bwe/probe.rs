@@ -146,6 +146,11 @@ impl Prober {
         }
     }
 
+    /// Reads what the next `sent` will need.
+    pub fn warm(&self) -> u64 {
+        u64::from(self.train.is_some())
+    }
+
     /// Feedback speaks of a packet for the first time: its one-way delay, or None if it is lost.
     pub fn status(&mut self, sent: &Sent, delay_us: Option<i64>) {
         let Some(train) = self.train.as_mut() else { return };

@@ -12,6 +12,7 @@ use crate::fault::{self, Place};
 use crate::forward::{equalise, forward, Earlier, Incoming, Turn};
 use crate::media::Kind;
 use crate::outbox::Outbox;
+use crate::peer::Peer;
 use crate::slot::{Attitude, Slot};
 use crate::track::{Origin, Track};
 
@@ -100,6 +101,7 @@ impl Shard {
         let mut listeners = std::mem::take(&mut self.listeners);
         listeners.clear();
         listeners.extend(track.listeners.iter().chain(followers.into_iter().flatten()).skip(from).take(PORTION));
+        self.warm(&listeners);
         for at in 0..layers {
             let Some(layer) = self.tracks.get_mut(key).and_then(|track| track.layers.get_mut(at)) else { continue };
             let pending = std::mem::take(&mut layer.pending);
@@ -111,6 +113,14 @@ impl Shard {
             }
         }
         self.listeners = listeners;
+    }
+
+    /// Reads a little of all that a portion of receivers needs. Each alone would wait for memory some times, one after the other;
+    /// so the processor asks for all of it at once.
+    fn warm(&self, listeners: &[Key<Slot>]) {
+        let slots = listeners.iter().filter_map(|key| self.slots.get(*key));
+        let warm = slots.map(|slot| slot.warm() ^ self.peers.get(slot.peer).map_or(0, Peer::warm));
+        std::hint::black_box(warm.fold(0, std::ops::BitXor::bitxor));
     }
 
     fn play_burst(&mut self, now: Instant, key: Key<Track>, at: usize, burst: &[u64], listeners: &[Key<Slot>], explicit: usize) {

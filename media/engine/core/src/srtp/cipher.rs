@@ -58,6 +58,14 @@ fn cipher(profile: Profile, kdf: &Kdf, key: Label, auth: Label, salt: Label) -> 
 }
 
 impl Cipher {
+    /// Reads what the next packet will need.
+    pub(super) fn warm(&self) -> u64 {
+        match self {
+            Self::Gcm { salt, .. } => u64::from(salt[0]),
+            Self::Ctr(keys) => u64::from(keys.salt[0]),
+        }
+    }
+
     /// Seal `buf[..len]`, whose first `header_len` bytes stay in the clear; the new length.
     pub(super) fn seal_rtp(&self, ssrc: u32, index: u64, buf: &mut [u8], header_len: usize, len: usize) -> Result<usize, Error> {
         match self {

@@ -10,16 +10,23 @@ pub const MAX_SOURCES_OUT: usize = 128;
 /// How far behind the newest sequence number of its source a packet may still be sealed, packets.
 pub const SEAL_WINDOW: u64 = Window::<16>::SIZE;
 
+/// A usual receiver's sources: sound, a picture and its repair.
+const WARMED: usize = 3;
 const MAX_INDEX: u64 = 1 << 48;
 const MAX_RTCP_INDEX: u32 = 1 << 31;
+
+/// One source: its numbers that are used. Together, as every packet needs both.
+pub(super) struct Source {
+    ssrc: u32,
+    pub(super) window: Window<16>,
+}
 
 /// Seals what we send on one transport.
 pub struct Sealer {
     rtp: Cipher,
     rtcp: Cipher,
     profile: Profile,
-    ssrcs: Vec<u32>,
-    pub(super) windows: Vec<Window<16>>,
+    pub(super) sources: Vec<Source>,
     recent: usize,
     pub(super) rtcp_index: u32,
 }
@@ -28,11 +35,17 @@ impl Sealer {
     /// From a master key and salt of the profile's lengths.
     pub fn new(profile: Profile, key: &[u8], salt: &[u8]) -> Result<Self, Error> {
         let (rtp, rtcp) = session(profile, key, salt)?;
-        Ok(Self { rtp, rtcp, profile, ssrcs: Vec::new(), windows: Vec::new(), recent: 0, rtcp_index: 0 })
+        Ok(Self { rtp, rtcp, profile, sources: Vec::new(), recent: 0, rtcp_index: 0 })
     }
 
     pub fn profile(&self) -> Profile {
         self.profile
+    }
+
+    /// Reads what the next `seal_rtp` will need.
+    pub fn warm(&self) -> u64 {
+        let sources = self.sources.iter().take(WARMED).map(|source| source.window.warm() ^ u64::from(source.ssrc));
+        sources.fold(self.rtp.warm(), std::ops::BitXor::bitxor)
     }
 
     /// Seal the RTP packet `buf[..len]` in place; `buf` needs `MAX_OVERHEAD` more bytes. Returns the new length.
@@ -67,20 +80,19 @@ impl Sealer {
 
     /// The packet index for this sequence number, marked as used.
     fn claim(&mut self, ssrc: u32, sequence: u16) -> Result<u64, Error> {
-        let place = match self.ssrcs.get(self.recent) {
-            Some(&recent) if recent == ssrc => Some(self.recent),
-            _ => self.ssrcs.iter().position(|&known| known == ssrc),
+        let place = match self.sources.get(self.recent) {
+            Some(recent) if recent.ssrc == ssrc => Some(self.recent),
+            _ => self.sources.iter().position(|known| known.ssrc == ssrc),
         };
         let Some(place) = place else {
-            if self.ssrcs.len() >= MAX_SOURCES_OUT {
+            if self.sources.len() >= MAX_SOURCES_OUT {
                 return Err(Error::TooManySources);
             }
-            self.recent = self.ssrcs.len();
-            self.ssrcs.push(ssrc);
-            self.windows.push(Window::starting_at(u64::from(sequence)));
+            self.recent = self.sources.len();
+            self.sources.push(Source { ssrc, window: Window::starting_at(u64::from(sequence)) });
             return Ok(u64::from(sequence));
         };
-        let window = self.windows.get_mut(place).ok_or(Error::TooManySources)?;
+        let window = &mut self.sources.get_mut(place).ok_or(Error::TooManySources)?.window;
         let step = i64::from(rtp::distance(window.highest() as u16, sequence));
         let index = window.highest().checked_add_signed(step).ok_or(Error::Reuse)?;
         if index >= MAX_INDEX {

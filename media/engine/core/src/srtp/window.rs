@@ -21,6 +21,12 @@ impl<const WORDS: usize> Window<WORDS> {
         self.highest
     }
 
+    /// Reads what the next index will need.
+    pub(super) fn warm(&self) -> u64 {
+        let (word, _) = Self::place(self.highest.saturating_add(1));
+        self.bits.get(word).copied().unwrap_or(0)
+    }
+
     /// Neither seen nor too old to know.
     pub(super) fn is_fresh(&self, index: u64) -> bool {
         if index > self.highest {

@@ -158,7 +158,7 @@ fn limits_of_the_key_are_kept() {
     }
     assert_eq!(sealed_rtp(&mut sealer, &rtp_packet(9999, 1)), Err(Error::TooManySources));
     let last = (1u64 << 48) - 1;
-    sealer.windows[0] = Window::starting_at(last - 1);
+    sealer.sources[0].window = Window::starting_at(last - 1);
     assert!(sealed_rtp(&mut sealer, &rtp_packet(0, last as u16)).is_ok());
     assert_eq!(sealed_rtp(&mut sealer, &rtp_packet(0, 0)), Err(Error::Exhausted));
     sealer.rtcp_index = (1 << 31) - 2;
