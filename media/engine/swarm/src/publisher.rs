@@ -18,6 +18,11 @@ use crate::viewer::World;
 /// An encoder does not make key frames faster than this however often it is asked.
 const KEY_FRAME_PAUSE: Duration = Duration::from_millis(300);
 
+/// Publishers that begin with the same picture begin so far apart: cameras do not show the same change of scene in the same moment.
+const APART: Duration = Duration::from_millis(100);
+/// At most so many times that, so that nobody waits long for a picture.
+const TURNS: u32 = 16;
+
 /// What publishers did.
 #[derive(Clone, Debug, Default)]
 pub struct Output {
@@ -46,6 +51,8 @@ pub struct Publisher {
     audio: Option<(Mid, Pt)>,
     streams: Vec<Stream>,
     sequence: u64,
+    /// How long it waits before it begins.
+    pause: Duration,
     /// Once the transport is there.
     pace: Option<Pace>,
     plis: u64,
@@ -54,9 +61,12 @@ pub struct Publisher {
 impl Publisher {
     /// `number` as `Sent` counts.
     pub fn new(plan: &Plan, number: u32, clips: &Clips) -> Publisher {
+        let keys = |layer: usize| -> Vec<usize> {
+            let frames = clips.video[layer].iter().enumerate();
+            frames.filter(|(_, frame)| frame.key).map(|(at, _)| at).collect()
+        };
         let stream = |layer: &usize| {
-            let frames = &clips.video[*layer];
-            let keys: Vec<usize> = (0..frames.len()).filter(|at| frames[*at].key).collect();
+            let keys = keys(*layer);
             Stream {
                 rid: plan.simulcast.then_some(LAYERS[*layer].0),
                 layer: *layer,
@@ -68,7 +78,9 @@ impl Publisher {
             }
         };
         let streams = if plan.video { plan.layers.iter().map(stream).collect() } else { Vec::new() };
-        Publisher { number, video: None, audio: None, streams, sequence: 5000, pace: None, plis: 0 }
+        let beginnings = plan.layers.iter().map(|layer| keys(*layer).len()).min().filter(|_| plan.video);
+        let pause = APART * (number / beginnings.map_or(u32::MAX, |count| count.max(1) as u32) % TURNS);
+        Publisher { number, video: None, audio: None, streams, sequence: 5000, pause, pace: None, plis: 0 }
     }
 
     /// The transport is there: begin with what was negotiated.
@@ -84,7 +96,7 @@ impl Publisher {
                 (_, None) => {}
             }
         }
-        self.pace = Some(Pace::new(now, self.number));
+        self.pace = Some(Pace::new(now + self.pause, self.number));
     }
 
     pub fn requested(&mut self, event: &Event) {
