@@ -139,7 +139,10 @@ impl Running {
         for token in ready.drain(..) {
             match token {
                 UDP => self.datagrams(now),
-                WAKE => self.mail(now),
+                WAKE => {
+                    self.worker.wake.clear();
+                    self.mail(now);
+                }
                 connection => self.readable(now, connection as u32),
             }
         }
@@ -163,6 +166,8 @@ impl Running {
             if count == 0 {
                 return;
             }
+            // Whoever sent these was told of us after we were told of them: mail first.
+            self.mail(now);
             self.worker.metrics.batches_in.inc();
             self.load.received(count);
             let Worker { shard, metrics, .. } = &mut self.worker;
@@ -179,7 +184,6 @@ impl Running {
     }
 
     fn mail(&mut self, now: Instant) {
-        self.worker.wake.clear();
         // Bounded: what comes in meanwhile signals again.
         for _ in 0..1024 {
             match self.worker.inputs.try_recv() {

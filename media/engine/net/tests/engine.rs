@@ -63,6 +63,23 @@ fn answered(port: u16, datagram: &[u8]) -> bool {
 }
 
 #[test]
+fn a_newcomer_is_known_when_its_first_check_is_read() {
+    let engine = engine(1);
+    engine.post(Command::OpenRoom { room: 1, audio_slots: 3, home: 0 }, None).unwrap();
+    until(|| metric(&engine, "rooms") == 1);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let to = ("127.0.0.1", engine.udp_ports[0]);
+    for peer in 1..=300 {
+        // A stranger has the thread read just while the newcomer is made known.
+        socket.send_to(&[255], to).unwrap();
+        until(|| engine.post(open(peer), Some(0)).is_ok());
+        socket.send_to(&check(peer), to).unwrap();
+    }
+    until(|| metric(&engine, "stun_in") == 300);
+    assert_eq!(metric(&engine, "dropped_stun_unknown_user"), 0);
+}
+
+#[test]
 fn a_peer_lives_on_the_shard_it_was_opened_on() {
     let engine = engine(2);
     engine.post(Command::OpenRoom { room: 1, audio_slots: 3, home: 0 }, None).unwrap();
