@@ -143,6 +143,7 @@ $(DONE)/clips: $(DONE)/dev media/engine/swarm/clips.py
 
 bench-media: $(DONE)/dev engine $(DONE)/swarm $(DONE)/clips ## media load: CPU per forwarded packet against a floor, allocations, delay, joins, memory (ARGS=--short)
 	$(CARGO) test $(ENGINE) --quiet -p jiangtai-net --test allocations --no-run
+	$(CARGO) build $(ENGINE) --quiet --release -p jiangtai-core --example cost
 	$(BIN)/python -m loadtests.bench_media $(ARGS)
 
 bench-peers: $(DONE)/dev engine $(DONE)/swarm $(DONE)/clips ## the media engine beside Debian's Janus in one run (root; installs janus)

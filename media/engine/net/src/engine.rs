@@ -72,6 +72,8 @@ pub enum Refused {
 pub struct Tuning {
     /// Let the kernel cut runs of datagrams (UDP_SEGMENT).
     pub segment: bool,
+    /// Hand messages over many at a time (sendmmsg).
+    pub batch: bool,
     /// Let the kernel join incoming datagrams (UDP_GRO).
     pub join: bool,
     /// How long media may wait for company under full load.
@@ -81,11 +83,11 @@ pub struct Tuning {
 }
 
 impl Tuning {
-    /// Everything on, but for what the environment names: JIANGTAI_ENGINE_NO_{GSO,GRO,GATHER,EQUALISE}.
+    /// Everything on, but for what the environment names: JIANGTAI_ENGINE_NO_{GSO,SENDMMSG,GRO,GATHER,EQUALISE}.
     pub fn from_environment() -> Tuning {
         let on = |name: &str| std::env::var_os(format!("JIANGTAI_ENGINE_NO_{name}")).is_none();
         let gather = if on("GATHER") { Duration::from_millis(5) } else { Duration::ZERO };
-        Tuning { segment: on("GSO"), join: on("GRO"), gather, equalise: on("EQUALISE") }
+        Tuning { segment: on("GSO"), batch: on("SENDMMSG"), join: on("GRO"), gather, equalise: on("EQUALISE") }
     }
 }
 

@@ -19,14 +19,16 @@ const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0
 pub struct Outgoing {
     /// Runs are cut by the kernel.
     segment: bool,
+    /// Messages handed over in one call, at most `BATCH`.
+    together: usize,
     /// Connections with something to write.
     pub touched: Vec<u32>,
 }
 
 impl Outgoing {
-    /// With or without runs.
-    pub fn new(segment: bool) -> Outgoing {
-        Outgoing { segment, touched: Vec::new() }
+    /// With or without runs, with or without batches.
+    pub fn new(segment: bool, batch: bool) -> Outgoing {
+        Outgoing { segment, together: if batch { BATCH } else { 1 }, touched: Vec::new() }
     }
 
     /// Sends datagrams, queues what goes over connections; the outbox is empty afterwards.
@@ -53,8 +55,8 @@ impl Outgoing {
             let mut spans = run.spans();
             message.spans.fill_with(|| spans.next().unwrap_or(&[]));
             filled += 1;
-            if filled == BATCH {
-                self.segment &= send(socket, metrics, &batch);
+            if filled == self.together {
+                self.segment &= send(socket, metrics, batch.get(..filled).unwrap_or(&[]));
                 filled = 0;
             }
         }

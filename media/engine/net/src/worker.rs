@@ -88,7 +88,7 @@ impl Worker {
             held_until: None,
             waiting_since: Instant::now(),
             load: Load::new(tuning.gather),
-            outgoing: Outgoing::new(tuning.segment),
+            outgoing: Outgoing::new(tuning.segment, tuning.batch),
             stopping: false,
         };
         running.serve()

@@ -1,3 +1,5 @@
+use jiangtai_core::outbox::Path;
+
 use super::*;
 
 #[test]
@@ -31,4 +33,20 @@ fn viewers_who_are_gone_do_not_disturb_the_socket() {
     good.set_nonblocking(true).unwrap();
     assert_eq!((0..).take_while(|_| good.recv(&mut [0; 100]).is_ok()).count(), 100);
     assert_eq!(metrics.send_errors.get(), 0);
+}
+
+#[test]
+fn switching_runs_and_batches_off_changes_how_often_the_kernel_is_called_and_not_what_arrives() {
+    let (socket, good) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+    good.set_nonblocking(true).unwrap();
+    let to = Path::udp(good.local_addr().unwrap());
+    for ((segment, batch), calls) in [((true, true), 1), ((true, false), 2), ((false, true), 1), ((false, false), 4)] {
+        let mut outbox = Outbox::default();
+        [30, 30, 20, 40].into_iter().for_each(|len| outbox.push(to, &vec![7; len]));
+        let metrics = Metrics::default();
+        Outgoing::new(segment, batch).send(&mut outbox, &socket, &metrics, &mut HashMap::new());
+        let arrived: Vec<usize> = std::iter::from_fn(|| good.recv(&mut [0; 100]).ok()).collect();
+        assert_eq!((arrived, metrics.batches_out.get()), (vec![30, 30, 20, 40], calls), "{segment} {batch}");
+        assert!(outbox.is_empty());
+    }
 }
