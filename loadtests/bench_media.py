@@ -70,15 +70,15 @@ class Bench:
         told = swarm("floor", 60, receivers=receivers, seconds=1 if self.short else 2)
         return {mode: told["modes"][mode]["cpu_us_per_packet"] for mode in MODES}
 
-    def sound(self, name: str, run: Told, *, streams: int = 1, strict: bool = True) -> None:
-        """Everybody came, and what each viewer sees of so many publishers came whole and can be decoded.
+    def sound(self, name: str, run: Told, *, streams: int = 1, layers: int = 1, strict: bool = True) -> None:
+        """Everybody came, and what each viewer sees of so many publishers (of so many layers each) came whole and can be decoded.
 
         Without the count of what came, a server that pauses everybody would look cheap and sound. Not strict: the machine may be too small.
         """
         self.report.line(f"{name}: joins failed", run["join"]["failed"], "", 0)
         unsound = run["checks"]["broken"] + run["checks"]["streams"] - run["checks"]["playing"]
         self.report.line(f"{name}: streams broken or silent", unsound, "", 0 if strict else None)
-        self.report.line(f"{name}: frames that came", 100 * came(run, streams), "%", 95 if strict else None, least=True)
+        self.report.line(f"{name}: frames that came", 100 * came(run, streams) * layers, "%", 95 if strict else None, least=True)
         self.report.line(f"{name}: packets lost", run["receive"]["loss_permille"], "permille", None)
         for example in run["checks"].get("examples", ())[:3]:
             print(f"  {example}", file=sys.stderr)
@@ -314,18 +314,20 @@ def idle_on(bench: Bench, cores: set[int], name: str, peers: int) -> None:
 
 
 def churn(bench: Bench) -> None:
-    """Viewers come and go all the time: what it does to memory. The proof over half an hour is `--churn-seconds 1800`."""
-    with Door() as door:
+    """Viewers come, go and change their layer all the time: what it does to memory. The proof over half an hour: `--churn-seconds 1800`."""
+    with Door(switch_s=3) as door:
         # First let memory reach what so many comings and goings need at all, and what a new publisher's history fills.
-        bench.run(door, viewers=50, full=5, churn=20, seconds=min(15.0, bench.churn_s / 2), warmup=2)
+        load = {"viewers": 50, "full": 5, "simulcast": True}
+        bench.run(door, **load, churn=20, seconds=min(15.0, bench.churn_s / 2), warmup=2)
         warmup = 2 if bench.short else 40
-        run = bench.run(door, viewers=50, full=5, churn=10, seconds=bench.churn_s, warmup=warmup, timeout_s=bench.churn_s + 120)
+        run = bench.run(door, **load, churn=10, seconds=bench.churn_s, warmup=warmup, timeout_s=bench.churn_s + 120)
     begin, end = run["server"]["rss_bytes"]
-    bench.sound("churn", run)
+    bench.sound("churn", run, layers=3)
     # Ten seconds do not tell growth from what is taken once.
     budget = None if bench.short else 1
-    bench.report.line(f"memory grown over {bench.churn_s:g} s of joins and leaves", 100 * (end - begin) / begin, "%", budget)
+    bench.report.line(f"memory grown over {bench.churn_s:g} s of joins, leaves and layers", 100 * (end - begin) / begin, "%", budget)
     bench.report.line("joins and leaves meanwhile", run["join"]["asked"], "", None)
+    bench.report.line("changes of layer meanwhile", run["layer_changes"], "", 1, least=True)
 
 
 SCENARIOS: Final[Mapping[str, Callable[[Bench], None]]] = {

@@ -7,6 +7,7 @@ until stdin ends.
 - `POST /whep/{room}`: an offer that receives: audio m-line i gets the room's i-th loudest voice, video m-line k the room's k-th camera.
   `?shard=N` for another shard than the room's.
 - `DELETE` of what Location named.
+- With `--switch-s S` every camera plays in another layer every S seconds; viewers of one camera differ.
 - `GET /figures`: CPU seconds of the process and of each thread, memory, the engine's metrics and how often each event was told (`closed`
   and `layer` by reason and layer).
 
@@ -16,6 +17,7 @@ Who is let in, who sees whom and what it costs to decide that is the server's bu
 import argparse
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import resource
@@ -176,6 +178,14 @@ class Door:
             room.slots = {slot: held for slot, held in room.slots.items() if held[0] != peer}
         return web.Response()
 
+    async def switch(self, every_s: float) -> None:
+        """Limits every camera's place to another of three layers, again and again."""
+        for turn in itertools.count():
+            await asyncio.sleep(every_s)
+            for room in self.rooms.values():
+                for viewer, slot in enumerate(room.slots):
+                    self.engine.limit_slot(slot, (turn + viewer) % 3)
+
     async def figures(self, _request: web.Request) -> web.Response:
         usage = resource.getrusage(resource.RUSAGE_SELF)
         return web.json_response(
@@ -245,9 +255,12 @@ async def serve(arguments: argparse.Namespace) -> None:
     site = web.TCPSite(runner, arguments.bind, arguments.http_port, backlog=4096)
     await site.start()
     print(json.dumps({"http": runner.addresses[0][1], "udp": door.engine.udp_ports, "pid": os.getpid()}), flush=True)
+    switching = asyncio.create_task(door.switch(arguments.switch_s)) if arguments.switch_s else None
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     await reader.read()
+    if switching is not None:
+        switching.cancel()
     await runner.cleanup()
     door.engine.close()
 
@@ -258,6 +271,7 @@ def main() -> None:
     parser.add_argument("--announce", help="address written into candidates, if it is another")
     parser.add_argument("--http-port", type=int, default=0)
     parser.add_argument("--shards", type=int, default=1)
+    parser.add_argument("--switch-s", type=float, help="how often cameras change their layer")
     asyncio.run(serve(parser.parse_args()))
 
 

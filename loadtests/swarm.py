@@ -112,9 +112,9 @@ def cpu_of(stat: str) -> tuple[str, float]:
 class Door:
     """The native engine behind WHIP, WHEP and /figures (loadtests/engine_door.py), a process of its own."""
 
-    def __init__(self, *, bind: str = "127.0.0.1", wrap: Wrap = list, environ: Mapping[str, str] | None = None, shards: int = 1) -> None:
+    def __init__(self, *, bind: str = "127.0.0.1", wrap: Wrap = list, environ: Mapping[str, str] | None = None, **options: object) -> None:
         """Start it on that address; `wrap` makes a command run where the address is. Raises SwarmFailed if it does not start."""
-        command = [sys.executable, "-m", "loadtests.engine_door", *words({"bind": bind, "shards": shards})]
+        command = [sys.executable, "-m", "loadtests.engine_door", *words({"bind": bind, **options})]
         variables = {**os.environ, "PYTHONPATH": str(ROOT), **(environ or {})}
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(wrap(command), stdin=pipe, stdout=pipe, text=True, cwd=ROOT, env=variables)
