@@ -173,6 +173,7 @@ impl Engine {
                 listener,
                 directory: engine.directory.clone(),
                 mailboxes: engine.mailboxes.clone(),
+                metrics: engine.metrics.first().cloned().unwrap_or_default(),
                 stop: engine.stop.clone(),
                 wake: engine.door_wake.clone(),
             };

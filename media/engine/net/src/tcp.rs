@@ -1,9 +1,10 @@
 //! Passive ICE-TCP (RFC 6544): framed connections on a shard, and the door that hands new ones over.
 //!
 //! The door keeps a connection only until its first frame, which must be a STUN request naming a peer's fragment; then
-//! the peer's shard owns it. Connections, their buffers and their time at the door are bounded.
+//! the peer's shard owns it. Connections, their buffers and their time at the door are bounded: where too many wait, the one
+//! that has waited longest goes, so that silent ones do not shut the door on those who come with a check.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiangtai_core::framing::Decoder;
+use jiangtai_core::metrics::Metrics;
 use jiangtai_core::outbox::Path;
 use jiangtai_core::stun;
 
@@ -40,8 +42,10 @@ pub struct Connection {
 pub enum Progress {
     /// Nothing more for now.
     Drained,
-    /// Closed, failed, or not framed as agreed.
+    /// Closed or failed.
     Over,
+    /// Not framed as agreed.
+    Malformed,
 }
 
 impl Connection {
@@ -63,7 +67,7 @@ impl Connection {
                         }
                     }
                     Ok(None) => break,
-                    Err(_) => return Progress::Over,
+                    Err(_) => return Progress::Malformed,
                 }
             }
             match self.stream.read(self.decoder.space()) {
@@ -121,9 +125,14 @@ pub struct Door {
     pub listener: TcpListener,
     pub directory: Arc<Directory>,
     pub mailboxes: Vec<Mailbox>,
+    /// The first shard's: the door's share is counted there.
+    pub metrics: Arc<Metrics>,
     pub stop: Arc<AtomicBool>,
     pub wake: Arc<EventFd>,
 }
+
+/// Connections that have not said anything yet, in order of arrival.
+type Waiting = BTreeMap<u64, (Connection, Instant)>;
 
 const LISTENER: u64 = 0;
 const WAKE: u64 = 1;
@@ -135,7 +144,7 @@ impl Door {
         self.listener.set_nonblocking(true)?;
         epoll.add(self.listener.as_raw_fd(), LISTENER)?;
         epoll.add(self.wake.as_raw_fd(), WAKE)?;
-        let mut waiting: HashMap<u64, (Connection, Instant)> = HashMap::new();
+        let mut waiting = Waiting::new();
         let mut next = WAKE + 1;
         let mut ready = Vec::new();
         while !self.stop.load(Relaxed) {
@@ -148,27 +157,41 @@ impl Door {
                     token => self.first_frame(&epoll, &mut waiting, token),
                 }
             }
-            waiting.retain(|_, (_, since)| now.saturating_duration_since(*since) < PATIENCE);
+            while waiting.first_entry().is_some_and(|first| now.saturating_duration_since(first.get().1) >= PATIENCE) {
+                self.turn_away(&mut waiting);
+            }
         }
         Ok(())
     }
 
-    fn accept(&self, epoll: &Epoll, waiting: &mut HashMap<u64, (Connection, Instant)>, next: &mut u64, now: Instant) {
+    /// Closes the connection that has waited longest.
+    fn turn_away(&self, waiting: &mut Waiting) {
+        if let Some(longest) = waiting.pop_first() {
+            // Counted before it can be seen.
+            self.metrics.dropped_tcp_silent.inc();
+            drop(longest);
+        }
+    }
+
+    fn accept(&self, epoll: &Epoll, waiting: &mut Waiting, next: &mut u64, now: Instant) {
         for _ in 0..64 {
             match self.listener.accept() {
                 Ok((stream, remote)) => {
                     if waiting.len() >= WAITING {
-                        continue;
+                        self.turn_away(waiting);
                     }
-                    let Ok(connection) = Connection::new(stream, remote) else { continue };
-                    if epoll.add(connection.stream.as_raw_fd(), *next).is_ok() {
-                        waiting.insert(*next, (connection, now));
-                        *next += 1;
+                    match Connection::new(stream, remote).and_then(|new| epoll.add(new.stream.as_raw_fd(), *next).map(|()| new)) {
+                        Ok(connection) => {
+                            waiting.insert(*next, (connection, now));
+                            *next += 1;
+                        }
+                        Err(_) => self.metrics.tcp_accept_errors.inc(),
                     }
                 }
                 Err(e) if e.kind() == ErrorKind::WouldBlock => return,
                 // Out of descriptors or a client that left: leave the rest for the next turn.
                 Err(_) => {
+                    self.metrics.tcp_accept_errors.inc();
                     std::thread::sleep(Duration::from_millis(10));
                     return;
                 }
@@ -176,7 +199,7 @@ impl Door {
         }
     }
 
-    fn first_frame(&self, epoll: &Epoll, waiting: &mut HashMap<u64, (Connection, Instant)>, token: u64) {
+    fn first_frame(&self, epoll: &Epoll, waiting: &mut Waiting, token: u64) {
         let Some((connection, _)) = waiting.get_mut(&token) else { return };
         let mut first = None;
         let progress = connection.read(|frame| {
@@ -188,13 +211,22 @@ impl Door {
             (None, Progress::Over) => {
                 waiting.remove(&token);
             }
+            (None, Progress::Malformed) => {
+                self.metrics.dropped_tcp_framing.inc();
+                waiting.remove(&token);
+            }
             (Some(first), _) => {
                 let Some((connection, _)) = waiting.remove(&token) else { return };
                 epoll.remove(connection.stream.as_raw_fd());
                 let shard = stun::Message::parse(&first).ok().and_then(|m| self.directory.shard_of_ufrag(m.local_ufrag()?));
-                if let Some(mailbox) = shard.and_then(|shard| self.mailboxes.get(shard)) {
+                match shard.and_then(|shard| self.mailboxes.get(shard)) {
                     // A full mailbox closes the connection; the client tries again.
-                    let _ = mailbox.send(Input::Connection(Box::new(Handover { connection, first })));
+                    Some(mailbox) => {
+                        if mailbox.send(Input::Connection(Box::new(Handover { connection, first }))).is_err() {
+                            self.metrics.dropped_tcp_pending.inc();
+                        }
+                    }
+                    None => self.metrics.dropped_tcp_unknown.inc(),
                 }
             }
         }

@@ -233,8 +233,11 @@ impl Running {
             shard.receive(now, path, frame);
             true
         });
+        if progress == Progress::Malformed {
+            self.worker.metrics.dropped_tcp_framing.inc();
+        }
         // Without a peer behind it a connection has no business here.
-        if progress == Progress::Over || !self.worker.shard.knows(path) {
+        if progress != Progress::Drained || !self.worker.shard.knows(path) {
             self.drop_connection(now, number);
         } else if self.connections.get(&number).is_some_and(Connection::has_unsent) {
             self.write(now, number);
