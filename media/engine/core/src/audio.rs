@@ -56,11 +56,6 @@ impl AudioRoom {
         self.places.iter().position(|p| p.is_some_and(|h| h.track == track))
     }
 
-    /// The track in one place.
-    pub fn track_in(&self, place: usize) -> Option<u64> {
-        self.places.get(place).copied().flatten().map(|h| h.track)
-    }
-
     /// One packet with level `dbov` (0 loudest, 127 silent); returns whether the places changed.
     pub fn heard(&mut self, track: u64, priority: bool, dbov: u8, now: Instant) -> bool {
         let loudness = 127.0 - f32::from(dbov.min(127));

@@ -82,11 +82,6 @@ impl<'a> Packet<'a> {
         u32::from_be_bytes([self.fixed[8], self.fixed[9], self.fixed[10], self.fixed[11]])
     }
 
-    /// Number of contributing sources listed in the header, 0..=15.
-    pub fn csrc_count(&self) -> usize {
-        usize::from(self.fixed[0] & 0x0f)
-    }
-
     /// Bytes before the payload.
     pub fn header_len(&self) -> usize {
         self.header_len

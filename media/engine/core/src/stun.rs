@@ -92,8 +92,3 @@ impl Key {
         mac.finalize().into_bytes().into()
     }
 }
-
-/// Is this datagram STUN (RFC 7983: first byte 0..=3)?
-pub fn is_stun(datagram: &[u8]) -> bool {
-    datagram.first().is_some_and(|first| *first <= 3)
-}
