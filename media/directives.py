@@ -21,6 +21,9 @@ class Track:
     height: int = 720
     allowed: bool = False
     priority: bool = False
+    #: its packets arrive; and which of the class's tracks came or began to send last
+    sending: bool = False
+    turn: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

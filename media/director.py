@@ -3,7 +3,8 @@ with directives (media/directives.py).
 
 Rules
 - A track is forwarded if its source is announced as on in the class (signaling/classroom/tracks.py) by an admitted person, and it is the
-  newest of that person's tracks of that source: rights follow the person, media follows the device.
+  one of that person's tracks of that source that counts: that began to send last, else that came last. Browsers offer more than they
+  send, so what is idle displaces nothing: rights follow the person, media follows the device that sends.
 - The screen place shows the current screen share. The main place shows who was made large, else a trainer, else who speaks, else who has
   a camera. The focus place (WHEP players) shows the screen while one is shared, else what the main place shows. Tiles show who the viewer
   asked for, else the stage in order. Nobody is sent the own picture, and nobody unasked twice.
@@ -13,6 +14,7 @@ Rules
   are skipped over.
 """
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -81,13 +83,14 @@ class Director:
         self.tracks: dict[int, Track] = {}
         self.viewers: dict[str, Viewer] = {}
         self._current: dict[tuple[ParticipantId, Source], int] = {}
+        self._turns = itertools.count(1)
         self._loudest: ParticipantId | None = None
         self._loudest_since: Millis = 0
         self._stale: dict[str, None] = {}
         self._scene: _Scene | None = None
         self._seen: object = None
 
-    def newest(self) -> list[Track]:
+    def counting(self) -> list[Track]:
         """Of every person and source the track that counts."""
         return [self.tracks[id] for id in self._current.values()]
 
@@ -98,7 +101,8 @@ class Director:
         owners = set()
         for track in tracks:
             self.tracks[track.id] = track
-            self._current[track.participant, track.source] = track.id
+            track.turn = next(self._turns)
+            self._choose(track.participant, track.source)
             owners.add(track.participant)
         return [directive for owner in sorted(owners) for directive in self._review(room, owner)]
 
@@ -112,13 +116,19 @@ class Director:
             owners.add(track.participant)
             if track.allowed and track.source != "microphone":
                 self._outdate()
-            key = (track.participant, track.source)
-            if self._current.get(key) == id:
-                del self._current[key]
-                for other in self.tracks.values():
-                    if (other.participant, other.source) == key:
-                        self._current[key] = other.id
+            self._choose(track.participant, track.source)
         return [directive for owner in sorted(owners) for directive in self._review(room, owner)]
+
+    def arrives(self, room: Room, id: int, sending: bool) -> list[Directive]:
+        """A track's packets begin to arrive, or no longer do."""
+        track = self.tracks.get(id)
+        if track is None:
+            return []
+        track.sending = sending
+        if sending:
+            track.turn = next(self._turns)
+        self._choose(track.participant, track.source)
+        return self._review(room, track.participant)
 
     def add_viewer(self, viewer: Viewer) -> list[Directive]:
         """A device receives; its places are filled by the next refresh."""
@@ -186,8 +196,8 @@ class Director:
         return found.participant if found is not None else None
 
     def sends(self, participant: ParticipantId, source: Source) -> bool:
-        """Whether a device of this person carries this source, announced or not."""
-        return (participant, source) in self._current
+        """Whether a device of this person sends this source, announced or not."""
+        return any(track.sending for track in self._tracks(participant, source))
 
     # Bringing viewers up to date.
 
@@ -206,6 +216,17 @@ class Director:
             directives += self._place(self.viewers[connection], self._scene)
         return directives
 
+    def _tracks(self, participant: ParticipantId, source: Source) -> list[Track]:
+        return [track for track in self.tracks.values() if (track.participant, track.source) == (participant, source)]
+
+    def _choose(self, participant: ParticipantId, source: Source) -> None:
+        """Settle which of a person's tracks of one source counts."""
+        chosen = max(self._tracks(participant, source), key=lambda track: (track.sending, track.turn), default=None)
+        if chosen is None:
+            self._current.pop((participant, source), None)
+        else:
+            self._current[participant, source] = chosen.id
+
     def _outdate(self) -> None:
         self._scene = None
         self._stale.update(dict.fromkeys(self.viewers))
@@ -220,8 +241,8 @@ class Director:
         directives: list[Directive] = []
         mine = [track for track in self.tracks.values() if track.participant == participant]
         for track in mine:
-            newest = self._current.get((track.participant, track.source)) == track.id
-            allowed, priority = newest and _announced(room, track), _prior(room, track)
+            counts = self._current.get((track.participant, track.source)) == track.id
+            allowed, priority = counts and _announced(room, track), _prior(room, track)
             if (allowed, priority) != (track.allowed, track.priority):
                 if allowed != track.allowed and track.source != "microphone":
                     self._outdate()

@@ -80,8 +80,9 @@ class Listening:
             case ("stopped", _):
                 board.counts["engine_stopped"] += 1
                 self._failed()
-            case ("track", *_):
+            case ("track", track, sending, _):
                 board.counts["track_changes"] += 1
+                self._arrives(track, sending)
 
     def _peer_closed(self, peer: int, reason: str) -> None:
         board = self._board
@@ -106,6 +107,14 @@ class Listening:
         if device.publish is None and device.subscribe is None and device.pending is None:
             del klass.devices[place.connection]
         board.refresh(place.session)
+
+    def _arrives(self, track: int, sending: bool) -> None:
+        """Of several devices of a person the one that sends counts."""
+        board = self._board
+        klass = board.class_of_track(track)
+        if klass is not None and (directives := klass.director.arrives(klass.room, track, sending)):
+            board.carry_out(klass, directives)
+            board.refresh(klass.room.id)
 
     def _speakers(self, room: int, levels: Sequence[tuple[int, int]]) -> None:
         board = self._board

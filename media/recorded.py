@@ -1,6 +1,6 @@
 """What is recorded of a class: a pure choice from the room and from what its devices send.
 
-Recorded is the stage: of every admitted person on stage (staff always is) the newest microphone, camera and screen, unless the person is
+Recorded is the stage: of every admitted person on stage (staff always is) the microphone, camera and screen that counts (media/director), unless the person is
 left out. What is announced as off sends nothing through the engine, so it is not asked here: a recording tells a muted microphone from one
 that is gone. The audience is never recorded.
 """
@@ -21,7 +21,7 @@ _TRAINERS_CAMERA: Final = 2
 
 
 def recorded(room: Room, tracks: Iterable[Track]) -> dict[int, int]:
-    """Tracks to be recorded now, with their rank; `tracks` are the newest of each person and source."""
+    """Tracks to be recorded now, with their rank; `tracks` are those that count, one of each person and source."""
     if room.recording is None:
         return {}
     left_out = frozenset(room.left_out)

@@ -114,7 +114,7 @@ class Recorder:
         )
 
     def _review(self, klass: Class, taping: Taping) -> None:
-        wanted = recorded(klass.room, klass.director.newest())
+        wanted = recorded(klass.room, klass.director.counting())
         for track in [track for track in taping.numbers if track not in wanted]:
             del taping.numbers[track]
             if track in klass.director.tracks:  # else the engine ended it itself

@@ -85,6 +85,10 @@ class Switchboard:
         session = self._rooms.get(room)
         return self.classes.get(session) if session is not None else None
 
+    def class_of_track(self, track: int) -> Class | None:
+        """The class by the engine's number of a track in it."""
+        return next((klass for klass in self.classes.values() if track in klass.director.tracks), None)
+
     def close_class(self, session: SessionId) -> None:
         """The class is over: every transport in it ends."""
         klass = self.classes.pop(session, None)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from media import switchboard
+from media.peer import Peer
 from server import keys
 from signaling.classroom.roles import Role
 from tests.support.house import House, house
@@ -164,6 +165,36 @@ async def test_an_encoder_beside_the_own_browser_switches_off_only_what_it_switc
             assert (me.microphone, me.camera, len(me.connections)) == (True, True, 2)
             await studio.delete()
         assert (me.microphone, me.camera, len(me.connections)) == (True, False, 1)
+
+
+async def test_what_a_browser_offers_and_does_not_send_leaves_the_encoders_picture(home: House) -> None:
+    session = await home.create()
+    async with home.member(session, "ann", Role.TRAINER) as ann:
+        await ann.command("start_class")
+        me = person(home, session, "ann")
+        [browser] = me.connections
+        assert home.node is not None
+        plane = home.node.app[keys.PLANE]
+        async with (
+            encoder(home, home.token(session, "ann", Role.TRAINER), Picture(200)) as studio,
+            player(home, home.token(session, "tv")) as screen,
+        ):
+            await until(lambda: screen.frames.get("video", 0) > 10)
+            device = Peer(lambda kind, fields: plane.publish(session, me.id, browser, fields))
+            try:
+                # As the page does for a microphone alone: the camera's place is offered, nothing is sent there.
+                await device.publish({"microphone": Tone(), "camera": "video", "screen": "video"})  # type: ignore[dict-item]
+                await ann.command("set_microphone", on=True)
+                await until(lambda: screen.frames.get("audio", 0) > 10 and loudness(screen.newest["audio"]) > 4_000)
+                before = screen.frames["video"]
+                await until(lambda: screen.frames["video"] > before + 20)
+                assert abs(brightness(screen.newest["video"]) - 200) < 12
+                await studio.delete()
+                # Nobody sends a camera any more.
+                await until(lambda: not me.camera)
+                assert me.microphone
+            finally:
+                await device.close()
 
 
 async def test_the_end_of_the_class_ends_its_streams(home: House) -> None:

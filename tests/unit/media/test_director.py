@@ -88,6 +88,10 @@ class Stage:
         self.carry(self.director.own(person))
         self.refresh()
 
+    def arrives(self, track: int, sending: bool = True) -> None:
+        self.carry(self.director.arrives(self.lesson.room, track, sending))
+        self.refresh()
+
     def watch(self, person: str, connection: str | None = None, uses: list[Use] = USES) -> None:
         connection = connection or person
         slots = []
@@ -288,6 +292,39 @@ def test_the_newest_device_speaks_for_a_person() -> None:
     assert stage.permits[first].allowed
 
 
+def test_of_two_devices_the_one_that_sends_counts_and_what_is_idle_displaces_nothing() -> None:
+    stage = Stage()
+    stage.lesson.join("bo")
+    stage.watch("bo")
+    stage.do("ann", SetCamera(on=True))
+    stage.publish("ann", "camera", connection="encoder")
+    encoder = stage.ids["ann", "camera"]
+    stage.arrives(encoder)
+    stage.publish("ann", "microphone", "camera", "screen", connection="browser")
+    browser = stage.ids["ann", "camera"]
+    assert (stage.permits[encoder].allowed, browser in stage.permits) == (True, False)
+    assert stage.playing[stage.slots["bo"]["main"][0]] == encoder
+    # The browser's camera is switched on: the newest picture is what is meant.
+    stage.arrives(browser)
+    assert (stage.permits[encoder].allowed, stage.permits[browser].allowed) == (False, True)
+    assert stage.playing[stage.slots["bo"]["main"][0]] == browser
+    # And off again: the encoder never stopped.
+    stage.arrives(browser, False)
+    assert (stage.permits[encoder].allowed, stage.permits[browser].allowed) == (True, False)
+    assert stage.playing[stage.slots["bo"]["main"][0]] == encoder
+
+
+def test_who_carries_a_source_is_who_sends_it() -> None:
+    stage = Stage()
+    stage.publish("ann", "camera")
+    camera = stage.ids["ann", "camera"]
+    assert not stage.director.sends("ann", "camera")
+    stage.arrives(camera)
+    assert stage.director.sends("ann", "camera")
+    stage.arrives(camera, False)
+    assert not stage.director.sends("ann", "camera")
+
+
 def test_nobody_hears_the_own_microphone_on_any_device() -> None:
     stage = Stage()
     stage.watch("ann")
@@ -442,6 +479,12 @@ class Anything(RuleBasedStateMachine):
         if person in self.stage.lesson.room.participants:
             self.stage.publish(person, *sorted(sources))
 
+    @rule(which=st.integers(0, 50), sending=st.booleans())
+    def arrives(self, which: int, sending: bool) -> None:
+        tracks = list(self.stage.director.tracks)
+        if tracks:
+            self.stage.arrives(tracks[which % len(tracks)], sending)
+
     @rule(person=st.sampled_from(PEOPLE))
     def watch(self, person: str) -> None:
         if person in self.stage.lesson.room.participants and person not in self.stage.slots:
@@ -503,6 +546,12 @@ class Anything(RuleBasedStateMachine):
     def one_track_per_person_and_source(self) -> None:
         allowed = [(t.participant, t.source) for t in self.stage.director.tracks.values() if t.allowed]
         assert len(set(allowed)) == len(allowed)
+
+    @invariant()
+    def what_is_idle_is_not_permitted_in_place_of_what_is_sent(self) -> None:
+        tracks = self.stage.director.tracks.values()
+        sent = {(t.participant, t.source) for t in tracks if t.sending}
+        assert not [t for t in tracks if t.allowed and not t.sending and (t.participant, t.source) in sent]
 
     @invariant()
     def only_what_is_out_of_sight_is_held_back(self) -> None:

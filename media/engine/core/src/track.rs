@@ -39,7 +39,12 @@ pub struct Track {
     pub listeners: Vec<Key<Slot>>,
     /// Shards that want a copy of every packet.
     pub relays: Vec<usize>,
+    /// What it sends, while that is taken.
     pub sending: Option<CodecName>,
+    /// Its last packet, taken or not.
+    pub arrived: Option<Instant>,
+    /// It was told that packets arrive, first in this codec.
+    pub told: Option<CodecName>,
     /// The audio place it holds, as its home shard says (mirrors only).
     pub place: Option<usize>,
     /// Its home shard was told that its packets are wanted here (mirrors only).
@@ -67,6 +72,8 @@ impl Track {
             listeners: Vec::new(),
             relays: Vec::new(),
             sending: None,
+            arrived: None,
+            told: None,
             place: None,
             wanted: false,
             pending: false,
@@ -113,6 +120,22 @@ impl Track {
     pub fn source(&self, key: Key<Track>, layer: usize) -> Option<Source> {
         let epoch = self.layers.get(layer)?.epoch;
         Some(Source { track: key, layer: layer as u8, epoch })
+    }
+
+    /// A packet came, taken or not; whether that is to be told: once, not with each change of codec, since whoever alternates payload types
+    /// must not fill the queue.
+    pub fn arrives(&mut self, now: Instant, codec: CodecName) -> bool {
+        self.arrived = Some(now);
+        let begins = self.told.is_none();
+        self.told.get_or_insert(codec);
+        begins
+    }
+
+    /// When the next silence is due: of what is taken, and of what arrives at all.
+    pub fn silence_due(&self) -> Option<Instant> {
+        let taken = self.last_packet().filter(|_| self.sending.is_some());
+        let arrived = self.arrived.filter(|_| self.told.is_some());
+        taken.into_iter().chain(arrived).min().map(|at| at + SILENCE)
     }
 
     /// The last packet of any layer.

@@ -260,7 +260,7 @@ impl Shard {
                 gone.into_iter().for_each(|ssrc| srtp.opener.forget(ssrc));
             }
         }
-        if let (Some(codec), Some(peer)) = (track.sending, track.peer()) {
+        if let (Some(codec), Some(peer)) = (track.told, track.peer()) {
             self.schedule(peer, now);
             self.events.push(Event::Track { track: track.id, sending: false, codec: codec.as_str() });
         }

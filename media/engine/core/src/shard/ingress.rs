@@ -82,14 +82,21 @@ impl Shard {
         }
         let Some(carries) = self.attribute(now, key, packet) else { return };
         let Some(track) = self.tracks.get_mut(carries.track()) else { return };
-        if !track.allowed {
-            self.metrics.dropped_not_allowed.inc();
-            return self.violation(key, "not_allowed", now);
-        }
         let Some((codec, is_rtx)) = track.codec(packet.payload_type()) else {
             return self.metrics.dropped_unknown_pt.inc();
         };
         let resent = is_rtx || matches!(carries, Carries::Retransmissions(..));
+        // What is not allowed is told of too: of several devices of a person the one that sends counts.
+        let begins = !resent && track.arrives(now, codec.name);
+        let (id, kind, allowed) = (track.id, track.kind, track.allowed);
+        if begins {
+            self.events.push(Event::Track { track: id, sending: true, codec: codec.name.as_str() });
+            self.schedule(key, now + SILENCE);
+        }
+        if !allowed {
+            self.metrics.dropped_not_allowed.inc();
+            return self.violation(key, "not_allowed", now);
+        }
         let (sequence, payload) = if resent {
             // RFC 4588 section 4: the original sequence number comes first. Without payload it is a bandwidth probe.
             match packet.payload().split_first_chunk::<2>() {
@@ -102,11 +109,12 @@ impl Shard {
         };
         if resent {
             self.metrics.rtx_in.inc();
-            if track.layers.get(carries.layer()).is_none_or(|layer| layer.extended.highest().is_none()) {
+            let layer = self.tracks.get(carries.track()).and_then(|track| track.layers.get(carries.layer()));
+            if layer.is_none_or(|layer| layer.extended.highest().is_none()) {
                 return;
             }
         }
-        let level = peer_level(self.peers.get(key), track.kind, packet);
+        let level = peer_level(self.peers.get(key), kind, packet);
         let (timestamp, marker, key_frame) = (packet.timestamp(), packet.marker(), starts_key_frame(codec.name, payload));
         let stored = Stored { timestamp, marker, codec: codec.name, level, key_frame, payload };
         let Some(sequence) = self.take(now, carries, packet.ssrc(), codec, sequence, stored, resent) else { return };
@@ -212,8 +220,6 @@ impl Shard {
         let begins = track.sending.replace(codec.name).is_none();
         if begins {
             wake = Some(wake.map_or(now + SILENCE, |at| at.min(now + SILENCE)));
-            // Told once, not with each change of codec: whoever alternates payload types must not fill the queue.
-            self.events.push(Event::Track { track: track.id, sending: true, codec: codec.name.as_str() });
             self.tape_silence(now, key, false);
         }
         let track = self.tracks.get(key)?;

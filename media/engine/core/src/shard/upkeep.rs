@@ -73,9 +73,8 @@ impl Shard {
             }
         }
         for track in peer.tracks.iter().filter_map(|track| self.tracks.get(*track)) {
-            let silence = track.last_packet().filter(|_| track.sending.is_some()).map(|at| at + SILENCE);
             let layers = track.layers.iter().flat_map(|layer| [layer.nack.due(), layer.key_frames.due()]);
-            next = layers.chain([silence]).flatten().fold(next, Instant::min);
+            next = layers.chain([track.silence_due()]).flatten().fold(next, Instant::min);
         }
         // Never sooner than a millisecond: a deadline that stays in the past must not spin the thread.
         self.schedule(key, next.max(now + Duration::from_millis(1)));
@@ -273,9 +272,12 @@ impl Shard {
         for at in 0..tracks {
             let Some(key) = self.peers.get(key).and_then(|peer| peer.tracks.get(at).copied()) else { return };
             let Some(track) = self.tracks.get_mut(key) else { continue };
-            let silent = track.last_packet().is_some_and(|at| at + SILENCE <= now);
-            if let Some(codec) = track.sending.take_if(|_| silent) {
+            let over = |last: Option<Instant>| last.is_some_and(|at| at + SILENCE <= now);
+            let (silent, gone) = (over(track.last_packet()), over(track.arrived));
+            if let Some(codec) = track.told.take_if(|_| gone) {
                 self.events.push(Event::Track { track: track.id, sending: false, codec: codec.as_str() });
+            }
+            if track.sending.take_if(|_| silent).is_some() {
                 self.tape_silence(now, key, true);
             }
         }

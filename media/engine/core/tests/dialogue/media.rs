@@ -352,6 +352,28 @@ fn a_track_is_told_when_packets_begin_and_when_they_stop() {
 }
 
 #[test]
+fn what_may_not_be_sent_is_told_of_and_so_is_its_end() {
+    let mut scene = Scene::lesson();
+    scene.command(Command::SetTrack { track: 10, allowed: false, priority: false });
+    for n in 0..10 {
+        scene.video(1, 1000, &frame(n == 0, n, 0));
+        scene.advance(33);
+    }
+    let told = |scene: &Scene| -> Vec<bool> {
+        let of = |event: &Event| if let Event::Track { track: 10, sending, .. } = event { Some(*sending) } else { None };
+        scene.events.iter().filter_map(of).collect()
+    };
+    assert_eq!(told(&scene), vec![true]);
+    // Permitted while it goes on: it was told already.
+    scene.command(Command::SetTrack { track: 10, allowed: true, priority: false });
+    scene.video(1, 1000, &frame(true, 10, 0));
+    scene.advance(33);
+    assert_eq!((told(&scene), scene.metric("dropped_not_allowed")), (vec![true], 10));
+    scene.live(4000);
+    assert_eq!(told(&scene), vec![true, false]);
+}
+
+#[test]
 fn a_receiver_that_loses_sound_gets_each_word_again_with_the_next_ones_until_it_loses_no_more() {
     let mut scene = Scene::new();
     scene.join(1);
