@@ -23,8 +23,9 @@ Event: TypeAlias = (
     | tuple[Literal["speakers"], int, list[tuple[int, int]]]  # room, [(track, level 0..127 dBov below full scale)], loudest first
     | tuple[Literal["audio_slots"], int, list[int]]  # room, track per audio slot (0 = empty)
     | tuple[Literal["layer"], int, int]  # slot, index of the layer it plays (0 = lowest); -1 = paused, not even the lowest fits
-    # peer, rtt ms, loss in permille, loss out permille, kbit/s in, kbit/s out, kbit/s the way to it can carry (0 = unknown)
-    | tuple[Literal["quality"], int, int, int, int, int, int, int]
+    # peer, rtt ms, loss in permille, loss out permille (None = the receiver reported nothing), kbit/s in, kbit/s out, kbit/s the way to it
+    # can carry (0 = unknown)
+    | tuple[Literal["quality"], int, int, int, int | None, int, int, int]
     # room, state, file, bytes, records, packets lost; state: "opened" "sealed" "closed" "disk_low" "failed" "stalled" "resumed"
     | tuple[Literal["journal"], int, str, int, int, int, int]
     | tuple[Literal["stopped"], int]  # shard whose thread gave up (-1 = the TCP door's): its peers get nothing more

@@ -68,7 +68,7 @@ class Listening:
                     people = [klass.director.person_of(track) for track in tracks]
                     board.signals.to_all(klass.room.id, {"type": "audio", "slots": people})
             case ("quality", peer, rtt, loss_in, loss_out, _, kbit_out, *_):
-                self._grade(peer, Report(rtt_ms=rtt, loss_in=loss_in, loss_out=loss_out))
+                self._grade(peer, Report(rtt_ms=rtt, loss_in=loss_in, loss_out=loss_out or 0))
                 self._reached(peer, loss_out, kbit_out)
             case ("layer", slot, layer):
                 self._layer(slot, layer)
@@ -147,11 +147,12 @@ class Listening:
             slots = [{"mid": mid, "layer": layer} for mid, layer in transport.layers.items()]
             self._board.signals.to_connection(place.session, place.connection, {"type": "layers", "slots": slots})
 
-    def _reached(self, peer: int, loss_out: int, kbit_out: int) -> None:
-        """Something was sent and, by the receiver's report, at least half of it came."""
+    def _reached(self, peer: int, loss_out: int | None, kbit_out: int) -> None:
+        """Something was sent and, by a receiver's report, at least half of it came."""
         place = self._board.places.get(peer)
         klass = self._board.classes.get(place.session) if place is not None else None
-        if place is not None and klass is not None and place.side == "subscribe" and kbit_out > 0 and loss_out <= HALF:
+        came = loss_out is not None and loss_out <= HALF
+        if place is not None and klass is not None and place.side == "subscribe" and kbit_out > 0 and came:
             self._delivered(place.session, klass.devices[place.connection].participant)
 
     def _grade(self, peer: int, report: Report) -> None:

@@ -1,8 +1,8 @@
 """What is recorded of a class: a pure choice from the room and from what its devices send.
 
-Recorded is the stage: of every admitted person on stage (staff always is) the microphone, camera and screen that counts (media/director), unless the person is
-left out. What is announced as off sends nothing through the engine, so it is not asked here: a recording tells a muted microphone from one
-that is gone. The audience is never recorded.
+Recorded is the stage: of every admitted person on stage (staff always is) the microphone, camera and screen that counts (media/director),
+unless the person is left out. What is announced as off sends nothing through the engine, so it is not asked here: a recording tells a
+muted microphone from one that is gone. The audience is never recorded.
 """
 
 import json

@@ -248,3 +248,16 @@ async def test_a_player_gets_voices_and_one_picture_from_one_offer(house: House)
 async def test_a_thread_of_the_engine_that_gave_up_is_counted_and_the_node_is_told(house: House) -> None:
     house.happen(("stopped", 0))
     assert (house.failures, house.plane.metrics()["engine_stopped"]) == (1, 1)
+
+
+async def test_media_has_reached_somebody_who_says_so_and_nobody_who_is_silent(house: House) -> None:
+    reached: list[str] = []
+    house.plane.delivered = lambda session, participant: reached.append(participant)
+    house.lesson.join("bo")
+    await house.watch("bo")
+    peer = house.newest_peer
+    for loss, kbit in ((None, 500), (501, 500), (0, 0)):
+        house.happen(("quality", peer, 20, 0, loss, 0, kbit, 0))
+    assert reached == []
+    house.happen(("quality", peer, 20, 0, 500, 0, 500, 0))
+    assert reached == ["bo"]

@@ -41,7 +41,7 @@ pub enum Command {
     /// From a shard with mirrors: it wants a track's packets, or no longer.
     Relay { track: u64, shard: usize, wanted: bool },
     /// From a shard with listeners: it wants a room's sound.
-    RelaySound { room: u64, shard: usize },
+    RelaySound { room: u64, shard: usize, wanted: bool },
 }
 
 /// User fragments and passwords of one ICE generation.

@@ -16,7 +16,7 @@ pub enum Event {
     /// What a slot plays now: a layer of its track, None = paused since nothing fits the receiver's bandwidth.
     Layer { slot: u64, layer: Option<u8> },
     /// A connection's figures over the last interval; `kbps_available` is the estimate of its bandwidth, 0 = unknown.
-    Quality { peer: u64, rtt_ms: u32, loss_in: u32, loss_out: u32, kbps_in: u32, kbps_out: u32, kbps_available: u32 },
+    Quality { peer: u64, rtt_ms: u32, loss_in: u32, loss_out: Option<u32>, kbps_in: u32, kbps_out: u32, kbps_available: u32 },
     /// A peer sends what it may not; `count` packets since last told.
     Violation { peer: u64, kind: &'static str, count: u64 },
     /// The state of a room's recording: see `JournalState`.

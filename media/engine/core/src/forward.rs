@@ -354,11 +354,12 @@ fn write(
         }
     }
     let space = turn.outbox.space(PACKET_LIMIT + MAX_OVERHEAD)?;
-    let sealed = rtp::write(space.get_mut(..PACKET_LIMIT)?, header, extensions.get(..count)?, parts, padding)
-        .ok()
-        .and_then(|len| srtp.sealer.seal_rtp(space, len).ok());
-    let Some(sealed) = sealed else {
+    let Ok(len) = rtp::write(space.get_mut(..PACKET_LIMIT)?, header, extensions.get(..count)?, parts, padding) else {
         turn.metrics.dropped_oversize.inc();
+        return None;
+    };
+    let Ok(sealed) = srtp.sealer.seal_rtp(space, len) else {
+        turn.metrics.dropped_unsealed.inc();
         return None;
     };
     turn.outbox.commit(path, sealed);

@@ -39,6 +39,9 @@ pub struct First {
     pub live: Option<u32>,
 }
 
+/// Ticks after which nothing from before `live` is sent any more.
+const LONG_PAST: u32 = 1 << 22;
+
 /// Constant offsets between one source and the slot's stream.
 #[derive(Debug, Clone, Copy)]
 pub struct Segment {
@@ -140,12 +143,15 @@ impl Mapping {
 
     /// Notes a packet that was sent under the current segment.
     pub fn sent(&mut self, sequence: u64, timestamp: u32, ids: PictureIds, now: Instant) {
-        let Some(segment) = self.segments.back() else { return };
+        let Some(segment) = self.segments.back_mut() else { return };
         if sequence <= self.highest {
             return;
         }
+        // Long past, since half the range later it would seem to lie ahead again.
+        segment.live = segment.live.filter(|live| !(LONG_PAST..1 << 31).contains(&timestamp.wrapping_sub(*live)));
+        let segment = *segment;
         if let Some(id) = ids.picture_id {
-            self.picture_id = self.picture_id(segment, id, sequence);
+            self.picture_id = self.picture_id(&segment, id, sequence);
         }
         self.highest = sequence;
         self.timestamp = segment.timestamp(timestamp);
@@ -296,5 +302,21 @@ mod tests {
         assert_eq!(at(180_000), 180_000 >> 7);
         assert_eq!(at(183_000) - at(180_000), 3000);
         assert!((0..180_000).step_by(3000).all(|ticks| at(ticks + 3000) > at(ticks)), "frames stay apart and in order");
+    }
+
+    #[test]
+    fn time_stays_normal_when_half_the_range_has_passed_since_the_cached_picture() {
+        let t = Instant::now();
+        let mut m = Mapping::new(5);
+        let live = 3_000;
+        m.begin(First { live: Some(live), ..first(1, 10, 0, PictureIds::default()) }, t);
+        // Nine hours of 90 kHz, a frame each minute.
+        let mut last = None;
+        for n in 0..540u64 {
+            let (sequence, timestamp) = (m.current().unwrap().map(10 + n).unwrap(), live.wrapping_add((n as u32).wrapping_mul(5_400_000)));
+            let before = last.replace(m.current().unwrap().timestamp(timestamp));
+            assert!(before.is_none_or(|before| last.unwrap().wrapping_sub(before) == 5_400_000), "minute {n}");
+            m.sent(sequence, timestamp, PictureIds::default(), t);
+        }
     }
 }

@@ -64,9 +64,9 @@ metrics! {
     dropped_receive_full, dropped_empty, dropped_unknown_kind, dropped_oversize, dropped_no_pair, dropped_stun_malformed, dropped_stun_unknown_user,
     dropped_stun_integrity, dropped_stun_path_taken, dropped_stun_fingerprint, dropped_srtp_early, dropped_srtp_auth, dropped_srtp_replay,
     dropped_srtp_short, dropped_srtcp_auth, dropped_srtcp_replay, dropped_srtcp_short, dropped_rtp_malformed, dropped_rtcp_malformed,
-    dropped_unknown_ssrc, dropped_too_many_ssrc, dropped_unknown_pt, dropped_unknown_rid, dropped_not_allowed, dropped_duplicate, dropped_too_old,
+    dropped_unknown_ssrc, dropped_too_many_ssrc, dropped_unknown_pt, dropped_unknown_rid, dropped_not_allowed, dropped_too_fast, dropped_duplicate, dropped_too_old,
     dropped_rtx_malformed,
     // reasons for not sending one
-    dropped_slot_codec, dropped_slot_waiting, dropped_slot_old, dropped_resend_cap, dropped_resend_unknown, dropped_relay_full, dropped_outbox_full, dropped_send_full, dropped_tape_full,
+    dropped_unsealed, dropped_slot_codec, dropped_slot_waiting, dropped_slot_old, dropped_resend_cap, dropped_resend_unknown, dropped_relay_full, dropped_outbox_full, dropped_send_full, dropped_tape_full,
     dropped_tcp_full, dropped_tcp_framing, dropped_tcp_pending, dropped_tcp_silent, dropped_tcp_unknown, tcp_accept_errors, send_errors, receive_errors,
 }

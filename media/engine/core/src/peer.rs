@@ -59,7 +59,8 @@ pub struct Traffic {
     pub expected: u64,
     pub lost: u64,
     pub rtt_ms: u32,
-    pub loss_out: u32,
+    /// Permille, by the receiver's reports; None if none came.
+    pub loss_out: Option<u32>,
 }
 
 /// One transport.

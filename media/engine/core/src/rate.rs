@@ -46,9 +46,42 @@ impl Rate {
     }
 }
 
+/// What a sender may send: so many packets a second, and as many at once as it saved up within one.
+#[derive(Debug, Default)]
+pub struct Allowance {
+    /// Microseconds of sending used up, as of `at`.
+    used: u64,
+    at: Option<Instant>,
+}
+
+impl Allowance {
+    /// Uses up one packet; false, and nothing used, if too many came.
+    pub fn take(&mut self, per_second: u32, now: Instant) -> bool {
+        const SECOND: u64 = 1_000_000;
+        let passed = self.at.map_or(SECOND, |at| now.saturating_duration_since(at).as_micros() as u64);
+        self.used = self.used.saturating_sub(passed);
+        self.at = Some(now);
+        let one = SECOND / u64::from(per_second.max(1));
+        let fits = self.used + one <= SECOND;
+        self.used += u64::from(fits) * one;
+        fits
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_second_of_packets_may_come_at_once_and_then_as_many_as_time_allows() {
+        let t = Instant::now();
+        let mut allowance = Allowance::default();
+        let mut taken = |ms: u64, packets: usize| (0..packets).filter(|_| allowance.take(250, t + Duration::from_millis(ms))).count();
+        assert_eq!(taken(0, 400), 250);
+        assert_eq!(taken(100, 400), 25);
+        assert_eq!((200..1200).step_by(20).map(|ms| taken(ms, 5)).sum::<usize>(), 250, "250 a second go on");
+        assert_eq!(taken(60_000, 400), 250);
+    }
 
     #[test]
     fn an_even_stream_is_measured_right_soon_and_a_stopped_one_goes_to_nothing() {

@@ -7,11 +7,17 @@ use crate::layer::Layer;
 use crate::mapping::Source;
 use crate::media::{Codec, CodecName, Kind};
 use crate::peer::Peer;
+use crate::rate::Allowance;
 use crate::slot::Slot;
 use crate::tape::Recorded;
 
 /// A track with no packet for this long has stopped.
 pub const SILENCE: Duration = Duration::from_secs(2);
+
+/// Packets a second one track may send, far above what browsers do (sound each 10 ms is 100; 20 Mbit/s of pictures are 2,000): whoever
+/// sends more costs every listener. Each is forwarded to all of them.
+const SOUND_LIMIT: u32 = 250;
+const PICTURE_LIMIT: u32 = 2_500;
 
 /// Where a track's packets come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +49,7 @@ pub struct Track {
     pub sending: Option<CodecName>,
     /// Its last packet, taken or not.
     pub arrived: Option<Instant>,
+    pub allowance: Allowance,
     /// It was told that packets arrive, first in this codec.
     pub told: Option<CodecName>,
     /// The audio place it holds, as its home shard says (mirrors only).
@@ -73,6 +80,7 @@ impl Track {
             relays: Vec::new(),
             sending: None,
             arrived: None,
+            allowance: Allowance::default(),
             told: None,
             place: None,
             wanted: false,
@@ -129,6 +137,12 @@ impl Track {
         let begins = self.told.is_none();
         self.told.get_or_insert(codec);
         begins
+    }
+
+    /// Whether one more packet is within what a track may send.
+    pub fn affords(&mut self, now: Instant) -> bool {
+        let limit = if self.kind == Kind::Audio { SOUND_LIMIT } else { PICTURE_LIMIT };
+        self.allowance.take(limit, now)
     }
 
     /// When the next silence is due: of what is taken, and of what arrives at all.

@@ -26,8 +26,13 @@ impl Extended {
     /// The extended number of `sequence`, moving the highest forward if it is newer.
     pub fn update(&mut self, sequence: u16) -> u64 {
         let extended = self.peek(sequence);
-        self.highest = Some(self.highest.map_or(extended, |highest| highest.max(extended)));
+        self.advance(extended);
         extended
+    }
+
+    /// Goes on at an extended number told by who unwrapped it.
+    pub fn advance(&mut self, extended: u64) {
+        self.highest = Some(self.highest.map_or(extended, |highest| highest.max(extended)));
     }
 
     /// The extended number of `sequence` without moving anything.

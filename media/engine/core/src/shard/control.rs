@@ -57,7 +57,7 @@ impl Shard {
             Command::Record { track, record } => self.record_track(now, track, record.map(|record| *record)),
             Command::AddMirror(add) => self.add_mirror(*add),
             Command::Relay { track, shard, wanted } => self.relay_track(track, shard, wanted),
-            Command::RelaySound { room, shard } => self.relay_sound(room, shard),
+            Command::RelaySound { room, shard, wanted } => self.relay_sound(room, shard, wanted),
         }
     }
 
@@ -285,7 +285,7 @@ impl Shard {
         if let Some(followers) = followers {
             followers.push(slot);
             if room.home != self.number && !std::mem::replace(&mut room.asked_sound, true) {
-                self.upward.push((room.home, Command::RelaySound { room: room.id, shard: self.number }));
+                self.upward.push((room.home, Command::RelaySound { room: room.id, shard: self.number, wanted: true }));
             }
         }
         peer.slots.push(slot);
@@ -302,9 +302,12 @@ impl Shard {
         for track in [slot.wanted, slot.playing.map(|source| source.track)].into_iter().flatten() {
             self.unlisten(key, track);
         }
-        let followers = self.rooms.get_mut(&room).zip(slot.auto).and_then(|(room, place)| room.followers.get_mut(place));
-        if let Some(followers) = followers {
-            followers.retain(|other| *other != key);
+        if let Some((room, place)) = self.rooms.get_mut(&room).zip(slot.auto) {
+            room.followers.get_mut(place).into_iter().for_each(|followers| followers.retain(|other| *other != key));
+            if room.asked_sound && room.followers.iter().all(Vec::is_empty) {
+                room.asked_sound = false;
+                self.upward.push((room.home, Command::RelaySound { room: room.id, shard: self.number, wanted: false }));
+            }
         }
         self.slot_ids.remove(&slot.id);
     }

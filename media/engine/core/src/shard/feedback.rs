@@ -65,7 +65,7 @@ impl Shard {
         let Some(slot) = self.slot_of(key, block.ssrc).and_then(|slot| self.slots.get_mut(slot)) else { return };
         slot.lost(block.fraction_lost, now);
         let Some(peer) = self.peers.get_mut(key) else { return };
-        peer.traffic.loss_out = peer.traffic.loss_out.max(u32::from(block.fraction_lost) * 1000 / 256);
+        peer.traffic.loss_out = peer.traffic.loss_out.max(Some(u32::from(block.fraction_lost) * 1000 / 256));
         if block.last_sr != 0 {
             let rtt = clock::middle(self.clock.ntp(now)).wrapping_sub(block.last_sr).wrapping_sub(block.delay_since_last_sr);
             // Longer than half the range is a negative difference: clock granularity.

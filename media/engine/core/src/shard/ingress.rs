@@ -89,6 +89,7 @@ impl Shard {
         // What is not allowed is told of too: of several devices of a person the one that sends counts.
         let begins = !resent && track.arrives(now, codec.name);
         let (id, kind, allowed) = (track.id, track.kind, track.allowed);
+        let fits = allowed && track.affords(now);
         if begins {
             self.events.push(Event::Track { track: id, sending: true, codec: codec.name.as_str() });
             self.schedule(key, now + SILENCE);
@@ -96,6 +97,10 @@ impl Shard {
         if !allowed {
             self.metrics.dropped_not_allowed.inc();
             return self.violation(key, "not_allowed", now);
+        }
+        if !fits {
+            self.metrics.dropped_too_fast.inc();
+            return self.violation(key, "too_fast", now);
         }
         let (sequence, payload) = if resent {
             // RFC 4588 section 4: the original sequence number comes first. Without payload it is a bandwidth probe.

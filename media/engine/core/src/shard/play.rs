@@ -151,6 +151,8 @@ impl Shard {
             }
             let Some(peer) = self.peers.get_mut(slot.peer) else { continue };
             if follows && peer.own.contains(&track.id) {
+                // Who had the place before begins anew when he has it again: what was not heard meanwhile is no loss.
+                slot.playing = None;
                 continue;
             }
             let before = slot.playing;

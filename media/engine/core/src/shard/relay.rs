@@ -47,10 +47,11 @@ impl Shard {
         Some(())
     }
 
-    /// Another shard has listeners in a room.
-    pub(super) fn relay_sound(&mut self, room: u64, shard: usize) -> Option<()> {
+    /// Another shard has listeners in a room, or no longer.
+    pub(super) fn relay_sound(&mut self, room: u64, shard: usize, wanted: bool) -> Option<()> {
         let room = self.rooms.get_mut(&room)?;
-        if !room.remote.contains(&shard) {
+        room.remote.retain(|other| *other != shard);
+        if wanted {
             room.remote.push(shard);
         }
         Some(())
@@ -116,7 +117,7 @@ impl Shard {
         if layer.history.insert(label.sequence, packet) != Insert::New {
             return;
         }
-        layer.extended.update(label.sequence as u16);
+        layer.extended.advance(label.sequence);
         layer.rate.add(packet.payload.len(), now);
         layer.newest = Some((packet.timestamp, now));
         layer.last_packet = Some(now);

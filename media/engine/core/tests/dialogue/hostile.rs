@@ -245,3 +245,22 @@ fn a_publisher_that_alternates_its_codecs_makes_one_event_and_not_one_a_packet()
     }
     assert_eq!(scene.events.iter().filter(|event| matches!(event, Event::Track { .. })).count(), 1);
 }
+
+#[test]
+fn who_sends_far_more_than_any_browser_is_cut_to_a_bound_and_told_of() {
+    let mut scene = Scene::new();
+    scene.join(1);
+    scene.join(2);
+    scene.add_track(11, 1, Kind::Audio, 1100, opus());
+    scene.add_slot(30, 2, Kind::Audio, 3000, opus(), Some(0));
+    // Twelve packets of sound where one belongs.
+    for n in 0..200 {
+        (0..12).for_each(|_| scene.audio(1, 1100, 10));
+        scene.advance(20);
+        assert!(n != 0 || scene.metric("dropped_too_fast") == 0, "a burst passes");
+    }
+    let heard = scene.client(2).take(3000).len();
+    assert!((1_000..=1_300).contains(&heard), "four seconds of at most 250, and one saved up: {heard}");
+    assert!(scene.metric("dropped_too_fast") > 1_000);
+    assert!(scene.events.iter().any(|event| matches!(event, Event::Violation { peer: 1, kind: "too_fast", .. })));
+}

@@ -231,6 +231,28 @@ fn nobody_hears_the_own_voice() {
 }
 
 #[test]
+fn who_gets_the_place_back_after_the_own_voice_goes_on_without_a_gap() {
+    let mut scene = choir();
+    scene.command(Command::OwnTracks { peer: 9, tracks: vec![15] });
+    let speak = |scene: &mut Scene, levels: &[(u64, u8)]| {
+        for _ in 0..200 {
+            levels.iter().for_each(|(id, level)| scene.audio(*id, 1000 * *id as u32, *level));
+            scene.advance(20);
+        }
+        [9000, 9010, 9020].map(|ssrc| scene.client(9).take(ssrc))
+    };
+    speak(&mut scene, &[(1, 30), (2, 10), (3, 10)]);
+    // The listener's own voice takes the place of 1, who goes on sending; then 1 has it again.
+    let own = speak(&mut scene, &[(1, 100), (2, 10), (3, 10), (5, 10)]);
+    let lent = own.iter().position(|got| got.len() < 150).expect("a place in which the own voice is not played");
+    scene.command(Command::RemoveTrack { track: 15 });
+    let back = speak(&mut scene, &[(1, 30), (2, 10), (3, 10)]);
+    assert!(back[lent].len() > 150, "{}", back[lent].len());
+    let numbers: Vec<u16> = own[lent].iter().chain(&back[lent]).map(|packet| packet.sequence).collect();
+    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0].wrapping_add(1)), "a gap is a loss to the receiver");
+}
+
+#[test]
 fn redundant_audio_is_passed_on_or_reduced_to_what_the_receiver_speaks() {
     let red =
         |opus_pt| vec![Codec { pt: opus_pt, name: CodecName::Opus, rtx_pt: None }, Codec { pt: RED, name: CodecName::Red, rtx_pt: None }];
@@ -308,11 +330,17 @@ fn round_trip_and_loss_from_a_receivers_report_are_told() {
     scene.send(2, &report);
     scene.advance(3000);
     let quality = scene.events.iter().rev().find_map(|e| match e {
-        Event::Quality { peer: 2, rtt_ms, loss_out, .. } if *loss_out > 0 => Some((*rtt_ms, *loss_out)),
+        Event::Quality { peer: 2, rtt_ms, loss_out: Some(loss_out), .. } if *loss_out > 0 => Some((*rtt_ms, *loss_out)),
         _ => None,
     });
     let (rtt, loss) = quality.expect("told");
     assert!(rtt < 250 && loss == 250, "{rtt} ms, {loss} permille");
+    // Nothing is reported any more: that is not the same as nothing lost.
+    scene.live(4000);
+    assert!(matches!(
+        scene.events.iter().rev().find(|e| matches!(e, Event::Quality { peer: 2, .. })),
+        Some(Event::Quality { loss_out: None, .. })
+    ));
 }
 
 #[test]

@@ -101,6 +101,49 @@ fn a_viewer_on_another_shard_asks_for_a_key_frame_and_gets_every_packet_once() {
 }
 
 #[test]
+fn a_late_joiner_there_gets_the_cached_picture_although_numbers_wrapped_before_anybody_watched() {
+    let mut house = House::lesson();
+    for n in 0..10 {
+        house.video(n == 0, n); // from 65,530 on
+        house.advance(33);
+    }
+    house.shards[1].command(Command::Assign { slot: 20, track: Some(10) });
+    house.carry();
+    for n in 10..20 {
+        house.video(n == 10, n);
+        house.advance(33);
+    }
+    house.shards[0].client(1).take_requests(1000);
+    house.shards[1].join(3);
+    house.shards[1].add_slot(21, 3, Kind::Video, 2100, vp8(), None);
+    house.shards[1].command(Command::Assign { slot: 21, track: Some(10) });
+    house.carry();
+    assert_eq!(house.shards[1].client(3).take(2100).len(), 10);
+    assert_eq!(house.shards[0].client(1).take_requests(1000).1, 0, "nobody is asked for another picture");
+}
+
+#[test]
+fn sound_is_carried_only_while_somebody_listens_there() {
+    let mut house = House::lesson();
+    let carried = |house: &mut House| {
+        let before = house.carried;
+        for _ in 0..10 {
+            house.shards[0].audio(1, 1100, 20);
+            house.advance(20);
+        }
+        house.carried - before
+    };
+    assert!(carried(&mut house) >= 8);
+    house.shards[1].command(Command::ClosePeer { peer: 2 });
+    house.carry();
+    assert_eq!(carried(&mut house), 0);
+    house.shards[1].join(3);
+    house.shards[1].add_slot(31, 3, Kind::Audio, 3100, opus(), Some(0));
+    house.carry();
+    assert!(carried(&mut house) >= 8);
+}
+
+#[test]
 fn a_track_nobody_watches_there_any_more_is_carried_no_longer() {
     let mut house = House::lesson();
     house.shards[1].command(Command::Assign { slot: 20, track: Some(10) });

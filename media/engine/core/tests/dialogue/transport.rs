@@ -131,7 +131,7 @@ fn commands_about_unknown_things_change_nothing_and_are_counted() {
         Command::CloseRoom { room: 99 },
         Command::LimitSlot { slot: 99, most: None },
         Command::Relay { track: 99, shard: 0, wanted: true },
-        Command::RelaySound { room: 99, shard: 0 },
+        Command::RelaySound { room: 99, shard: 0, wanted: true },
         Command::OpenRoom { room: 1, audio_slots: 3, home: 0 },
         Command::RequestKeyFrame { track: 99, layer: 0 },
     ] {
