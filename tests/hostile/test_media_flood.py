@@ -145,7 +145,8 @@ async def test_a_class_goes_on_under_a_flood_of_junk(rate: int, seconds: int) ->
         print(f"\n{figures}memory +{resident_mb() - memory:.1f} MB")
         # What the kernel had no room for may be the class's own, too.
         assert told["sent"] <= counted <= told["sent"] + min(dropped, 100), figures
-        assert told["rate"] > rate * 0.5, "the sender itself is starved"
+        # Beside other tests the sender may get half of a core; the long flood has the machine to itself.
+        assert told["rate"] > rate * (0.95 if seconds > 10 else 0.5), "the sender itself is starved"
         assert waits.unanswered <= len(waits.answered) / 100
         assert waits.percentile(99) < 100, figures
         assert resident_mb() - memory < 30

@@ -11,14 +11,19 @@ fn picture(packet: &Received) -> u16 {
     u16::from_be_bytes([packet.payload[2] & 0x7f, packet.payload[3]])
 }
 
-/// Numbers, picture ids and time go on without a break, and the first packet is of a key frame.
+/// Numbers, picture ids and time go on without a break, the first packet is of a key frame, and no picture stays for 0.2 s.
 fn assert_decodable(packets: &[Received]) {
+    assert_decodable_within(18_000, packets);
+}
+
+/// The same, where a picture may stay for so many ticks.
+fn assert_decodable_within(ticks: u32, packets: &[Received]) {
     assert_eq!(packets[0].payload[5] & 1, 0, "begins with a key frame");
     for pair in packets.windows(2) {
         assert_eq!(pair[1].sequence, pair[0].sequence.wrapping_add(1));
         assert_eq!(picture(&pair[1]), (picture(&pair[0]) + 1) & 0x7fff);
         let step = pair[1].timestamp.wrapping_sub(pair[0].timestamp);
-        assert!((1..180_000).contains(&step), "time goes on: {step}");
+        assert!((1..ticks).contains(&step), "time goes on and the picture does not freeze: {step}");
     }
 }
 
@@ -75,7 +80,8 @@ fn a_viewer_with_a_small_place_gets_a_small_layer_and_one_that_looks_away_nothin
     pictures(&mut scene, &[0, 1, 2], true, 10, 150);
     let again = scene.client(2).take(2000);
     assert_eq!(again.last().unwrap().payload[8], 0);
-    assert_decodable(&[got, again].concat());
+    // It looked away.
+    assert_decodable_within(45_000, &[got, again].concat());
 }
 
 #[test]
@@ -88,7 +94,8 @@ fn when_the_sender_stops_a_layer_the_one_below_takes_over_without_a_break() {
     assert!(scene.client(1).take_requests(1010).1 > 0 || scene.metric("pli_out") > 0, "a key frame of the middle layer is asked for");
     pictures(&mut scene, &[0, 1], true, 10, 160);
     let got = scene.client(2).take(2000);
-    assert_decodable(&got);
+    // Until a second without it tells that it stopped.
+    assert_decodable_within(135_000, &got);
     assert_eq!(got.last().unwrap().payload[8], 1);
     assert_eq!(layers_told(&scene), vec![Some(0), Some(2), Some(1)]);
 }
