@@ -59,7 +59,7 @@ metrics! {
     // life
     peers, tracks, slots, rooms, joins, dtls_failures, ice_restarts, path_changes, panics,
     tcp_connections, tcp_accepted,
-    commands, commands_ignored, events_dropped,
+    commands, commands_ignored, commands_dropped, events_dropped,
     // reasons for not taking a datagram
     dropped_receive_full, dropped_empty, dropped_unknown_kind, dropped_oversize, dropped_no_pair, dropped_stun_malformed, dropped_stun_unknown_user,
     dropped_stun_integrity, dropped_stun_path_taken, dropped_stun_fingerprint, dropped_srtp_early, dropped_srtp_auth, dropped_srtp_replay,

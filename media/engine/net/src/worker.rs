@@ -19,6 +19,7 @@ use jiangtai_core::shard::Shard;
 
 use crate::deck::Deck;
 use crate::engine::{Input, Mailbox, Tuning};
+use crate::errands::Errands;
 use crate::load::{waiting_since, Load};
 use crate::outgoing::Outgoing;
 use crate::queue::EventQueue;
@@ -33,7 +34,7 @@ const FIRST_CONNECTION: u32 = 2;
 const BATCHES: usize = 8;
 /// Connections one shard serves.
 const CONNECTIONS: usize = 16_384;
-/// How soon a tape that could not be handed over is tried again.
+/// How soon a tape or a command that could not be handed over is tried again.
 const RETRY: Duration = Duration::from_millis(1);
 /// Turns in a row that may panic before the thread gives up.
 const PANICS: u32 = 8;
@@ -65,12 +66,17 @@ struct Running {
     waiting_since: Instant,
     load: Load,
     outgoing: Outgoing,
+    errands: Errands,
     stopping: bool,
 }
 
 impl Worker {
     /// Serves until told to stop or its mailbox is gone.
-    pub fn run(mut self) -> io::Result<()> {
+    pub fn run(self) -> io::Result<()> {
+        self.ready()?.serve()
+    }
+
+    fn ready(mut self) -> io::Result<Running> {
         let tuning = self.tuning;
         self.shard.equalise = tuning.equalise;
         if tuning.join && !join_incoming(&self.socket) {
@@ -79,7 +85,8 @@ impl Worker {
         let epoll = Epoll::new()?;
         epoll.add(self.socket.as_raw_fd(), UDP)?;
         epoll.add(self.wake.as_raw_fd(), WAKE)?;
-        let mut running = Running {
+        Ok(Running {
+            errands: Errands::new(self.mailboxes.len()),
             worker: self,
             epoll,
             inbound: Inbound::default(),
@@ -90,8 +97,7 @@ impl Worker {
             load: Load::new(tuning.gather),
             outgoing: Outgoing::new(tuning.segment, tuning.batch),
             stopping: false,
-        };
-        running.serve()
+        })
     }
 }
 
@@ -101,9 +107,10 @@ impl Running {
         let mut panics = 0;
         let mut read = Instant::now();
         while !self.stopping {
-            // A deck that was being emptied is tried again soon.
-            let taped = (!self.worker.shard.tape.is_empty()).then(|| Instant::now() + RETRY);
-            let due = self.worker.shard.next_timeout().into_iter().chain(self.held_until).chain(taped).min();
+            // A deck that was being emptied, a mailbox that was full: tried again soon.
+            let unsent = !self.worker.shard.tape.is_empty() || self.errands.wait();
+            let again = unsent.then(|| Instant::now() + RETRY);
+            let due = self.worker.shard.next_timeout().into_iter().chain(self.held_until).chain(again).min();
             let begun = Instant::now();
             let timeout = due.map(|at| at.saturating_duration_since(begun));
             if self.held_until.is_some() {
@@ -271,14 +278,11 @@ impl Running {
 
     /// Hands over what other shards are to know or to play.
     fn hand_over(&mut self) {
-        let Worker { shard, mailboxes, metrics, .. } = &mut self.worker;
-        let upward = shard.upward.drain(..).map(|(to, command)| (to, Input::Command(command)));
-        let batches = shard.batches.drain(..).map(|(to, batch)| (to, Input::Relayed(Box::new(batch))));
-        for (to, input) in upward.chain(batches) {
-            if mailboxes.get(to).is_none_or(|mailbox| mailbox.send(input).is_err()) {
-                metrics.dropped_relay_full.inc();
-            }
-        }
+        let Running { worker, errands, .. } = self;
+        let Worker { shard, mailboxes, metrics, .. } = worker;
+        shard.upward.drain(..).for_each(|(to, command)| errands.add(to, command, metrics));
+        errands.run(mailboxes, metrics);
+        shard.batches.drain(..).for_each(|(to, batch)| errands.relay(to, batch, mailboxes, metrics));
     }
 
     /// Sends everything the shard has put into its outbox.
@@ -333,3 +337,6 @@ impl Running {
         gone.into_iter().for_each(|number| self.drop_connection(now, number));
     }
 }
+
+#[cfg(test)]
+mod tests;
