@@ -60,6 +60,7 @@ struct Running {
     inbound: Inbound,
     connections: HashMap<u32, Connection>,
     next_connection: u32,
+    most_connections: usize,
     /// Media that came in is played by then.
     held_until: Option<Instant>,
     /// What is read now came after this: it has gathered company for so long already.
@@ -92,6 +93,7 @@ impl Worker {
             inbound: Inbound::default(),
             connections: HashMap::new(),
             next_connection: FIRST_CONNECTION,
+            most_connections: CONNECTIONS,
             held_until: None,
             waiting_since: Instant::now(),
             load: Load::new(tuning.gather),
@@ -158,6 +160,7 @@ impl Running {
         self.play(now);
         self.worker.metrics.dropped_outbox_full.add(self.worker.shard.outbox.take_refused());
         self.flush(now);
+        self.drop_unpaired(now);
         self.hand_over();
         self.worker.deck.offer(&mut self.worker.shard.tape);
         self.tell(now);
@@ -213,7 +216,11 @@ impl Running {
 
     fn adopt(&mut self, now: Instant, handover: Handover) {
         let Handover { connection, mut first } = handover;
-        if self.connections.len() >= CONNECTIONS {
+        if self.connections.len() >= self.most_connections {
+            // One peer's newest may have pushed out its oldest in this very turn.
+            self.drop_unpaired(now);
+        }
+        if self.connections.len() >= self.most_connections {
             return self.worker.metrics.dropped_tcp_pending.inc();
         }
         let number = self.next_connection;
@@ -326,6 +333,19 @@ impl Running {
         if someone_left {
             self.drop_ownerless(now);
         }
+    }
+
+    /// Ends connections that had to make room for others of their peer: silent ones would stay for as long as it does.
+    fn drop_unpaired(&mut self, now: Instant) {
+        let mut unpaired = std::mem::take(&mut self.worker.shard.unpaired);
+        for path in unpaired.drain(..) {
+            // A check may have brought it back.
+            if self.connections.contains_key(&path.tcp) && !self.worker.shard.knows(path) {
+                self.worker.metrics.dropped_tcp_unpaired.inc();
+                self.drop_connection(now, path.tcp);
+            }
+        }
+        self.worker.shard.unpaired = unpaired;
     }
 
     /// Ends connections whose peer is gone.

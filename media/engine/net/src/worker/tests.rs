@@ -1,7 +1,11 @@
+use std::io::Read;
+use std::net::{TcpListener, TcpStream};
+
 use jiangtai_core::clock::Clock;
 use jiangtai_core::command::{AddTrack, Command, IceCredentials, OpenPeer};
 use jiangtai_core::dtls::Identity;
 use jiangtai_core::media::Kind;
+use jiangtai_core::stun;
 
 use super::*;
 
@@ -28,11 +32,11 @@ fn order(mailbox: &Mailbox, command: Command) {
     assert!(mailbox.send(Input::Command(command)).is_ok());
 }
 
-fn open(mailbox: &Mailbox, peer: u64) {
+fn open(peer: u64) -> Command {
     let of = |what: &str| format!("{what}{peer}");
     let ice = IceCredentials { local_ufrag: of("peer"), local_pwd: of("us"), remote_ufrag: of("them"), remote_pwd: of("theirs") };
     let open = OpenPeer { peer, room: 1, ice, fingerprint: [0; 32], extensions: Default::default(), expires_ms: 60_000 };
-    order(mailbox, Command::OpenPeer(Box::new(open)));
+    Command::OpenPeer(Box::new(open))
 }
 
 #[test]
@@ -42,7 +46,7 @@ fn a_shard_whose_mailbox_is_full_gets_every_command_in_order_once_it_reads() {
     let metrics = worker.metrics.clone();
     let thread = std::thread::spawn(move || worker.run());
     order(&mailbox, Command::OpenRoom { room: 1, audio_slots: 3, home: 0 });
-    open(&mailbox, 1);
+    order(&mailbox, open(1));
     let (mid, kind, [voice, priority]) = ("v".into(), Kind::Video, [false; 2]);
     let add = AddTrack { track: 10, peer: 1, kind, mid, ssrcs: vec![], codecs: vec![], rids: vec![], voice, allowed: false, priority };
     order(&mailbox, Command::AddTrack(Box::new(add)));
@@ -64,4 +68,66 @@ fn a_shard_whose_mailbox_is_full_gets_every_command_in_order_once_it_reads() {
     assert_eq!(metrics.commands_dropped.get(), 0);
     assert!(mailbox.send(Input::Stop).is_ok());
     thread.join().unwrap().unwrap();
+}
+
+/// A first frame for a peer over a new connection, and the connection's other end.
+fn knock(peer: u64) -> (Handover, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let there = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    there.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let (stream, remote) = listener.accept().unwrap();
+    let mut check = [0u8; 200];
+    let mut builder = stun::Builder::new(&mut check, stun::Class::Request, stun::BINDING, [9; 12]).unwrap();
+    builder.attribute(stun::USERNAME, format!("peer{peer}:them{peer}").as_bytes()).unwrap();
+    builder.attribute(stun::ICE_CONTROLLING, &[0; 8]).unwrap();
+    let len = builder.finish(Some(&stun::Key::new(format!("us{peer}").as_bytes()))).unwrap();
+    (Handover { connection: Connection::new(stream, remote).unwrap(), first: check[..len].to_vec() }, there)
+}
+
+/// A thread's things without the thread, with peers 1 and 2 expected.
+fn running() -> Running {
+    let mut running = worker(Mailbox::new(1).unwrap().0).0.ready().unwrap();
+    for command in [Command::OpenRoom { room: 1, audio_slots: 3, home: 0 }, open(1), open(2)] {
+        running.worker.shard.command(Instant::now(), command);
+    }
+    running
+}
+
+/// Pairs a peer may have.
+const PAIRS: usize = 8;
+
+#[test]
+fn connections_a_peer_has_too_many_of_are_closed_in_the_same_turn() {
+    let mut running = running();
+    let mut theirs = Vec::new();
+    for n in 0..3 * PAIRS {
+        let (handover, there) = knock(1);
+        theirs.push(there);
+        running.adopt(Instant::now(), handover);
+        running.turn(&mut Vec::new());
+        assert_eq!(running.connections.len(), (n + 1).min(PAIRS));
+    }
+    let answer = running.worker.metrics.stun_out.get() as usize;
+    let closed = running.worker.metrics.dropped_tcp_unpaired.get() as usize;
+    assert_eq!((answer, closed, running.worker.metrics.tcp_connections.get() as usize), (3 * PAIRS, 2 * PAIRS, PAIRS));
+    for there in &mut theirs[..2 * PAIRS] {
+        assert!(there.read_to_end(&mut Vec::new()).is_ok_and(|read| read > 20), "answered, then closed");
+    }
+}
+
+#[test]
+fn a_full_table_has_room_for_another_as_soon_as_one_peer_has_exchanged_a_connection() {
+    let mut running = running();
+    running.most_connections = PAIRS + 1;
+    let mut theirs = Vec::new();
+    let mut adopt = |running: &mut Running, peer| {
+        let (handover, there) = knock(peer);
+        theirs.push(there);
+        running.adopt(Instant::now(), handover);
+        (running.connections.len(), running.worker.metrics.dropped_tcp_pending.get())
+    };
+    (0..PAIRS).for_each(|_| _ = adopt(&mut running, 1));
+    assert_eq!(adopt(&mut running, 1), (PAIRS + 1, 0));
+    assert_eq!(adopt(&mut running, 2), (PAIRS + 1, 0), "in the place of one that was pushed out");
+    assert_eq!(adopt(&mut running, 2), (PAIRS + 1, 1), "the others are in use");
 }
