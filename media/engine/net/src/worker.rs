@@ -279,7 +279,7 @@ impl Running {
         let due = *self.held_until.get_or_insert(self.waiting_since + window);
         if window.is_zero() || due <= now {
             self.held_until = None;
-            shard.play_and_send(now, &mut |outbox| outgoing.send(outbox, socket, metrics, connections));
+            shard.play_and_send(now, &mut |outbox| outgoing.send(now, outbox, socket, metrics, connections));
         }
     }
 
@@ -297,7 +297,7 @@ impl Running {
         let Running { worker, connections, outgoing, .. } = self;
         let Worker { shard, socket, metrics, .. } = worker;
         if !shard.outbox.is_empty() {
-            outgoing.send(&mut shard.outbox, socket, metrics, connections);
+            outgoing.send(now, &mut shard.outbox, socket, metrics, connections);
         }
         if outgoing.touched.is_empty() {
             return;
