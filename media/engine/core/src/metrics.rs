@@ -68,5 +68,6 @@ metrics! {
     dropped_rtx_malformed,
     // reasons for not sending one
     dropped_slot_codec, dropped_slot_waiting, dropped_slot_old, dropped_resend_cap, dropped_resend_unknown, dropped_relay_full, dropped_outbox_full, dropped_send_full, dropped_tape_full,
-    dropped_tcp_full, dropped_tcp_framing, dropped_tcp_pending, dropped_tcp_silent, dropped_tcp_unknown, dropped_tcp_unpaired, tcp_accept_errors, send_errors, receive_errors,
+    dropped_tcp_full, dropped_tcp_framing, dropped_tcp_gone, dropped_tcp_pending, dropped_tcp_silent, dropped_tcp_unknown, dropped_tcp_unpaired,
+    tcp_accept_errors, send_errors, receive_errors,
 }

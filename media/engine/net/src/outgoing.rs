@@ -50,28 +50,36 @@ impl Outgoing {
         uncut.expire(now);
         let mut batch: [Message<'_>; BATCH] = [Message::new(NOWHERE, &[], 0); BATCH];
         let mut filled = 0;
-        let (mut packets, mut bytes) = (0u64, 0u64);
+        // What is lost on the way is taken off at the end: hardly ever anything is.
+        let (mut sent, mut lost) = (Traffic::default(), Traffic::default());
         let mut put = |uncut: &mut Uncut, message| {
             batch[filled] = message;
             filled += 1;
             if filled == *together {
-                send(now, socket, metrics, batch.get(..filled).unwrap_or(&[]), uncut);
+                lost.add(send(now, socket, metrics, batch.get(..filled).unwrap_or(&[]), uncut));
                 filled = 0;
             }
         };
         for run in outbox.runs(if *segment { SEGMENTS } else { 1 }) {
-            packets += run.count as u64;
-            bytes += run.bytes as u64;
             if run.to.is_tcp() {
                 metrics.run(run.count);
-                if let Some(connection) = connections.get_mut(&run.to.tcp) {
-                    let lost = run.datagrams().filter(|datagram| !connection.queue(datagram)).count();
-                    metrics.dropped_tcp_full.add(lost as u64);
-                    if touched.last() != Some(&run.to.tcp) {
-                        touched.push(run.to.tcp);
+                let Some(connection) = connections.get_mut(&run.to.tcp) else {
+                    metrics.dropped_tcp_gone.add(run.count as u64);
+                    continue;
+                };
+                for datagram in run.datagrams() {
+                    match connection.queue(datagram) {
+                        true => sent.add(Traffic { packets: 1, bytes: datagram.len() as u64 }),
+                        false => metrics.dropped_tcp_full.inc(),
                     }
                 }
-            } else if run.count > 1 && uncut.has(&run.to.remote) {
+                if touched.last() != Some(&run.to.tcp) {
+                    touched.push(run.to.tcp);
+                }
+                continue;
+            }
+            sent.add(Traffic { packets: run.count as u64, bytes: run.bytes as u64 });
+            if run.count > 1 && uncut.has(&run.to.remote) {
                 for datagram in run.datagrams() {
                     metrics.run(1);
                     put(uncut, Message::new(run.to.remote, datagram, 0));
@@ -84,10 +92,30 @@ impl Outgoing {
                 put(uncut, message);
             }
         }
-        send(now, socket, metrics, batch.get(..filled).unwrap_or(&[]), uncut);
-        metrics.packets_out.add(packets);
-        metrics.bytes_out.add(bytes);
+        lost.add(send(now, socket, metrics, batch.get(..filled).unwrap_or(&[]), uncut));
+        metrics.packets_out.add(sent.packets.saturating_sub(lost.packets));
+        metrics.bytes_out.add(sent.bytes.saturating_sub(lost.bytes));
         outbox.clear();
+    }
+}
+
+/// Datagrams and their bytes.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Traffic {
+    packets: u64,
+    bytes: u64,
+}
+
+impl Traffic {
+    /// Of messages.
+    fn of(messages: &[Message<'_>]) -> Traffic {
+        let bytes = messages.iter().flat_map(|message| message.spans).map(|span| span.len() as u64);
+        Traffic { packets: messages.iter().map(datagrams).sum(), bytes: bytes.sum() }
+    }
+
+    fn add(&mut self, more: Traffic) {
+        self.packets += more.packets;
+        self.bytes += more.bytes;
     }
 }
 
@@ -120,9 +148,9 @@ impl Uncut {
 }
 
 /// Sends one batch; what a full socket buffer does not take within a moment is dropped, as a full link would. Runs that cannot be
-/// cut go in pieces. Returns how many datagrams did not leave.
-fn send(now: Instant, socket: &UdpSocket, metrics: &Metrics, mut batch: &[Message<'_>], uncut: &mut Uncut) -> u64 {
-    let mut lost = 0;
+/// cut go in pieces. Returns what did not leave.
+fn send(now: Instant, socket: &UdpSocket, metrics: &Metrics, mut batch: &[Message<'_>], uncut: &mut Uncut) -> Traffic {
+    let mut lost = Traffic::default();
     let mut waited = false;
     while let Some(first) = batch.first() {
         metrics.batches_out.inc();
@@ -131,9 +159,10 @@ fn send(now: Instant, socket: &UdpSocket, metrics: &Metrics, mut batch: &[Messag
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) if e.kind() == io::ErrorKind::WouldBlock || e.raw_os_error() == Some(libc::ENOBUFS) => {
                 if waited || !wait_writable(socket, Duration::from_millis(2)) {
-                    let rest = batch.iter().map(datagrams).sum();
-                    metrics.dropped_send_full.add(rest);
-                    return lost + rest;
+                    let rest = Traffic::of(batch);
+                    metrics.dropped_send_full.add(rest.packets);
+                    lost.add(rest);
+                    return lost;
                 }
                 waited = true;
             }
@@ -142,13 +171,13 @@ fn send(now: Instant, socket: &UdpSocket, metrics: &Metrics, mut batch: &[Messag
                 batch = batch.get(1..).unwrap_or(&[]);
                 if first.piece == 0 {
                     metrics.send_errors.inc();
-                    lost += 1;
+                    lost.add(Traffic::of(std::slice::from_ref(first)));
                     continue;
                 }
                 let failed = send_pieces(now, socket, metrics, first, uncut);
-                lost += failed;
+                lost.add(failed);
                 // If the pieces do not go either, it is the destination that is refused.
-                if failed < datagrams(first) && matches!(e.raw_os_error(), Some(libc::EIO | libc::EINVAL)) {
+                if failed.packets < datagrams(first) && matches!(e.raw_os_error(), Some(libc::EIO | libc::EINVAL)) {
                     uncut.add(first.to, now);
                 }
             }
@@ -157,8 +186,8 @@ fn send(now: Instant, socket: &UdpSocket, metrics: &Metrics, mut batch: &[Messag
     lost
 }
 
-/// Sends a run as one datagram after another. Returns how many did not leave.
-fn send_pieces(now: Instant, socket: &UdpSocket, metrics: &Metrics, run: &Message<'_>, uncut: &mut Uncut) -> u64 {
+/// Sends a run as one datagram after another. Returns what did not leave.
+fn send_pieces(now: Instant, socket: &UdpSocket, metrics: &Metrics, run: &Message<'_>, uncut: &mut Uncut) -> Traffic {
     let mut pieces = [Message::new(NOWHERE, &[], 0); BATCH];
     let mut count = 0;
     let bytes = run.spans.iter().flat_map(|span| span.chunks(usize::from(run.piece)));

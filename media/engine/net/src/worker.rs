@@ -226,7 +226,7 @@ impl Running {
         let number = self.next_connection;
         self.next_connection = number.wrapping_add(1).max(FIRST_CONNECTION);
         if self.epoll.add(connection.stream.as_raw_fd(), u64::from(number)).is_err() {
-            return;
+            return self.worker.metrics.tcp_accept_errors.inc();
         }
         self.worker.metrics.tcp_accepted.inc();
         let path = tcp::path(connection.remote, number);

@@ -1,3 +1,5 @@
+use std::net::{TcpListener, TcpStream};
+
 use jiangtai_core::outbox::Path;
 
 use super::*;
@@ -14,7 +16,7 @@ fn a_destination_the_network_refuses_costs_its_datagrams_and_no_others() {
     let batch = [message(refused[0], 0), message(to, 0), message(refused[1], 10), message(to, 10), message(refused[0], 10), message(to, 0)];
     let metrics = Metrics::default();
     let mut uncut = Uncut::default();
-    assert_eq!(send(Instant::now(), &socket, &metrics, &batch, &mut uncut), 7);
+    assert_eq!(send(Instant::now(), &socket, &metrics, &batch, &mut uncut), Traffic { packets: 7, bytes: 90 });
     assert!(uncut.to.is_empty(), "nobody was reached with pieces only");
     good.set_nonblocking(true).unwrap();
     let mut got = Vec::new();
@@ -95,4 +97,28 @@ fn destinations_runs_cannot_be_cut_for_are_remembered_in_bounded_number() {
     assert_eq!(uncut.to.len(), UNCUT);
     uncut.expire(now + AGAIN);
     assert!(!uncut.has(&([127, 0, 0, 1], 1).into()));
+}
+
+#[test]
+fn what_is_dropped_is_not_counted_as_sent() {
+    let (socket, good) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let there = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let slow = Connection::new(listener.accept().unwrap().0, there.local_addr().unwrap()).unwrap();
+    let mut connections = HashMap::from([(2, slow)]);
+    let nowhere: SocketAddr = ([127, 0, 0, 1], 0).into();
+    let to = good.local_addr().unwrap();
+    const MANY: u64 = 300;
+    let mut outbox = Outbox::default();
+    for _ in 0..MANY {
+        // The last one is a connection that has just been closed.
+        let paths = [Path::udp(to), Path::udp(nowhere), Path { remote: to, tcp: 2 }, Path { remote: to, tcp: 3 }];
+        paths.into_iter().for_each(|path| outbox.push(path, &[7; 1200]));
+    }
+    let metrics = Metrics::default();
+    Outgoing::new(true, true).send(Instant::now(), &mut outbox, &socket, &metrics, &mut connections);
+    let dropped = [&metrics.send_errors, &metrics.dropped_tcp_full, &metrics.dropped_tcp_gone].map(|counter| counter.get());
+    assert!(dropped[0] == MANY && (1..MANY).contains(&dropped[1]) && dropped[2] == MANY, "{dropped:?}");
+    let sent = 4 * MANY - dropped.iter().sum::<u64>();
+    assert_eq!((metrics.packets_out.get(), metrics.bytes_out.get()), (sent, sent * 1200));
 }

@@ -131,3 +131,14 @@ fn a_full_table_has_room_for_another_as_soon_as_one_peer_has_exchanged_a_connect
     assert_eq!(adopt(&mut running, 2), (PAIRS + 1, 0), "in the place of one that was pushed out");
     assert_eq!(adopt(&mut running, 2), (PAIRS + 1, 1), "the others are in use");
 }
+
+#[test]
+fn a_connection_that_cannot_be_watched_is_counted() {
+    let mut running = running();
+    let (handover, mut there) = knock(1);
+    // Watched already: it cannot be added.
+    running.epoll.add(handover.connection.stream.as_raw_fd(), u64::from(u32::MAX)).unwrap();
+    running.adopt(Instant::now(), handover);
+    assert_eq!((running.connections.len(), running.worker.metrics.tcp_accept_errors.get()), (0, 1));
+    assert_eq!(there.read(&mut [0; 1]).unwrap(), 0, "closed");
+}
