@@ -59,7 +59,7 @@ metrics! {
     // life
     peers, tracks, slots, rooms, joins, dtls_failures, ice_restarts, path_changes, panics,
     tcp_connections, tcp_accepted,
-    commands, commands_ignored, events_dropped,
+    commands, commands_ignored, commands_dropped, events_dropped,
     // reasons for not taking a datagram
     dropped_receive_full, dropped_empty, dropped_unknown_kind, dropped_oversize, dropped_no_pair, dropped_stun_malformed, dropped_stun_unknown_user,
     dropped_stun_integrity, dropped_stun_path_taken, dropped_stun_fingerprint, dropped_srtp_early, dropped_srtp_auth, dropped_srtp_replay,
@@ -67,6 +67,8 @@ metrics! {
     dropped_unknown_ssrc, dropped_too_many_ssrc, dropped_unknown_pt, dropped_unknown_rid, dropped_not_allowed, dropped_too_fast, dropped_duplicate, dropped_too_old,
     dropped_rtx_malformed,
     // reasons for not sending one
-    dropped_unsealed, dropped_slot_codec, dropped_slot_waiting, dropped_slot_old, dropped_resend_cap, dropped_resend_unknown, dropped_relay_full, dropped_outbox_full, dropped_send_full, dropped_tape_full,
-    dropped_tcp_full, dropped_tcp_framing, dropped_tcp_pending, dropped_tcp_silent, dropped_tcp_unknown, tcp_accept_errors, send_errors, receive_errors,
+    dropped_unsealed, dropped_slot_codec, dropped_slot_waiting, dropped_slot_old, dropped_resend_cap, dropped_resend_unknown, dropped_relay_full,
+    dropped_outbox_full, dropped_send_full, dropped_tape_full,
+    dropped_tcp_full, dropped_tcp_framing, dropped_tcp_gone, dropped_tcp_pending, dropped_tcp_silent, dropped_tcp_unknown, dropped_tcp_unpaired,
+    tcp_accept_errors, send_errors, receive_errors,
 }

@@ -4,8 +4,8 @@
 //! handling one peer (a panic) ends that peer and nobody else (`guard`).
 //!
 //! Call `receive`, `relayed`, `command` and `timeout` in any order, then `play`, then take what is in `outbox`, `events`,
-//! `upward`, `batches` and `tape`; call `timeout` no later than `next_timeout`. Media that came in waits for `play`: who has more
-//! coming gives it in one portion.
+//! `upward`, `batches`, `unpaired` and `tape`; call `timeout` no later than `next_timeout`. Media that came in waits for `play`:
+//! who has more coming gives it in one portion.
 
 mod bandwidth;
 mod control;
@@ -52,6 +52,9 @@ const OWNED: Duration = Duration::from_secs(10);
 /// Timers that were superseded and still lie there, beside one for each peer.
 const SUPERSEDED: usize = 64;
 
+/// Paths in `unpaired`: more than there are connections. Each is listed once, when it stops being a pair.
+const UNPAIRED: usize = 1 << 15;
+
 /// All state of one shard.
 pub struct Shard {
     /// Which of the engine's shards this is.
@@ -95,6 +98,8 @@ pub struct Shard {
     pub upward: Vec<(usize, Command)>,
     /// Packets for other shards.
     pub batches: Vec<(usize, Batch)>,
+    /// TCP paths that had to make room for others of their peer: their connections serve nobody.
+    pub unpaired: Vec<Path>,
     /// Packets for the recording.
     pub tape: Tape,
 }
@@ -132,6 +137,7 @@ impl Shard {
             events: Vec::new(),
             upward: Vec::new(),
             batches: Vec::new(),
+            unpaired: Vec::new(),
             tape: Tape::default(),
         }
     }
@@ -288,7 +294,9 @@ impl Shard {
             self.ufrags.remove(ufrag);
         }
         if let Some(old) = changes.removed {
-            self.paths.remove(&old);
+            if self.paths.remove(&old).is_some() && old.is_tcp() && self.unpaired.len() < UNPAIRED {
+                self.unpaired.push(old);
+            }
         }
         if changes.added {
             if let Some(other) = self.paths.insert(from, key).filter(|other| *other != key) {

@@ -41,16 +41,24 @@ pub enum Input {
 #[derive(Clone)]
 pub struct Mailbox {
     sender: SyncSender<Input>,
-    wake: Arc<EventFd>,
+    pub wake: Arc<EventFd>,
 }
 
 impl Mailbox {
+    /// A ring for so many inputs, and where they come out.
+    pub fn new(size: usize) -> io::Result<(Mailbox, Receiver<Input>)> {
+        let (sender, inputs) = sync_channel(size.max(1));
+        Ok((Mailbox { sender, wake: Arc::new(EventFd::new()?) }, inputs))
+    }
+
     /// Never waits; gives the input back when the ring is full or the thread is gone.
     pub fn send(&self, input: Input) -> Result<(), Input> {
-        let result = match self.sender.try_send(input) {
-            Ok(()) => Ok(()),
-            Err(TrySendError::Full(input) | TrySendError::Disconnected(input)) => Err(input),
-        };
+        self.offer(input).map_err(|(TrySendError::Full(input) | TrySendError::Disconnected(input))| input)
+    }
+
+    /// The same for who must know which of the two it is.
+    pub fn offer(&self, input: Input) -> Result<(), TrySendError<Input>> {
+        let result = self.sender.try_send(input);
         self.wake.signal();
         result
     }
@@ -161,8 +169,8 @@ impl Engine {
         };
         let mut inputs = Vec::new();
         for _ in &sockets {
-            let (sender, input) = sync_channel(settings.queue.max(1));
-            engine.mailboxes.push(Mailbox { sender, wake: Arc::new(EventFd::new()?) });
+            let (mailbox, input) = Mailbox::new(settings.queue)?;
+            engine.mailboxes.push(mailbox);
             inputs.push(input);
         }
         for (n, (socket, input)) in sockets.into_iter().zip(inputs).enumerate() {

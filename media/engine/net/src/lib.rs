@@ -7,6 +7,7 @@ pub mod deck;
 mod directory;
 pub mod disk;
 pub mod engine;
+mod errands;
 pub mod fanout;
 mod load;
 mod outgoing;

@@ -117,7 +117,8 @@ pub fn bound_unsent(stream: &TcpStream, bytes: usize) -> io::Result<()> {
     set_option(stream, libc::SO_SNDBUF, bytes as libc::c_int)
 }
 
-fn set_option(socket: &impl AsRawFd, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
+/// Sets an integer option of a socket.
+pub fn set_option(socket: &impl AsRawFd, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
     let len = std::mem::size_of_val(&value) as libc::socklen_t;
     // SAFETY: passes a pointer to a live integer and its size.
     check(unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, option, (&raw const value).cast(), len) }).map(|_| ())

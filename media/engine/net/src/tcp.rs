@@ -49,7 +49,7 @@ pub enum Progress {
 }
 
 impl Connection {
-    fn new(stream: TcpStream, remote: SocketAddr) -> io::Result<Connection> {
+    pub fn new(stream: TcpStream, remote: SocketAddr) -> io::Result<Connection> {
         stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
         bound_unsent(&stream, BACKLOG)?;

@@ -19,6 +19,7 @@ use jiangtai_core::shard::Shard;
 
 use crate::deck::Deck;
 use crate::engine::{Input, Mailbox, Tuning};
+use crate::errands::Errands;
 use crate::load::{waiting_since, Load};
 use crate::outgoing::Outgoing;
 use crate::queue::EventQueue;
@@ -33,7 +34,7 @@ const FIRST_CONNECTION: u32 = 2;
 const BATCHES: usize = 8;
 /// Connections one shard serves.
 const CONNECTIONS: usize = 16_384;
-/// How soon a tape that could not be handed over is tried again.
+/// How soon a tape or a command that could not be handed over is tried again.
 const RETRY: Duration = Duration::from_millis(1);
 /// Turns in a row that may panic before the thread gives up.
 const PANICS: u32 = 8;
@@ -59,18 +60,24 @@ struct Running {
     inbound: Inbound,
     connections: HashMap<u32, Connection>,
     next_connection: u32,
+    most_connections: usize,
     /// Media that came in is played by then.
     held_until: Option<Instant>,
     /// What is read now came after this: it has gathered company for so long already.
     waiting_since: Instant,
     load: Load,
     outgoing: Outgoing,
+    errands: Errands,
     stopping: bool,
 }
 
 impl Worker {
     /// Serves until told to stop or its mailbox is gone.
-    pub fn run(mut self) -> io::Result<()> {
+    pub fn run(self) -> io::Result<()> {
+        self.ready()?.serve()
+    }
+
+    fn ready(mut self) -> io::Result<Running> {
         let tuning = self.tuning;
         self.shard.equalise = tuning.equalise;
         if tuning.join && !join_incoming(&self.socket) {
@@ -79,19 +86,20 @@ impl Worker {
         let epoll = Epoll::new()?;
         epoll.add(self.socket.as_raw_fd(), UDP)?;
         epoll.add(self.wake.as_raw_fd(), WAKE)?;
-        let mut running = Running {
+        Ok(Running {
+            errands: Errands::new(self.mailboxes.len()),
             worker: self,
             epoll,
             inbound: Inbound::default(),
             connections: HashMap::new(),
             next_connection: FIRST_CONNECTION,
+            most_connections: CONNECTIONS,
             held_until: None,
             waiting_since: Instant::now(),
             load: Load::new(tuning.gather),
             outgoing: Outgoing::new(tuning.segment, tuning.batch),
             stopping: false,
-        };
-        running.serve()
+        })
     }
 }
 
@@ -101,9 +109,10 @@ impl Running {
         let mut panics = 0;
         let mut read = Instant::now();
         while !self.stopping {
-            // A deck that was being emptied is tried again soon.
-            let taped = (!self.worker.shard.tape.is_empty()).then(|| Instant::now() + RETRY);
-            let due = self.worker.shard.next_timeout().into_iter().chain(self.held_until).chain(taped).min();
+            // A deck that was being emptied, a mailbox that was full: tried again soon.
+            let unsent = !self.worker.shard.tape.is_empty() || self.errands.wait();
+            let again = unsent.then(|| Instant::now() + RETRY);
+            let due = self.worker.shard.next_timeout().into_iter().chain(self.held_until).chain(again).min();
             let begun = Instant::now();
             let timeout = due.map(|at| at.saturating_duration_since(begun));
             if self.held_until.is_some() {
@@ -151,6 +160,7 @@ impl Running {
         self.play(now);
         self.worker.metrics.dropped_outbox_full.add(self.worker.shard.outbox.take_refused());
         self.flush(now);
+        self.drop_unpaired(now);
         self.hand_over();
         self.worker.deck.offer(&mut self.worker.shard.tape);
         self.tell(now);
@@ -206,13 +216,17 @@ impl Running {
 
     fn adopt(&mut self, now: Instant, handover: Handover) {
         let Handover { connection, mut first } = handover;
-        if self.connections.len() >= CONNECTIONS {
+        if self.connections.len() >= self.most_connections {
+            // One peer's newest may have pushed out its oldest in this very turn.
+            self.drop_unpaired(now);
+        }
+        if self.connections.len() >= self.most_connections {
             return self.worker.metrics.dropped_tcp_pending.inc();
         }
         let number = self.next_connection;
         self.next_connection = number.wrapping_add(1).max(FIRST_CONNECTION);
         if self.epoll.add(connection.stream.as_raw_fd(), u64::from(number)).is_err() {
-            return;
+            return self.worker.metrics.tcp_accept_errors.inc();
         }
         self.worker.metrics.tcp_accepted.inc();
         let path = tcp::path(connection.remote, number);
@@ -265,20 +279,17 @@ impl Running {
         let due = *self.held_until.get_or_insert(self.waiting_since + window);
         if window.is_zero() || due <= now {
             self.held_until = None;
-            shard.play_and_send(now, &mut |outbox| outgoing.send(outbox, socket, metrics, connections));
+            shard.play_and_send(now, &mut |outbox| outgoing.send(now, outbox, socket, metrics, connections));
         }
     }
 
     /// Hands over what other shards are to know or to play.
     fn hand_over(&mut self) {
-        let Worker { shard, mailboxes, metrics, .. } = &mut self.worker;
-        let upward = shard.upward.drain(..).map(|(to, command)| (to, Input::Command(command)));
-        let batches = shard.batches.drain(..).map(|(to, batch)| (to, Input::Relayed(Box::new(batch))));
-        for (to, input) in upward.chain(batches) {
-            if mailboxes.get(to).is_none_or(|mailbox| mailbox.send(input).is_err()) {
-                metrics.dropped_relay_full.inc();
-            }
-        }
+        let Running { worker, errands, .. } = self;
+        let Worker { shard, mailboxes, metrics, .. } = worker;
+        shard.upward.drain(..).for_each(|(to, command)| errands.add(to, command, metrics));
+        errands.run(mailboxes, metrics);
+        shard.batches.drain(..).for_each(|(to, batch)| errands.relay(to, batch, mailboxes, metrics));
     }
 
     /// Sends everything the shard has put into its outbox.
@@ -286,7 +297,7 @@ impl Running {
         let Running { worker, connections, outgoing, .. } = self;
         let Worker { shard, socket, metrics, .. } = worker;
         if !shard.outbox.is_empty() {
-            outgoing.send(&mut shard.outbox, socket, metrics, connections);
+            outgoing.send(now, &mut shard.outbox, socket, metrics, connections);
         }
         if outgoing.touched.is_empty() {
             return;
@@ -324,6 +335,19 @@ impl Running {
         }
     }
 
+    /// Ends connections that had to make room for others of their peer: silent ones would stay for as long as it does.
+    fn drop_unpaired(&mut self, now: Instant) {
+        let mut unpaired = std::mem::take(&mut self.worker.shard.unpaired);
+        for path in unpaired.drain(..) {
+            // A check may have brought it back.
+            if self.connections.contains_key(&path.tcp) && !self.worker.shard.knows(path) {
+                self.worker.metrics.dropped_tcp_unpaired.inc();
+                self.drop_connection(now, path.tcp);
+            }
+        }
+        self.worker.shard.unpaired = unpaired;
+    }
+
     /// Ends connections whose peer is gone.
     fn drop_ownerless(&mut self, now: Instant) {
         let shard = &self.worker.shard;
@@ -333,3 +357,6 @@ impl Running {
         gone.into_iter().for_each(|number| self.drop_connection(now, number));
     }
 }
+
+#[cfg(test)]
+mod tests;
