@@ -39,6 +39,10 @@ class Player(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     view: Literal["main", "screen"] = "main"
 
 
+class Anything(msgspec.Struct, frozen=True):
+    """A query that does not matter: browsers ask for the whole URL of the call to come, and only that call's answer can be read."""
+
+
 async def publish(call: Call) -> web.Response:
     """An encoder's offer (RFC 9725 section 4.2)."""
     seat, token = await _come_in(call, "whip", Capability.PUBLISH)
@@ -177,13 +181,33 @@ _REFUSED: Final = (
 _OFF: Final = ("not_on_stage", "wrong_phase", "class_frozen", "microphone_blocked", "camera_blocked", "screen_blocked", "screen_taken")
 
 
+def _preflight(path: str) -> Route:
+    return Route(
+        method="OPTIONS",
+        path=path,
+        handler=preflight,
+        right=Right.STREAM,
+        summary="What other origins may do",
+        query=Anything,
+        raw={200: ""},
+    )
+
+
 def _session_routes(protocol: Protocol, name: str) -> tuple[Route, ...]:
     """What both protocols have beside their POST."""
     path, session = f"/{protocol}", f"/{protocol}/{{stream}}"
     known = ("unauthenticated", "rate_limited", "not_found")
     return (
-        Route(method="GET", path=path, handler=nothing, right=Right.STREAM, summary=f"Nothing: a {name} endpoint", raw={204: ""}),
-        Route(method="OPTIONS", path=path, handler=preflight, right=Right.STREAM, summary="What other origins may do", raw={200: ""}),
+        Route(
+            method="GET",
+            path=path,
+            handler=nothing,
+            right=Right.STREAM,
+            summary=f"Nothing: a {name} endpoint",
+            query=Anything,
+            raw={204: ""},
+        ),
+        _preflight(path),
         Route(
             method="PATCH",
             path=session,
@@ -196,7 +220,7 @@ def _session_routes(protocol: Protocol, name: str) -> tuple[Route, ...]:
         ),
         Route(method="DELETE", path=session, handler=_on(protocol, end), right=Right.STREAM, summary="End", raw={200: ""}, codes=known),
         Route(method="GET", path=session, handler=_on(protocol, look), right=Right.STREAM, summary="Nothing", raw={204: ""}, codes=known),
-        Route(method="OPTIONS", path=session, handler=preflight, right=Right.STREAM, summary="What other origins may do", raw={200: ""}),
+        _preflight(session),
     )
 
 
@@ -224,6 +248,14 @@ ROUTES = (
         query=Player,
         codes=_REFUSED,
     ),
-    Route(method="HEAD", path="/whep", handler=discover, right=Right.STREAM, summary="Whether this is a WHEP endpoint", raw={200: SDP}),
+    Route(
+        method="HEAD",
+        path="/whep",
+        handler=discover,
+        right=Right.STREAM,
+        summary="Whether this is a WHEP endpoint",
+        query=Anything,
+        raw={200: SDP},
+    ),
     *_session_routes("whep", "WHEP"),
 )
