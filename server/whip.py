@@ -30,6 +30,7 @@ from signaling.classroom.base import Command
 from signaling.classroom.errors import Rejected
 from signaling.classroom.ids import SessionId
 from signaling.classroom.participants import Connect, ConnectionClosed, Disconnect
+from signaling.classroom.seats import Participant
 from signaling.classroom.seats import Seat as Standing
 from signaling.classroom.session import ClassEnded
 from signaling.classroom.state import Room
@@ -139,22 +140,18 @@ class Streams:
             return
         seat = stream.seat
         self._plane.drop(seat.session, stream.connection)
-        try:
-            await self._seats.release(seat.id)
-            if self._hub.room(seat.session) is None:
-                return  # the class rests or is another node's: whoever wakes it closes what was open
-            for source in stream.announced:
-                if not self._plane.sends(seat.session, seat.participant, source):
-                    await self._hub.dispatch(seat.session, seat.participant, _SWITCHES[source][1])
-            await self._hub.dispatch(seat.session, seat.participant, Disconnect(connection=stream.connection, reason=reason))
-        except (Rejected, Unavailable) as error:
-            log.info("a stream ended without its class", extra={"session": seat.session, "why": str(error)})
+        # The connection first: the class keeps at that until it is stored, and with a person's last one all of theirs goes off.
+        await self._withdraw(stream, Disconnect(connection=stream.connection, reason=reason))
+        for source in stream.announced:
+            person = self._person(seat)
+            if person is not None and person.present and not self._plane.sends(seat.session, seat.participant, source):
+                await self._withdraw(stream, _SWITCHES[source][1])
+        await self._release(seat)
 
     def prune(self) -> None:
         """End streams whose class is gone without a word (another node took it over); call it every minute."""
         for stream in list(self._streams.values()):
-            room = self._hub.room(stream.seat.session)
-            person = room.participants.get(stream.seat.participant) if room is not None else None
+            person = self._person(stream.seat)
             if stream.opened and (person is None or stream.connection not in person.connections):
                 self._end_soon(stream, "lost")
 
@@ -195,8 +192,7 @@ class Streams:
         seat = stream.seat
         command = Connect(connection=stream.connection, name=seat.name, role=seat.role, likeness=likeness(seat.name))
         await self._do(stream, command)
-        room = self._hub.room(seat.session)
-        person = room.participants.get(seat.participant) if room is not None else None
+        person = self._person(seat)
         if person is None or person.seat is not Standing.ADMITTED:  # nobody can tell an encoder later that it was let in
             raise Rejected("not_admitted")
 
@@ -211,6 +207,11 @@ class Streams:
         if not on:
             stream.announced.append(source)
 
+    def _person(self, seat: Seat) -> Participant | None:
+        """The person as the class has them, while it is awake here."""
+        room = self._hub.room(seat.session)
+        return room.participants.get(seat.participant) if room is not None else None
+
     async def _do(self, stream: Stream, command: Command) -> None:
         reply = await self._hub.dispatch(stream.seat.session, stream.seat.participant, command)
         if reply.error is not None:
@@ -223,6 +224,20 @@ class Streams:
         return stream
 
     # ---- going ----
+
+    async def _withdraw(self, stream: Stream, command: Command) -> None:
+        if self._hub.room(stream.seat.session) is None:
+            return  # the class rests or is another node's: whoever wakes it closes what was open
+        try:
+            await self._do(stream, command)
+        except (Rejected, Unavailable) as error:
+            log.info("a stream ended without its class", extra={"session": stream.seat.session, "why": str(error)})
+
+    async def _release(self, seat: Seat) -> None:
+        try:
+            await self._seats.release(seat.id)
+        except Unavailable as error:  # it expires, and nobody has its cookie
+            log.info("a stream's seat was not released", extra={"session": seat.session, "why": str(error)})
 
     def _forget(self, stream: Stream) -> bool:
         if self._streams.pop(stream.id, None) is None:

@@ -1,6 +1,7 @@
 """Attacks on encoders' and players' doors: tokens, roles, other people's sessions, giant and broken bodies, too many sessions."""
 
 import asyncio
+import itertools
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ from server import auth, keys, whip
 from server.whip import MAX_PER_ADDRESS
 from signaling.classroom.roles import Role
 from signaling.classroom.settings import Profile
+from signaling.ports import Unavailable
 from tests.support.bystanders import bystanders
 from tests.support.house import SERVICE, Answer, House, house, spawned
 from tests.support.whip import FRAGMENT, SDP, bearer, post
@@ -211,6 +213,46 @@ async def test_a_person_has_three_streams_at_most(home: House) -> None:
         await opened(home, session, "/whep", PLAYS, Role.TRAINEE, "same")
     assert (await post(home, "/whep", PLAYS, home.token(session, "same"))).code == "too_many"
     assert (streams(home), connections(home, session)) == (3, 3)
+
+
+async def test_a_stream_leaves_its_class_though_its_seat_cannot_be_released(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert home.node is not None
+    session = await home.create()
+    token, path = await opened(home, session, "/whip", SENDS, Role.TRAINER)
+    room = home.node.app[keys.HUB].room(session)
+    assert room is not None
+    assert (room.present, len(room.cameras)) == (1, 1)
+
+    async def away(seat: str) -> None:
+        raise Unavailable("away")
+
+    monkeypatch.setattr(home.node.app[keys.SEATS], "release", away)
+    assert (await home.call("DELETE", path, headers=bearer(token))).status == 200
+    assert (streams(home), connections(home, session)) == (0, 0)
+    assert (room.present, room.cameras, room.microphones) == (0, [], [])
+
+
+@pytest.mark.parametrize(("nth", "left_on"), [(0, 0), (1, 1)], ids=["closing the connection", "switching the microphone off"])
+async def test_a_store_that_fails_once_stops_nothing_else(home: House, monkeypatch: pytest.MonkeyPatch, nth: int, left_on: int) -> None:
+    assert home.node is not None
+    journal = home.node.app[keys.JOURNAL]
+    session = await home.create()
+    async with home.member(session, "s", Role.TRAINER) as own_browser:
+        token, path = await opened(home, session, "/whip", SENDS, Role.TRAINER)
+        append, calls = journal.append, itertools.count()
+
+        async def fail_once(*arguments: Any) -> None:
+            if next(calls) == nth:
+                raise Unavailable("away")
+            await append(*arguments)
+
+        monkeypatch.setattr(journal, "append", fail_once)
+        assert (await home.call("DELETE", path, headers=bearer(token))).status == 200
+        assert next(calls) > nth
+        room = home.node.app[keys.HUB].room(session)
+        assert room is not None
+        assert (len(room.cameras), len(room.microphones), connections(home, session)) == (0, left_on, 1)
+        assert not own_browser.closed.is_set()
 
 
 async def test_a_flood_of_calls_on_one_session_is_limited(tmp_path: Path) -> None:
