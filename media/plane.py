@@ -21,12 +21,12 @@ from typing import Any, Final
 from media._engine import Engine  # noqa: TID251 - this is the one place
 from media._engine import send_many as send_many  # noqa: TID251 - handed to the gateway by the server
 from media.codecs import Kind
-from media.devices import Class, Device, Transport
+from media.devices import Class, Device, Transport, plan_player
 from media.director import may_publish, may_receive
 from media.fragment import read_fragment, write_fragment
 from media.journals import free_permille
 from media.listening import Listening
-from media.negotiation import Source, Use, answer_check, media_lines
+from media.negotiation import Source, Use, answer_check, answer_publish, answer_subscribe, media_lines
 from media.publishing import Publishing
 from media.receiving import TICKET_MS as TICKET_MS
 from media.receiving import Receiving
@@ -34,6 +34,7 @@ from media.recorder import JournalNews as JournalNews
 from media.recorder import Recorder, event_kind
 from media.requests import read_heights, read_people, read_sdp, read_sizes, read_tiles, read_tracks
 from media.switchboard import Switchboard
+from media.transport import ServerTransport
 from signaling.classroom.errors import Rejected
 from signaling.classroom.ids import ParticipantId, SessionId
 from signaling.classroom.participants import ConnectionClosed
@@ -170,11 +171,7 @@ class NativePlane:
         klass = self._admitted(session, participant, connection)
         if not may_publish(klass.room, participant):
             raise Rejected("not_allowed")
-        tracks: dict[str, Source] = {}
-        for mid, kind in media_lines(offer, "sends"):
-            if sources[kind] in tracks.values():
-                raise Rejected("bad_sdp")
-            tracks[mid] = sources[kind]
+        tracks = _tracks(offer, sources)
         device = self._device(klass, participant, connection)
         answer = self._publishing.answer(klass, connection, device, offer, tracks, {}, lowest_first=False)
         self._recorder.follow(klass)
@@ -184,6 +181,18 @@ class NativePlane:
         """Answer a player's offer: up to three voices and one picture of this use. Raises Rejected."""
         klass = self._admitted(session, participant, connection)
         return self._receiving.answer(klass, connection, self._device(klass, participant, connection), offer, picture)
+
+    def rehearse_ingest(
+        self, session: SessionId, participant: ParticipantId, offer: str, sources: Mapping[Kind, Source]
+    ) -> tuple[Source, ...]:
+        """What `ingest` would answer to somebody whose connection is not open yet: nothing is kept. Raises Rejected."""
+        tracks = _tracks(offer, sources)
+        answer_publish(offer, tracks, self._trial(session, participant), lowest_first=False)
+        return tuple(tracks.values())
+
+    def rehearse_play(self, session: SessionId, participant: ParticipantId, offer: str, picture: Use) -> None:
+        """See `rehearse_ingest`; of `play`."""
+        answer_subscribe(offer, plan_player(media_lines(offer, "receives"), picture), self._trial(session, participant))
 
     def restart(self, session: SessionId, participant: ParticipantId, connection: str, fragment: str) -> str | None:
         """Take an encoder's or player's ICE news: None if they are no restart, else our fragment.
@@ -274,6 +283,15 @@ class NativePlane:
             raise Rejected("too_many")
         return Device(participant=participant)
 
+    def _trial(self, session: SessionId, participant: ParticipantId) -> ServerTransport:
+        """A ticket that opens nothing, if one more device of this person would get one now."""
+        if self._board.closed:
+            raise Rejected("media_unavailable")
+        klass = self._board.classes.get(session)
+        if klass is not None:
+            self._device(klass, participant, "")  # no connection has this name
+        return self._board.mint(0)
+
     def _only_transport(self, klass: Class, connection: str) -> Transport | None:
         """The transport of a device that has one."""
         device = klass.devices.get(connection)
@@ -290,3 +308,13 @@ class NativePlane:
         timer = self._checks.pop(peer, None)
         if timer is not None:
             timer.cancel()
+
+
+def _tracks(offer: str, sources: Mapping[Kind, Source]) -> dict[str, Source]:
+    """What each m-line of an encoder carries, by mid; at most one of each kind."""
+    tracks: dict[str, Source] = {}
+    for mid, kind in media_lines(offer, "sends"):
+        if sources[kind] in tracks.values():
+            raise Rejected("bad_sdp")
+        tracks[mid] = sources[kind]
+    return tracks

@@ -16,20 +16,26 @@ import hashlib
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
-from media.negotiation import Source, Use, media_lines
+import msgspec
+
+from media.codecs import Kind
+from media.negotiation import Source, Use
 from media.plane import NativePlane
 from moderation.names import likeness
 from server.adapters.sqlite_seats import SqliteSeats
 from server.doors import LateSignals
 from server.seats import Seat
-from signaling.classroom.base import Command
+from signaling.classroom.base import Command, Context
 from signaling.classroom.errors import Rejected
 from signaling.classroom.ids import SessionId
 from signaling.classroom.participants import Connect, ConnectionClosed, Disconnect
+from signaling.classroom.room import decide
+from signaling.classroom.seats import Participant
 from signaling.classroom.seats import Seat as Standing
 from signaling.classroom.session import ClassEnded
 from signaling.classroom.state import Room
@@ -87,35 +93,31 @@ class Streams:
     def __len__(self) -> int:
         return len(self._streams)
 
-    def check(self, protocol: Protocol, offer: str, session: SessionId, address: str) -> None:
-        """Refuse what can be refused before a token is used up; raises Rejected (bad_sdp, overloaded, draining)."""
-        media_lines(offer, "sends" if protocol == "whip" else "receives")
-        self._has_room(session, address)
+    def expect_encoder(self, seat: Seat, address: str, offer: str, picture: Source) -> None:
+        """Refuse, before a token is used up for this seat, what `publish` would refuse as things stand; raises Rejected."""
+        self._has_room(seat.session, address)
+        sent = self._plane.rehearse_ingest(seat.session, seat.participant, offer, _sources(picture))
+        self._foresee(seat, [_SWITCHES[source][0] for source in sent])
+
+    def expect_player(self, seat: Seat, address: str, offer: str, picture: Use) -> None:
+        """Refuse, before a token is used up for this seat, what `play` would refuse as things stand; raises Rejected."""
+        self._has_room(seat.session, address)
+        self._plane.rehearse_play(seat.session, seat.participant, offer, picture)
+        self._foresee(seat, [])
 
     async def publish(self, seat: Seat, token: str, address: str, offer: str, picture: Source) -> tuple[Stream, str]:
         """An encoder comes in; returns its stream and our answer. Raises Rejected, Unavailable; nothing is left behind then."""
-        stream = self._keep("whip", seat, token, address)
-        try:
-            await self._come_in(stream)
-            sources: dict[Literal["audio", "video"], Source] = {"audio": "microphone", "video": picture}
-            answer, sent = self._plane.ingest(seat.session, seat.participant, stream.connection, offer, sources)
+        async with self._opening("whip", seat, token, address) as stream:
+            answer, sent = self._plane.ingest(seat.session, seat.participant, stream.connection, offer, _sources(picture))
             for source in sent:
                 await self._announce(stream, source)
-        except BaseException:
-            await self.end(stream)
-            raise
-        return self._opened(stream), answer
+        return stream, answer
 
     async def play(self, seat: Seat, token: str, address: str, offer: str, picture: Use) -> tuple[Stream, str]:
         """A player comes in; returns its stream and our answer. Raises Rejected, Unavailable; nothing is left behind then."""
-        stream = self._keep("whep", seat, token, address)
-        try:
-            await self._come_in(stream)
+        async with self._opening("whep", seat, token, address) as stream:
             answer = self._plane.play(seat.session, seat.participant, stream.connection, offer, picture)
-        except BaseException:
-            await self.end(stream)
-            raise
-        return self._opened(stream), answer
+        return stream, answer
 
     def find(self, id: str, protocol: Protocol, token: str) -> Stream | None:
         """The stream of this URL, if this is the bearer it was opened with; the token itself may have expired since."""
@@ -139,22 +141,18 @@ class Streams:
             return
         seat = stream.seat
         self._plane.drop(seat.session, stream.connection)
-        try:
-            await self._seats.release(seat.id)
-            if self._hub.room(seat.session) is None:
-                return  # the class rests or is another node's: whoever wakes it closes what was open
-            for source in stream.announced:
-                if not self._plane.sends(seat.session, seat.participant, source):
-                    await self._hub.dispatch(seat.session, seat.participant, _SWITCHES[source][1])
-            await self._hub.dispatch(seat.session, seat.participant, Disconnect(connection=stream.connection, reason=reason))
-        except (Rejected, Unavailable) as error:
-            log.info("a stream ended without its class", extra={"session": seat.session, "why": str(error)})
+        # The connection first: the class keeps at that until it is stored, and with a person's last one all of theirs goes off.
+        await self._withdraw(stream, Disconnect(connection=stream.connection, reason=reason))
+        for source in stream.announced:
+            person = self._person(seat)
+            if person is not None and person.present and not self._plane.sends(seat.session, seat.participant, source):
+                await self._withdraw(stream, _SWITCHES[source][1])
+        await self._release(seat)
 
     def prune(self) -> None:
         """End streams whose class is gone without a word (another node took it over); call it every minute."""
         for stream in list(self._streams.values()):
-            room = self._hub.room(stream.seat.session)
-            person = room.participants.get(stream.seat.participant) if room is not None else None
+            person = self._person(stream.seat)
             if stream.opened and (person is None or stream.connection not in person.connections):
                 self._end_soon(stream, "lost")
 
@@ -167,6 +165,45 @@ class Streams:
             await asyncio.wait(self._ending)
 
     # ---- coming in ----
+
+    def _foresee(self, seat: Seat, commands: Sequence[Command]) -> None:
+        """Ask the class, changing nothing, whether it would take this person and then these commands; raises Rejected.
+
+        Who is new to it, or in this role, is taken for admitted and on stage: staff can see to that only once the class lists them.
+        """
+        room = self._hub.room(seat.session)
+        if room is None:
+            return
+        context = Context(actor=seat.participant, now=0, seq=room.seq + 1)  # none of these rules asks for the time
+        connect = _connect(seat, "expected")
+        decide(room, context, connect)
+        person = room.participants.get(seat.participant)
+        if person is None or person.seat is Standing.REMOVED or person.role is not seat.role:
+            person = Participant(id=seat.participant, name=connect.name, role=connect.role, seat=Standing.ADMITTED, on_stage=True)
+        if person.seat is not Standing.ADMITTED:
+            raise Rejected("not_admitted")
+        person = msgspec.structs.replace(person, connections=[connect.connection])
+        room = msgspec.structs.replace(room, participants={person.id: person})
+        for command in commands:
+            decide(room, context, command)
+
+    @asynccontextmanager
+    async def _opening(self, protocol: Protocol, seat: Seat, token: str, address: str) -> AsyncIterator[Stream]:
+        """A stream whose person is in class; if what is done with it fails, it is ended."""
+        try:
+            stream = self._keep(protocol, seat, token, address)
+        except Rejected:
+            await self._release(seat)
+            raise
+        try:
+            await self._come_in(stream)
+            yield stream
+            if stream.id not in self._streams:  # sent out meanwhile
+                raise Rejected("not_admitted")
+        except BaseException:
+            await self.end(stream)
+            raise
+        stream.opened = True
 
     def _keep(self, protocol: Protocol, seat: Seat, token: str, address: str) -> Stream:
         self._has_room(seat.session, address)  # others may have come since the token was looked at
@@ -192,11 +229,8 @@ class Streams:
             raise Rejected("overloaded")
 
     async def _come_in(self, stream: Stream) -> None:
-        seat = stream.seat
-        command = Connect(connection=stream.connection, name=seat.name, role=seat.role, likeness=likeness(seat.name))
-        await self._do(stream, command)
-        room = self._hub.room(seat.session)
-        person = room.participants.get(seat.participant) if room is not None else None
+        await self._do(stream, _connect(stream.seat, stream.connection))
+        person = self._person(stream.seat)
         if person is None or person.seat is not Standing.ADMITTED:  # nobody can tell an encoder later that it was let in
             raise Rejected("not_admitted")
 
@@ -211,18 +245,31 @@ class Streams:
         if not on:
             stream.announced.append(source)
 
+    def _person(self, seat: Seat) -> Participant | None:
+        """The person as the class has them, while it is awake here."""
+        room = self._hub.room(seat.session)
+        return room.participants.get(seat.participant) if room is not None else None
+
     async def _do(self, stream: Stream, command: Command) -> None:
         reply = await self._hub.dispatch(stream.seat.session, stream.seat.participant, command)
         if reply.error is not None:
             raise Rejected(reply.error)
 
-    def _opened(self, stream: Stream) -> Stream:
-        if stream.id not in self._streams:  # sent out meanwhile
-            raise Rejected("not_admitted")
-        stream.opened = True
-        return stream
-
     # ---- going ----
+
+    async def _withdraw(self, stream: Stream, command: Command) -> None:
+        if self._hub.room(stream.seat.session) is None:
+            return  # the class rests or is another node's: whoever wakes it closes what was open
+        try:
+            await self._do(stream, command)
+        except (Rejected, Unavailable) as error:
+            log.info("a stream ended without its class", extra={"session": stream.seat.session, "why": str(error)})
+
+    async def _release(self, seat: Seat) -> None:
+        try:
+            await self._seats.release(seat.id)
+        except Unavailable as error:  # it expires, and nobody has its cookie
+            log.info("a stream's seat was not released", extra={"session": seat.session, "why": str(error)})
 
     def _forget(self, stream: Stream) -> bool:
         if self._streams.pop(stream.id, None) is None:
@@ -258,6 +305,14 @@ class Streams:
 
 def _counted(stream: Stream) -> tuple[tuple[str, str], ...]:
     return (("class", stream.seat.session), ("address", stream.address))
+
+
+def _connect(seat: Seat, connection: str) -> Connect:
+    return Connect(connection=connection, name=seat.name, role=seat.role, likeness=likeness(seat.name))
+
+
+def _sources(picture: Source) -> Mapping[Kind, Source]:
+    return {"audio": "microphone", "video": picture}
 
 
 def _hash(token: str) -> bytes:

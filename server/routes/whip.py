@@ -11,14 +11,15 @@ from typing import Final, Literal
 import msgspec
 from aiohttp import hdrs, web
 
-from server import api, auth, callers, keys
+from server import api, auth, callers, classes, keys
 from server.api import Call, Route
 from server.problems import Problem
 from server.rights import Right
 from server.routes import seats
-from server.seats import Seat, new_cookie
+from server.seats import Seat, new_cookie, seat_for
 from server.whip import Protocol, Stream
 from signaling.classroom.roles import Capability, can
+from signaling.classroom.settings import Phase
 
 SDP: Final = "application/sdp"
 FRAGMENT: Final = "application/trickle-ice-sdpfrag"
@@ -39,29 +40,35 @@ class Player(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     view: Literal["main", "screen"] = "main"
 
 
+class Anything(msgspec.Struct, frozen=True):
+    """A query that does not matter: browsers ask for the whole URL of the call to come, and only that call's answer can be read."""
+
+
 async def publish(call: Call) -> web.Response:
     """An encoder's offer (RFC 9725 section 4.2)."""
-    seat, token = await _come_in(call, "whip", Capability.PUBLISH)
-    opened = call.app[keys.STREAMS].publish(seat, token, callers.address_of(call.request), call.body, call.query.source)
-    return _created(call, *await opened)
+    streams, address, source = call.app[keys.STREAMS], callers.address_of(call.request), call.query.source
+    seat, token = await _come_in(call, Capability.PUBLISH, lambda seat: streams.expect_encoder(seat, address, call.body, source))
+    return _created(call, *await streams.publish(seat, token, address, call.body, source))
 
 
 async def play(call: Call) -> web.Response:
     """A player's offer (draft-ietf-wish-whep, "Playback Session Set Up"); never countered."""
-    seat, token = await _come_in(call, "whep", None)
+    streams, address = call.app[keys.STREAMS], callers.address_of(call.request)
     picture: Literal["main", "focus"] = "focus" if call.query.view == "screen" else "main"
-    opened = call.app[keys.STREAMS].play(seat, token, callers.address_of(call.request), call.body, picture)
-    return _created(call, *await opened)
+    seat, token = await _come_in(call, None, lambda seat: streams.expect_player(seat, address, call.body, picture))
+    return _created(call, *await streams.play(seat, token, address, call.body, picture))
 
 
-async def _come_in(call: Call, protocol: Protocol, needed: Capability | None) -> tuple[Seat, str]:
-    """The seat of whoever brings the token, once everything that can be checked before is."""
+async def _come_in(call: Call, needed: Capability | None, expect: Callable[[Seat], None]) -> tuple[Seat, str]:
+    """The seat of whoever brings the token; `expect` is told first which it would be, and refuses what can be known by then."""
     token = _bearer(call.request)
     claims = seats.verify(call, token)
     if needed is not None and (claims.role is None or not can(claims.role, needed)):
         raise Problem("not_allowed")
-    call.app[keys.STREAMS].check(protocol, call.body, claims.room, callers.address_of(call.request))
-    seat, _, _ = await seats.take(call, claims, new_cookie())
+    cookie, name = new_cookie(), classes.display_name(claims.name)
+    if await classes.phase(call.app, claims.room) is not Phase.ENDED:
+        expect(seat_for(claims, cookie, name=name, now=call.now_ms, hours=0))
+    seat, _, _ = await seats.take(call, claims, cookie)
     return seat, token
 
 
@@ -177,13 +184,33 @@ _REFUSED: Final = (
 _OFF: Final = ("not_on_stage", "wrong_phase", "class_frozen", "microphone_blocked", "camera_blocked", "screen_blocked", "screen_taken")
 
 
+def _preflight(path: str) -> Route:
+    return Route(
+        method="OPTIONS",
+        path=path,
+        handler=preflight,
+        right=Right.STREAM,
+        summary="What other origins may do",
+        query=Anything,
+        raw={200: ""},
+    )
+
+
 def _session_routes(protocol: Protocol, name: str) -> tuple[Route, ...]:
     """What both protocols have beside their POST."""
     path, session = f"/{protocol}", f"/{protocol}/{{stream}}"
     known = ("unauthenticated", "rate_limited", "not_found")
     return (
-        Route(method="GET", path=path, handler=nothing, right=Right.STREAM, summary=f"Nothing: a {name} endpoint", raw={204: ""}),
-        Route(method="OPTIONS", path=path, handler=preflight, right=Right.STREAM, summary="What other origins may do", raw={200: ""}),
+        Route(
+            method="GET",
+            path=path,
+            handler=nothing,
+            right=Right.STREAM,
+            summary=f"Nothing: a {name} endpoint",
+            query=Anything,
+            raw={204: ""},
+        ),
+        _preflight(path),
         Route(
             method="PATCH",
             path=session,
@@ -196,7 +223,7 @@ def _session_routes(protocol: Protocol, name: str) -> tuple[Route, ...]:
         ),
         Route(method="DELETE", path=session, handler=_on(protocol, end), right=Right.STREAM, summary="End", raw={200: ""}, codes=known),
         Route(method="GET", path=session, handler=_on(protocol, look), right=Right.STREAM, summary="Nothing", raw={204: ""}, codes=known),
-        Route(method="OPTIONS", path=session, handler=preflight, right=Right.STREAM, summary="What other origins may do", raw={200: ""}),
+        _preflight(session),
     )
 
 
@@ -224,6 +251,14 @@ ROUTES = (
         query=Player,
         codes=_REFUSED,
     ),
-    Route(method="HEAD", path="/whep", handler=discover, right=Right.STREAM, summary="Whether this is a WHEP endpoint", raw={200: SDP}),
+    Route(
+        method="HEAD",
+        path="/whep",
+        handler=discover,
+        right=Right.STREAM,
+        summary="Whether this is a WHEP endpoint",
+        query=Anything,
+        raw={200: SDP},
+    ),
     *_session_routes("whep", "WHEP"),
 )

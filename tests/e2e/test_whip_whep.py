@@ -59,7 +59,7 @@ async def test_the_npm_package_publishes_and_watches(home: House, origin: str, v
         studio = await opened(await crome.page(), origin)
         screen = await opened(await {"chromium": crome, "firefox": fox}[viewer].page(), origin)
         await studio.run("publish", f"{home.url}/api/v1/whip", home.token(session, "studio", Role.TRAINER))
-        await screen.run("watch", f"{home.url}/api/v1/whep", home.token(session, "screen"))
+        await screen.run("watch", f"{home.url}/api/v1/whep?view=screen", home.token(session, "screen"))
         await screen.until("frames().then((n) => n > 20)")
         await screen.until("sounds().then((n) => n > 20)")
         await ann.until(lambda: any(entry["event"].get("type") == "camera_changed" for entry in ann.events))

@@ -1,6 +1,7 @@
 """Attacks on encoders' and players' doors: tokens, roles, other people's sessions, giant and broken bodies, too many sessions."""
 
 import asyncio
+import itertools
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -9,10 +10,14 @@ from typing import Any
 
 import pytest
 
+from media.ring import CommandRing
 from server import auth, keys, whip
 from server.whip import MAX_PER_ADDRESS
 from signaling.classroom.roles import Role
 from signaling.classroom.settings import Profile
+from signaling.classroom.state import Room
+from signaling.messages import encode_room
+from signaling.ports import Unavailable
 from tests.support.bystanders import bystanders
 from tests.support.house import SERVICE, Answer, House, house, spawned
 from tests.support.whip import FRAGMENT, SDP, bearer, post
@@ -39,6 +44,21 @@ def connections(home: House, session: str) -> int:
     assert home.node is not None
     room = home.node.app[keys.HUB].room(session)
     return sum(len(person.connections) for person in room.participants.values()) if room is not None else 0
+
+
+def room_of(home: House, session: str) -> Room:
+    """The live state of a class that is awake."""
+    assert home.node is not None
+    room = home.node.app[keys.HUB].room(session)
+    assert room is not None
+    return room
+
+
+async def seats(home: House, session: str) -> int:
+    """Seats the store has for a class."""
+    assert home.node is not None
+    sql = "SELECT count(*) FROM seat WHERE session = ?"
+    return int(await home.node.app[keys.DATABASE].read(lambda connection: connection.execute(sql, (session,)).fetchone()[0]))
 
 
 async def opened(home: House, session: str, endpoint: str, offer: str, role: Role, sub: str = "s") -> tuple[str, str]:
@@ -86,6 +106,72 @@ async def test_roles_that_may_not_publish_do_not(home: House) -> None:
     assert (await post(home, "/whep", PLAYS, token)).status == 201, "the refusal used nothing up"
     assert (await post(home, "/whip", SENDS, home.token(session, "early"))).code == "wrong_phase"
     assert (streams(home), connections(home, session)) == (1, 1)
+
+
+async def foreseen(home: House, session: str, code: str, endpoint: str, offer: str, token: str) -> None:
+    """Refused with this code, and the class saw nothing of it."""
+    before = encode_room(room_of(home, session))
+    assert (await post(home, endpoint, offer, token)).code == code
+    assert encode_room(room_of(home, session)) == before, code
+
+
+async def test_what_is_wrong_with_offer_or_engine_uses_no_token_up(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = await home.create()
+    async with home.member(session, "boss", Role.TRAINER):
+        for endpoint, offer, role in BOTH:
+            token = home.token(session, "s", role)
+            await foreseen(home, session, "bad_sdp", endpoint, offer.replace("/90000", "/9"), token)
+            with monkeypatch.context() as patch:
+                patch.setattr(CommandRing, "busy", True)
+                await foreseen(home, session, "overloaded", endpoint, offer, token)
+            assert (await post(home, endpoint, offer, token)).status == 201
+
+
+async def test_what_the_class_forbids_for_now_uses_no_token_up(home: House) -> None:
+    session = await home.create()
+    async with home.member(session, "boss", Role.TRAINER) as boss:
+        token = home.token(session, "new")
+        await foreseen(home, session, "wrong_phase", "/whip", SENDS, token)
+        await boss.command("start_class")
+        forbidding = {"class_frozen": ("frozen", True), "camera_blocked": ("cameras", False), "class_locked": ("locked", True)}
+        for code, (setting, value) in forbidding.items():
+            await boss.command("change_settings", **{setting: value})
+            await foreseen(home, session, code, "/whip", SENDS, token)
+            await boss.command("change_settings", **{setting: not value})
+        assert (await post(home, "/whip", SENDS, token)).status == 201
+
+
+async def test_whom_the_class_knows_keeps_the_token_until_the_stream_may_come(home: House) -> None:
+    session = await home.create()
+    async with home.member(session, "boss", Role.TRAINER) as boss, home.member(session, "pupil") as pupil:
+        await boss.command("start_class")
+        token, me = home.token(session, "pupil"), pupil.snapshot["me"]
+        await boss.command("take_off_stage", participant=me)
+        await foreseen(home, session, "not_on_stage", "/whip", SENDS, token)
+        await boss.command("bring_on_stage", participant=me)
+        assert (await post(home, "/whip", SENDS, token)).status == 201
+
+        await boss.command("change_settings", waiting_room=True)
+        guest = await home.come_in(session, "waiter")
+        async with home.join(guest):
+            token = home.token(session, "waiter")
+            await foreseen(home, session, "not_admitted", "/whep", PLAYS, token)
+            await boss.command("admit", participants=[guest.participant])
+            assert (await post(home, "/whep", PLAYS, token)).status == 201
+
+
+async def test_who_is_new_and_off_stage_knocks_so_that_staff_can_bring_them_on(home: House) -> None:
+    session = await home.create()
+    async with home.member(session, "boss", Role.TRAINER) as boss:
+        await boss.command("start_class")
+        await boss.command("change_settings", auto_stage=False)
+        token = home.token(session, "pupil")
+        assert [(await post(home, "/whip", SENDS, token)).code for _ in range(2)] == ["not_on_stage"] * 2
+        listed = next(person for person in room_of(home, session).participants.values() if person.name == "pupil")
+        assert not listed.present
+        assert "seq" in await boss.command("bring_on_stage", participant=listed.id)
+        assert (await post(home, "/whip", SENDS, token)).code == "token_used", "knocking is what the token was for"
+        assert (await post(home, "/whip", SENDS, home.token(session, "pupil"))).status == 201
 
 
 async def test_who_must_wait_or_is_shut_out_gets_no_stream(home: House) -> None:
@@ -200,17 +286,57 @@ async def test_bounds_hold_for_those_who_come_at_once(home: House, monkeypatch: 
     session = await home.create()
     answers = await asyncio.gather(*(post(home, "/whep", PLAYS, home.token(session, f"p{n}")) for n in range(20)))
     assert sorted(answer.status for answer in answers) == [201] * 5 + [503] * 15
-    assert (streams(home), connections(home, session)) == (5, 5)
+    assert (streams(home), connections(home, session), await seats(home, session)) == (5, 5, 5)
     elsewhere = await home.create()
     assert (await post(home, "/whep", PLAYS, home.token(elsewhere, "p"))).status == 201
 
 
 async def test_a_person_has_three_streams_at_most(home: House) -> None:
     session = await home.create()
-    for _ in range(3):
-        await opened(home, session, "/whep", PLAYS, Role.TRAINEE, "same")
-    assert (await post(home, "/whep", PLAYS, home.token(session, "same"))).code == "too_many"
+    *_, (bearer_of_one, one) = [await opened(home, session, "/whep", PLAYS, Role.TRAINEE, "same") for _ in range(3)]
+    token = home.token(session, "same")
+    await foreseen(home, session, "too_many", "/whep", PLAYS, token)
     assert (streams(home), connections(home, session)) == (3, 3)
+    assert (await home.call("DELETE", one, headers=bearer(bearer_of_one))).status == 200
+    assert (await post(home, "/whep", PLAYS, token)).status == 201, "the refusal used nothing up"
+
+
+async def test_a_stream_leaves_its_class_though_its_seat_cannot_be_released(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert home.node is not None
+    session = await home.create()
+    token, path = await opened(home, session, "/whip", SENDS, Role.TRAINER)
+    room = room_of(home, session)
+    assert (room.present, len(room.cameras)) == (1, 1)
+
+    async def away(seat: str) -> None:
+        raise Unavailable("away")
+
+    monkeypatch.setattr(home.node.app[keys.SEATS], "release", away)
+    assert (await home.call("DELETE", path, headers=bearer(token))).status == 200
+    assert (streams(home), connections(home, session)) == (0, 0)
+    assert (room.present, room.cameras, room.microphones) == (0, [], [])
+
+
+@pytest.mark.parametrize(("nth", "left_on"), [(0, 0), (1, 1)], ids=["closing the connection", "switching the microphone off"])
+async def test_a_store_that_fails_once_stops_nothing_else(home: House, monkeypatch: pytest.MonkeyPatch, nth: int, left_on: int) -> None:
+    assert home.node is not None
+    journal = home.node.app[keys.JOURNAL]
+    session = await home.create()
+    async with home.member(session, "s", Role.TRAINER) as own_browser:
+        token, path = await opened(home, session, "/whip", SENDS, Role.TRAINER)
+        append, calls = journal.append, itertools.count()
+
+        async def fail_once(*arguments: Any) -> None:
+            if next(calls) == nth:
+                raise Unavailable("away")
+            await append(*arguments)
+
+        monkeypatch.setattr(journal, "append", fail_once)
+        assert (await home.call("DELETE", path, headers=bearer(token))).status == 200
+        assert next(calls) > nth
+        room = room_of(home, session)
+        assert (len(room.cameras), len(room.microphones), connections(home, session)) == (0, left_on, 1)
+        assert not own_browser.closed.is_set()
 
 
 async def test_a_flood_of_calls_on_one_session_is_limited(tmp_path: Path) -> None:

@@ -249,7 +249,7 @@ async def test_ice_news_need_the_state_they_are_about(home: House) -> None:
 
 async def test_pages_of_any_origin_may_ask_and_read_the_answers(home: House) -> None:
     foreign = {"Origin": "https://player.example"}
-    for endpoint in ("/whip", "/whep", "/whip/some-session"):
+    for endpoint in ("/whip", "/whep", "/whip?source=screen", "/whep?view=screen", "/whip?source=nonsense", "/whip/some-session?x=1"):
         asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,content-type"}
         answer = await home.call("OPTIONS", endpoint, headers={**foreign, **asked})
         assert answer.status == 200
@@ -261,15 +261,19 @@ async def test_pages_of_any_origin_may_ask_and_read_the_answers(home: House) -> 
     refused = await home.call("POST", "/whep", data=b"v=0", headers={**foreign, "Content-Type": "application/sdp"})
     assert (refused.status, refused.headers["WWW-Authenticate"]) == (401, "Bearer")
     assert refused.headers["Access-Control-Allow-Origin"] == "*"
+    mistyped = await home.call("POST", "/whip?source=nonsense", data=b"v=0", headers={**foreign, "Content-Type": "application/sdp"})
+    assert (mistyped.code, mistyped.headers["Access-Control-Allow-Origin"]) == ("bad_message", "*"), "what is wrong can be read"
     assert {"Location", "ETag"} <= set(refused.headers["Access-Control-Expose-Headers"].split(", "))
     other = await home.call("GET", "/openapi.json", headers=foreign)
     assert "Access-Control-Allow-Origin" not in other.headers
 
 
 async def test_endpoints_have_nothing_to_show_but_say_what_they_are(home: House) -> None:
-    assert [(await home.call("GET", endpoint)).status for endpoint in ("/whip", "/whep")] == [204, 204]
-    found = await home.call("HEAD", "/whep")
-    assert (found.status, found.headers["Content-Type"].partition(";")[0]) == (200, "application/sdp")
+    for endpoint in ("/whip", "/whep", "/whip?source=screen", "/whep?view=screen"):
+        assert (await home.call("GET", endpoint)).status == 204, endpoint
+    for endpoint in ("/whep", "/whep?view=screen"):
+        found = await home.call("HEAD", endpoint)
+        assert (found.status, found.headers["Content-Type"].partition(";")[0]) == (200, "application/sdp")
     assert (await home.call("PUT", "/whip", data=b"")).status == 405
 
 
