@@ -166,6 +166,7 @@ fn a_full_disk_spoils_nothing_and_recording_goes_on_when_there_is_room() {
         states(&lesson.engine, &mut seen);
     }
     // More than is kept in memory, so that some is lost and said so.
+    lesson.word = 1_000;
     while metric(&lesson.engine, "journal_lost") == 0 {
         lesson.say(&[0], 200);
     }

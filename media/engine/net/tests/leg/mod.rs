@@ -77,8 +77,14 @@ pub struct Lesson {
     pub engine: Engine,
     pub speaker: Leg,
     pub listeners: Vec<Leg>,
+    /// Bytes.
+    pub word: usize,
     sequence: u16,
+    due: Instant,
 }
+
+/// Between two words: as fast as sound may come.
+const EVERY: Duration = Duration::from_millis(4);
 
 impl Lesson {
     /// Peer 1 speaks; peers 2, 3 ... listen, each at its address.
@@ -109,17 +115,19 @@ impl Lesson {
             engine.post(Command::AddSlot(Box::new(add)), None).unwrap();
         }
         until(|| metric(&engine, "slots") == addresses.len() as u64);
-        Lesson { engine, speaker, listeners, sequence: 0 }
+        Lesson { engine, speaker, listeners, sequence: 0, word: 40, due: Instant::now() }
     }
 
-    /// Speaks until each of these listeners has heard so many more words.
+    /// Speaks until each of these listeners has heard so many more words, no faster than sound may come.
     pub fn say(&mut self, listeners: &[usize], words: usize) {
         let before: Vec<usize> = listeners.iter().map(|n| self.listeners[*n].client.rtp.len()).collect();
         until(|| {
             self.sequence += 1;
             let (sequence, timestamp) = (self.sequence, u32::from(self.sequence) * 960);
             let header = Header { payload_type: OPUS, marker: false, sequence, timestamp, ssrc: 1000 };
-            let packet = self.speaker.client.seal(&header, &[(LEVEL, &[0x80 | 20])], &[0x78; 40]);
+            let packet = self.speaker.client.seal(&header, &[(LEVEL, &[0x80 | 20])], &vec![0x78; self.word]);
+            std::thread::sleep(self.due.saturating_duration_since(Instant::now()));
+            self.due = self.due.max(Instant::now()) + EVERY;
             self.speaker.socket.send(&packet).unwrap();
             let heard = |lesson: &mut Lesson| {
                 lesson.listeners.iter_mut().for_each(Leg::pump);
