@@ -79,10 +79,17 @@ class Class:
     room: Room
     id: int
     home: int
+    #: number of the last event the plane was told; None: the room is spoilt
+    told: int | None = None
     director: Director = field(default_factory=Director)
     devices: dict[str, Device] = field(default_factory=dict)
     spoke_at: Millis = 0
     opened: bool = False
+
+    @property
+    def settled(self) -> bool:
+        """Whether the room says what the log says: it is ahead while an append is under way, and after one that failed."""
+        return self.told == self.room.seq
 
 
 def plan_slots(tiles: int) -> list[SlotOffer]:

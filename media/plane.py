@@ -38,6 +38,7 @@ from signaling.classroom.errors import Rejected
 from signaling.classroom.ids import ParticipantId, SessionId
 from signaling.classroom.participants import ConnectionClosed
 from signaling.classroom.settings import Phase
+from signaling.classroom.state import Room
 from signaling.ports import Clock, Signals
 
 MAX_DEVICES: Final = 3
@@ -143,6 +144,26 @@ class NativePlane:
             self._board.refresh(session)
         self._recorder.follow(klass)
         self._recorder.note(klass, event_kind(event))
+
+    def hold(self, session: SessionId) -> None:
+        """Stand still until a room is given again; what flows goes on."""
+        klass = self._board.classes.get(session)
+        if klass is not None:
+            klass.told = None
+
+    def reload(self, session: SessionId, room: Any) -> None:
+        """Bring everybody in line with `room`, which was read anew."""
+        if room.phase is Phase.ENDED:
+            self.close(session)
+            return
+        klass = self._board.open_class(room)
+        for connection, device in list(klass.devices.items()):
+            if not _belongs(room, device.participant, connection):
+                self.drop(session, connection)
+        for participant in sorted({device.participant for device in klass.devices.values()}):
+            self._board.carry_out(klass, klass.director.follow(room, participant))
+        self._board.refresh(session)
+        self._recorder.follow(klass)
 
     def drop(self, session: SessionId, connection: str) -> None:
         """Close all transports of a connection and forget its pending offer."""
@@ -259,9 +280,9 @@ class NativePlane:
     def _admitted(self, session: SessionId, participant: ParticipantId, connection: str) -> Class:
         """The class, if this person may have media in it on this connection, which must still be open: a request may outlive it."""
         klass = self._board.classes.get(session)
-        if klass is None or self._board.closed:
+        if klass is None or klass.told is None or self._board.closed:
             raise Rejected("media_unavailable")
-        if not may_receive(klass.room, participant) or connection not in klass.room.participants[participant].connections:
+        if not _belongs(klass.room, participant, connection):
             raise Rejected("not_admitted")
         return klass
 
@@ -290,3 +311,8 @@ class NativePlane:
         timer = self._checks.pop(peer, None)
         if timer is not None:
             timer.cancel()
+
+
+def _belongs(room: Room, participant: ParticipantId, connection: str) -> bool:
+    """Whether this person may have media in the class, on this connection, which is still open."""
+    return may_receive(room, participant) and connection in room.participants[participant].connections

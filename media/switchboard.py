@@ -77,7 +77,7 @@ class Switchboard:
             id = self.new_id()
             klass = self.classes[room.id] = Class(room=room, id=id, home=id % len(self.engine.udp_ports))
             self._rooms[id] = room.id
-        klass.room = room
+        klass.room, klass.told = room, room.seq
         return klass
 
     def class_of(self, room: int) -> Class | None:
@@ -233,7 +233,7 @@ class Switchboard:
                     self.drop(session, connection)
 
     def refresh(self, session: SessionId) -> None:
-        """Bring a portion of the viewers up to date, and the rest in the loop's next turns."""
+        """Bring a portion of the viewers up to date, and the rest in the loop's next turns; a room ahead of the log is waited for."""
         klass = self.classes.get(session)
         if klass is not None:
             self.tracks_changed(klass)
@@ -243,7 +243,7 @@ class Switchboard:
 
     def _refresh_some(self, session: SessionId) -> None:
         klass = self.classes.get(session)
-        if klass is not None and not self.closed:
+        if klass is not None and klass.settled and not self.closed:
             if not self.ring.busy:
                 self.carry_out(klass, klass.director.refresh(klass.room))
             if klass.director.behind:

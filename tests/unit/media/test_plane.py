@@ -1,6 +1,5 @@
 """What the plane tells the engine, written down by one that does nothing: layers, ranks, sizes, shards. Real media: tests/integration."""
 
-import os
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -17,42 +16,13 @@ from signaling.classroom.settings import Profile
 from signaling.classroom.tracks import SetCamera
 from tests.support.bare import Heard
 from tests.support.lesson import Lesson
+from tests.support.noted import NotedEngine
 
 OFFERS = Path(__file__).parent / "offers"
 LAYERED = (OFFERS / "chromium-simulcast.sdp").read_text()
 PLAYER = (OFFERS / "chromium-player.sdp").read_text()
 MICROPHONE = {"mid": "0", "source": "microphone"}
 FRAGMENT = "a=ice-ufrag:new1\r\na=ice-pwd:0123456789012345678901\r\n"
-
-
-class Recorder:
-    """The engine's face; remembers commands, has the events it is given."""
-
-    def __init__(self, *, udp_ports: list[int], **rest: Any) -> None:
-        self.udp_ports = [4000 + n for n in range(len(udp_ports))]
-        self.tcp_port = None
-        self.fingerprint = ":".join(["AB"] * 32)
-        self.commands: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
-        self.events: list[tuple[Any, ...]] = []
-        #: never readable
-        self.event_fd, self._other = os.pipe()
-
-    def __getattr__(self, name: str) -> Any:
-        return lambda *args, **kwargs: self.commands.append((name, args, kwargs))
-
-    def drain(self) -> list[tuple[Any, ...]]:
-        events, self.events = self.events, []
-        return events
-
-    def metrics(self) -> dict[str, int]:
-        return {}
-
-    def close(self) -> None:
-        os.close(self.event_fd)
-        os.close(self._other)
-
-    def of(self, name: str) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
-        return [(args, kwargs) for command, args, kwargs in self.commands if command == name]
 
 
 class House:
@@ -71,7 +41,7 @@ class House:
             clock=lambda: int(time.time() * 1000),
             failed=self._failed,
         )
-        self.engine: Recorder = self.plane._engine  # type: ignore[assignment]
+        self.engine: NotedEngine = self.plane._engine  # type: ignore[assignment]
         self.lesson.followers.append(lambda room, event: self.plane.follow(room.id, room, event))
         self.lesson.join("ann", Role.TRAINER)
         self.lesson.start("ann")
@@ -97,13 +67,18 @@ class House:
 
     async def watch(self, person: str) -> dict[str, str]:
         """Receive and be connected; returns mids by use."""
+        mids = await self.answer(person)
+        self.happen(("connected", self.newest_peer, "udp"))
+        return mids
+
+    async def answer(self, person: str) -> dict[str, str]:
+        """Receive, not yet connected; returns mids by use."""
         if person not in self.lesson.room.participants:
             self.lesson.join(person)
         offer = await self.subscribe(person, action="offer", tiles=1)
         lines = [line for line in offer["sdp"].split("\r\n") if not line.startswith(("a=candidate", "a=end-of", "a=ssrc", "a=ice-lite"))]
         answer = "\r\n".join(lines).replace("a=sendonly", "a=recvonly").replace("a=setup:actpass", "a=setup:active")
         await self.subscribe(person, action="answer", sdp=answer)
-        self.happen(("connected", self.newest_peer, "udp"))
         return {slot["use"]: slot["mid"] for slot in offer["slots"]}
 
     @property
@@ -116,7 +91,7 @@ class House:
 
 @pytest.fixture
 async def built(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[[int], House]]:
-    monkeypatch.setattr(media.plane, "Engine", Recorder)
+    monkeypatch.setattr(media.plane, "Engine", NotedEngine)
     houses = []
 
     def build(shards: int) -> House:
@@ -248,3 +223,14 @@ async def test_a_player_gets_voices_and_one_picture_from_one_offer(house: House)
 async def test_a_thread_of_the_engine_that_gave_up_is_counted_and_the_node_is_told(house: House) -> None:
     house.happen(("stopped", 0))
     assert (house.failures, house.plane.metrics()["engine_stopped"]) == (1, 1)
+
+
+async def test_a_spoilt_room_fills_no_places_and_the_next_one_does(house: House) -> None:
+    await house.publish()
+    house.lesson.do("ann", SetCamera(on=True))
+    mids = await house.answer("bo")
+    house.plane.hold("class-1")
+    house.happen(("connected", house.newest_peer, "udp"))
+    assert house.engine.of("assign") == []
+    house.plane.reload("class-1", house.lesson.room)
+    assert house.engine.of("assign") == [((house.slot(mids["main"]), house.engine.of("add_track")[1][0][0]), {})]
