@@ -1,7 +1,8 @@
 """What the engine reports, turned into signals, grades and counters."""
 
+import logging
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from media.devices import Transport
 from media.quality import Report, score
@@ -12,6 +13,10 @@ from signaling.classroom.ids import ParticipantId, SessionId
 
 if TYPE_CHECKING:
     from media._engine import Event  # noqa: TID251 - its type alone
+
+log = logging.getLogger("jiangtai.media")
+
+T = TypeVar("T")
 
 SPEAKERS_MS: Final = 200
 QUALITY_MS: Final = 2_000
@@ -44,12 +49,19 @@ class Listening:
         self._changed: dict[int, None] = {}
 
     def listen(self) -> None:
-        """Hear everything the engine has to say."""
+        """Hear everything the engine has to say; an event that cannot be dealt with costs no other."""
         for event in self._board.engine.drain():
-            self._heard(event)
+            self._attempt(event[0], self._heard, event)
         changed, self._changed = self._changed, {}
         for peer in changed:
-            self._tell_layers(peer)
+            self._attempt("layer", self._tell_layers, peer)
+
+    def _attempt(self, kind: str, deal: Callable[[T], None], what: T) -> None:
+        try:
+            deal(what)
+        except Exception:
+            self._board.counts["events_failed"] += 1
+            log.exception("an event of the engine was not dealt with", extra={"type": kind})
 
     def _heard(self, event: "Event") -> None:
         board = self._board

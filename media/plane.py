@@ -260,6 +260,7 @@ class NativePlane:
             "recordings": len(self._recorder),
             "commands_waiting": len(board.ring),
             "commands_lost": board.ring.lost,
+            "commands_failed": board.ring.failed,
         }
         return self._engine.metrics() | own | board.counts
 

@@ -1,5 +1,6 @@
 """What the plane tells the engine, written down by one that does nothing: layers, ranks, sizes, shards. Real media: tests/integration."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -8,11 +9,14 @@ from typing import Any
 import pytest
 
 import media.plane
+import media.switchboard
 from media.devices import RANK
+from media.directives import Directive
 from media.plane import NativePlane
 from media.switchboard import AT_HOME
 from signaling.classroom.roles import Role
 from signaling.classroom.settings import Profile
+from signaling.classroom.state import Room
 from signaling.classroom.tracks import SetCamera
 from tests.support.bare import Heard
 from tests.support.lesson import Lesson
@@ -23,6 +27,20 @@ LAYERED = (OFFERS / "chromium-simulcast.sdp").read_text()
 PLAYER = (OFFERS / "chromium-player.sdp").read_text()
 MICROPHONE = {"mid": "0", "source": "microphone"}
 FRAGMENT = "a=ice-ufrag:new1\r\na=ice-pwd:0123456789012345678901\r\n"
+
+
+class Breaking:
+    """A command of the engine that fails so many times."""
+
+    def __init__(self, engine: NotedEngine, name: str, times: int) -> None:
+        self._note = getattr(engine, name)
+        self._times = times
+
+    def __call__(self, *args: Any, **kwargs: Any) -> None:
+        if self._times:
+            self._times -= 1
+            raise ValueError("malformed")
+        self._note(*args, **kwargs)
 
 
 class House:
@@ -234,3 +252,46 @@ async def test_a_spoilt_room_fills_no_places_and_the_next_one_does(house: House)
     assert house.engine.of("assign") == []
     house.plane.reload("class-1", house.lesson.room)
     assert house.engine.of("assign") == [((house.slot(mids["main"]), house.engine.of("add_track")[1][0][0]), {})]
+
+
+async def test_an_event_that_cannot_be_dealt_with_costs_no_other(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    mids = await house.watch("bo")
+    house.happen(("layer", house.slot(mids["main"]), 1), ("violation", 0, "probe", "many"), ("stopped", 0))
+    assert (house.failures, house.heard.newest["bo", "layers"]["slots"]) == (1, [{"mid": mids["main"], "layer": 1}])
+    assert house.plane.metrics()["events_failed"] == 1
+    [record] = [record for record in caplog.records if record.name == "jiangtai.media"]
+    assert (record.__dict__["type"], record.exc_info is not None) == ("violation", True)
+
+
+async def test_a_directive_the_engine_refuses_costs_no_other(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    await house.publish()
+    house.lesson.do("ann", SetCamera(on=True))
+    monkeypatch.setattr(house.engine, "assign", Breaking(house.engine, "assign", times=1), raising=False)
+    await house.watch("bo")
+    await house.watch("cy")
+    assert len(house.engine.of("assign")) == 1
+    assert {who for who, kind in house.heard.newest if kind == "slots"} == {"bo", "cy"}
+    assert house.plane.metrics()["directives_failed"] == 1
+
+
+async def test_a_class_whose_viewers_could_not_be_brought_up_to_date_is_tried_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(media.switchboard, "PAUSE_S", 0.0)
+    await house.publish()
+    house.lesson.do("ann", SetCamera(on=True))
+    director = house.plane._board.classes["class-1"].director
+    working, done = director.refresh, asyncio.Event()
+
+    def broken(room: Room, limit: int = 50) -> list[Directive]:
+        monkeypatch.setattr(director, "refresh", again)
+        raise RuntimeError("defect")
+
+    def again(room: Room, limit: int = 50) -> list[Directive]:
+        done.set()
+        return working(room, limit)
+
+    await house.answer("bo")
+    monkeypatch.setattr(director, "refresh", broken)
+    house.happen(("connected", house.newest_peer, "udp"))
+    assert (house.engine.of("assign"), house.plane.metrics()["refreshes_failed"]) == ([], 1)
+    await asyncio.wait_for(done.wait(), 5)
+    assert len(house.engine.of("assign")) == 1
