@@ -71,6 +71,10 @@ class Device:
     reports: dict[str, Report] = field(default_factory=dict)
     graded_at: Millis = 0
 
+    def offered(self, now: Millis) -> int | None:
+        """The shard of a first receiving transport that may still be answered."""
+        return self.pending.shard if self.subscribe is None and self.pending is not None and self.pending.expires > now else None
+
 
 @dataclass(kw_only=True)
 class Class:

@@ -120,9 +120,12 @@ class Switchboard:
 
     def shard_for_viewer(self, klass: Class) -> int:
         """Where one more viewer of this class is served."""
-        if len(klass.director.viewers) < AT_HOME:
+        now, devices = self.clock(), klass.devices.values()
+        # Who comes in a crowd was offered a place long before the transport is up.
+        offered = Counter(shard for device in devices if (shard := device.offered(now)) is not None)
+        if offered.total() + sum(device.subscribe is not None for device in devices) < AT_HOME:
             return klass.home
-        return min(range(len(self.viewers)), key=self.viewers.__getitem__)
+        return min(range(len(self.viewers)), key=lambda shard: self.viewers[shard] + offered[shard])
 
     def mint(self, shard: int) -> ServerTransport:
         """A media ticket for a class; raises Rejected("overloaded")."""

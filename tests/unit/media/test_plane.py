@@ -189,6 +189,24 @@ async def test_publishers_and_the_first_viewers_live_at_home_and_later_ones_wher
     assert house.engine.of("open_peer")[-1][1]["shard"] == house.home
 
 
+async def test_a_crowd_that_comes_at_once_is_spread_before_anybody_has_answered(built: Callable[[int], House]) -> None:
+    house = built(3)
+    devices = house.plane._board.classes["class-1"].devices
+    for n in range(AT_HOME + 20):
+        house.lesson.join(f"p{n}")
+        await house.subscribe(f"p{n}", action="offer", tiles=0)
+    shards = [device.pending.shard for device in devices.values() if device.pending is not None]
+    assert shards[:AT_HOME] == [house.home] * AT_HOME
+    assert sorted(shards[AT_HOME:].count(shard) for shard in range(3)) == [0, 10, 10]
+    for device in devices.values():
+        assert device.pending is not None
+        device.pending.expires = 0
+    house.lesson.join("late")
+    await house.subscribe("late", action="offer", tiles=0)
+    assert devices["late"].pending is not None
+    assert devices["late"].pending.shard == house.home, "offers nobody answered in time take no place"
+
+
 async def test_an_offer_names_the_port_of_the_shard_it_will_be_served_on_and_keeps_it(built: Callable[[int], House]) -> None:
     house = built(2)
     for n in range(AT_HOME):
