@@ -5,7 +5,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from media.devices import Transport
-from media.quality import Report, score
+from media.directives import Viewer
+from media.layers import HIDDEN
+from media.negotiation import KIND_FOR
+from media.quality import Report, all_paused, score
 from media.receiving import Receiving
 from media.recorder import Recorder
 from media.switchboard import Switchboard
@@ -108,6 +111,7 @@ class Listening:
         for transport in (device.publish, device.subscribe):
             if transport is not None and transport.peer == peer:
                 board.forget(transport)
+        device.reports.pop(place.side, None)
         if device.publish is not None and device.publish.peer == peer:
             ids = [id for id, _ in device.publish.tracks.values()]
             device.publish = None
@@ -169,7 +173,15 @@ class Listening:
         if now - device.graded_at < QUALITY_MS:
             return
         device.graded_at = now
-        grade, rtt, loss = score(device.reports)
+        viewer = klass.director.viewers.get(place.connection)
+        paused = viewer is not None and device.subscribe is not None and all_paused(_shown(viewer, device.subscribe))
+        grade, rtt, loss = score(device.reports, starved=paused)
         signal = {"type": "quality", "participant": device.participant, "score": grade, "rtt": rtt, "loss": loss}
         board.signals.to_participant(place.session, device.participant, signal)
         board.signals.to_staff(place.session, signal)
+
+
+def _shown(viewer: Viewer, transport: Transport) -> list[int | None]:
+    """The layer each picture plays that is meant to be seen; None = not told yet."""
+    pictures = [slot for slot in viewer.slots if KIND_FOR[slot.use] == "video" and viewer.playing.get(slot.id) is not None]
+    return [transport.layers.get(slot.mid) for slot in pictures if viewer.limits.get(slot.id) != HIDDEN]

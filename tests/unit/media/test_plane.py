@@ -17,7 +17,7 @@ from media.switchboard import AT_HOME
 from signaling.classroom.roles import Role
 from signaling.classroom.settings import Profile
 from signaling.classroom.state import Room
-from signaling.classroom.tracks import SetCamera
+from signaling.classroom.tracks import SetCamera, StartScreen
 from tests.support.bare import Heard
 from tests.support.lesson import Lesson
 from tests.support.noted import NotedEngine
@@ -102,6 +102,14 @@ class House:
     @property
     def newest_peer(self) -> int:
         return int(self.engine.of("open_peer")[-1][0][0])
+
+    def grade(self, *report: int) -> tuple[int, int]:
+        """(score, loss) after the engine reported (peer, rtt, loss in, loss out)."""
+        for device in self.plane._board.classes["class-1"].devices.values():
+            device.graded_at = 0
+        self.happen(("quality", *report, 0, 0, 0))
+        told = self.heard.newest["staff", "quality"]
+        return told["score"], told["loss"]
 
     def slot(self, mid: str) -> int:
         return next(args[0] for args, kwargs in self.engine.of("add_slot") if kwargs["mid"] == mid)
@@ -313,3 +321,29 @@ async def test_a_class_whose_viewers_could_not_be_brought_up_to_date_is_tried_ag
     assert (house.engine.of("assign"), house.plane.metrics()["refreshes_failed"]) == ([], 1)
     await asyncio.wait_for(done.wait(), 5)
     assert len(house.engine.of("assign")) == 1
+
+
+async def test_a_transport_that_has_ended_no_longer_counts_in_the_grade(house: House) -> None:
+    await house.publish()
+    lossy = house.newest_peer
+    await house.watch("ann")
+    assert house.grade(lossy, 20, 300, 0) == (1, 300)
+    assert house.grade(house.newest_peer, 20, 0, 0) == (1, 300)
+    house.happen(("closed", lossy, "consent"))
+    assert house.grade(house.newest_peer, 20, 0, 0) == (4, 0)
+
+
+async def test_a_viewer_none_of_whose_visible_pictures_fit_has_a_bad_connection(house: House) -> None:
+    house.lesson.do("ann", StartScreen())
+    await house.plane.publish("class-1", "ann", "ann", {"sdp": LAYERED, "tracks": [{"mid": "1", "source": "screen", "height": 720}]})
+    mids = await house.watch("bo")
+    peer, screen, main = house.newest_peer, house.slot(mids["screen"]), house.slot(mids["main"])
+    house.happen(("layer", main, 0))  # the main place has nothing to play any more
+    assert house.grade(peer, 20, 0, 0) == (4, 0), "nothing begun is no complaint"
+    house.happen(("layer", screen, -1))
+    assert house.grade(peer, 20, 0, 0) == (1, 0)
+    house.happen(("layer", screen, 0))
+    assert house.grade(peer, 20, 0, 0) == (4, 0)
+    house.happen(("layer", screen, -1))
+    await house.subscribe("bo", action="size", sizes=[{"mid": mids["screen"], "height": 0}])
+    assert house.grade(peer, 20, 0, 0) == (4, 0), "what is out of sight is not missed"
