@@ -128,13 +128,10 @@ class Switchboard:
         return min(range(len(self.viewers)), key=lambda shard: self.viewers[shard] + offered[shard])
 
     def mint(self, shard: int) -> ServerTransport:
-        """A media ticket for a class; raises Rejected("overloaded")."""
+        """A new media ticket; raises Rejected("overloaded") while the engine is behind with its commands."""
         if self.ring.busy:
+            self.counts["refused_busy"] += 1
             raise Rejected("overloaded")
-        return self.credentials(shard)
-
-    def credentials(self, shard: int) -> ServerTransport:
-        """A new media ticket."""
         return ServerTransport(
             ufrag=secrets.token_hex(8),
             pwd=secrets.token_hex(16),

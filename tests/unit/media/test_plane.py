@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 import media.plane
+import media.ring
 import media.switchboard
 from media.devices import RANK
 from media.directives import Directive
 from media.plane import NativePlane
 from media.switchboard import AT_HOME
+from signaling.classroom.errors import Rejected
 from signaling.classroom.roles import Role
 from signaling.classroom.settings import Profile
 from signaling.classroom.state import Room
@@ -347,3 +349,16 @@ async def test_a_viewer_none_of_whose_visible_pictures_fit_has_a_bad_connection(
     house.happen(("layer", screen, -1))
     await house.subscribe("bo", action="size", sizes=[{"mid": mids["screen"], "height": 0}])
     assert house.grade(peer, 20, 0, 0) == (4, 0), "what is out of sight is not missed"
+
+
+async def test_what_is_refused_while_the_engine_is_behind_is_counted(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.lesson.join("bo")
+    monkeypatch.setattr(media.ring, "BUSY", -1)
+    with pytest.raises(Rejected, match="overloaded"):
+        await house.publish()
+    with pytest.raises(Rejected, match="overloaded"):
+        await house.subscribe("bo", action="offer", tiles=0)
+    with pytest.raises(Rejected, match="overloaded"):
+        await house.plane.check(PLAYER)
+    assert house.plane.metrics()["refused_busy"] == 3
+    assert house.engine.of("open_peer") == []
