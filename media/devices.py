@@ -71,6 +71,10 @@ class Device:
     reports: dict[str, Report] = field(default_factory=dict)
     graded_at: Millis = 0
 
+    def offered(self, now: Millis) -> int | None:
+        """The shard of a first receiving transport that may still be answered."""
+        return self.pending.shard if self.subscribe is None and self.pending is not None and self.pending.expires > now else None
+
 
 @dataclass(kw_only=True)
 class Class:
@@ -79,10 +83,17 @@ class Class:
     room: Room
     id: int
     home: int
+    #: number of the last event the plane was told; None: the room is spoilt
+    told: int | None = None
     director: Director = field(default_factory=Director)
     devices: dict[str, Device] = field(default_factory=dict)
     spoke_at: Millis = 0
     opened: bool = False
+
+    @property
+    def settled(self) -> bool:
+        """Whether the room says what the log says: it is ahead while an append is under way, and after one that failed."""
+        return self.told == self.room.seq
 
 
 def plan_slots(tiles: int) -> list[SlotOffer]:

@@ -1,10 +1,14 @@
 """What the engine reports, turned into signals, grades and counters."""
 
+import logging
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from media.devices import Transport
-from media.quality import Report, score
+from media.directives import Viewer
+from media.layers import HIDDEN
+from media.negotiation import KIND_FOR
+from media.quality import Report, all_paused, score
 from media.receiving import Receiving
 from media.recorder import Recorder
 from media.switchboard import Switchboard
@@ -12,6 +16,10 @@ from signaling.classroom.ids import ParticipantId, SessionId
 
 if TYPE_CHECKING:
     from media._engine import Event  # noqa: TID251 - its type alone
+
+log = logging.getLogger("jiangtai.media")
+
+T = TypeVar("T")
 
 SPEAKERS_MS: Final = 200
 QUALITY_MS: Final = 2_000
@@ -44,12 +52,19 @@ class Listening:
         self._changed: dict[int, None] = {}
 
     def listen(self) -> None:
-        """Hear everything the engine has to say."""
+        """Hear everything the engine has to say; an event that cannot be dealt with costs no other."""
         for event in self._board.engine.drain():
-            self._heard(event)
+            self._attempt(event[0], self._heard, event)
         changed, self._changed = self._changed, {}
         for peer in changed:
-            self._tell_layers(peer)
+            self._attempt("layer", self._tell_layers, peer)
+
+    def _attempt(self, kind: str, deal: Callable[[T], None], what: T) -> None:
+        try:
+            deal(what)
+        except Exception:
+            self._board.counts["events_failed"] += 1
+            log.exception("an event of the engine was not dealt with", extra={"type": kind})
 
     def _heard(self, event: "Event") -> None:
         board = self._board
@@ -97,6 +112,7 @@ class Listening:
         for transport in (device.publish, device.subscribe):
             if transport is not None and transport.peer == peer:
                 board.forget(transport)
+        device.reports.pop(place.side, None)
         if device.publish is not None and device.publish.peer == peer:
             ids = [id for id, _ in device.publish.tracks.values()]
             device.publish = None
@@ -167,7 +183,15 @@ class Listening:
         if now - device.graded_at < QUALITY_MS:
             return
         device.graded_at = now
-        grade, rtt, loss = score(device.reports)
+        viewer = klass.director.viewers.get(place.connection)
+        paused = viewer is not None and device.subscribe is not None and all_paused(_shown(viewer, device.subscribe))
+        grade, rtt, loss = score(device.reports, starved=paused)
         signal = {"type": "quality", "participant": device.participant, "score": grade, "rtt": rtt, "loss": loss}
         board.signals.to_participant(place.session, device.participant, signal)
         board.signals.to_staff(place.session, signal)
+
+
+def _shown(viewer: Viewer, transport: Transport) -> list[int | None]:
+    """The layer each picture plays that is meant to be seen; None = not told yet."""
+    pictures = [slot for slot in viewer.slots if KIND_FOR[slot.use] == "video" and viewer.playing.get(slot.id) is not None]
+    return [transport.layers.get(slot.mid) for slot in pictures if viewer.limits.get(slot.id) != HIDDEN]

@@ -39,6 +39,7 @@ from signaling.classroom.errors import Rejected
 from signaling.classroom.ids import ParticipantId, SessionId
 from signaling.classroom.participants import ConnectionClosed
 from signaling.classroom.settings import Phase
+from signaling.classroom.state import Room
 from signaling.ports import Clock, Signals
 
 MAX_DEVICES: Final = 3
@@ -145,6 +146,26 @@ class NativePlane:
         self._recorder.follow(klass)
         self._recorder.note(klass, event_kind(event))
 
+    def hold(self, session: SessionId) -> None:
+        """Stand still until a room is given again; what flows goes on."""
+        klass = self._board.classes.get(session)
+        if klass is not None:
+            klass.told = None
+
+    def reload(self, session: SessionId, room: Any) -> None:
+        """Bring everybody in line with `room`, which was read anew."""
+        if room.phase is Phase.ENDED:
+            self.close(session)
+            return
+        klass = self._board.open_class(room)
+        for connection, device in list(klass.devices.items()):
+            if not _belongs(room, device.participant, connection):
+                self.drop(session, connection)
+        for participant in sorted({device.participant for device in klass.devices.values()}):
+            self._board.carry_out(klass, klass.director.follow(room, participant))
+        self._board.refresh(session)
+        self._recorder.follow(klass)
+
     def drop(self, session: SessionId, connection: str) -> None:
         """Close all transports of a connection and forget its pending offer."""
         self._board.drop(session, connection)
@@ -226,13 +247,13 @@ class NativePlane:
     async def check(self, offer: str) -> str:
         """Answer a network check: a transport over the real media path that carries nothing and ends after 30 s.
 
-        Raises Rejected("overloaded") beyond 50 at a time.
+        Raises Rejected("overloaded") beyond 50 at a time, or while the engine is behind.
         """
         board = self._board
-        if len(self._checks) >= MAX_CHECKS or board.ring.busy:
+        if len(self._checks) >= MAX_CHECKS:
             raise Rejected("overloaded")
         shard = board.new_id() % len(self._engine.udp_ports)
-        server = board.credentials(shard)
+        server = board.mint(shard)
         sdp, remote = answer_check(offer, server)
         peer = board.open_peer(self._check_room, shard, server, remote, {}, CHECK_MS)
         self._checks[peer] = board.loop.call_later(CHECK_MS / 1000, self._end_check, peer)
@@ -248,6 +269,7 @@ class NativePlane:
             "recordings": len(self._recorder),
             "commands_waiting": len(board.ring),
             "commands_lost": board.ring.lost,
+            "commands_failed": board.ring.failed,
         }
         return self._engine.metrics() | own | board.counts
 
@@ -268,9 +290,9 @@ class NativePlane:
     def _admitted(self, session: SessionId, participant: ParticipantId, connection: str) -> Class:
         """The class, if this person may have media in it on this connection, which must still be open: a request may outlive it."""
         klass = self._board.classes.get(session)
-        if klass is None or self._board.closed:
+        if klass is None or klass.told is None or self._board.closed:
             raise Rejected("media_unavailable")
-        if not may_receive(klass.room, participant) or connection not in klass.room.participants[participant].connections:
+        if not _belongs(klass.room, participant, connection):
             raise Rejected("not_admitted")
         return klass
 
@@ -318,3 +340,8 @@ def _tracks(offer: str, sources: Mapping[Kind, Source]) -> dict[str, Source]:
             raise Rejected("bad_sdp")
         tracks[mid] = sources[kind]
     return tracks
+
+
+def _belongs(room: Room, participant: ParticipantId, connection: str) -> bool:
+    """Whether this person may have media in the class, on this connection, which is still open."""
+    return may_receive(room, participant) and connection in room.participants[participant].connections

@@ -67,7 +67,9 @@ class Recorder:
         return len(self._open)
 
     def follow(self, klass: Class) -> None:
-        """Bring the recording of a class in line with its room."""
+        """Bring the recording of a class in line with its room, once what the room says is in the log."""
+        if not klass.settled:
+            return
         wanted = klass.room.recording
         taping = self._open.get(klass.id)
         if taping is not None and (wanted is None or wanted.id != taping.recording):

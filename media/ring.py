@@ -1,15 +1,18 @@
 """A patient way into the engine's command ring: in order, never blocking, bounded.
 
 The ring refuses with BlockingIOError when it is full; commands then wait here and are offered again every 2 ms. Beyond 65,536 waiting
-commands new ones are lost and counted; whoever opens something new asks `busy` first.
+commands new ones are lost and counted; whoever opens something new asks `busy` first. A command that fails at once is its caller's matter;
+one that fails after it waited is logged and counted, and holds up nobody.
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, ParamSpec
 
+log = logging.getLogger("jiangtai.media")
 P = ParamSpec("P")
 
 MAX_WAITING: Final = 65_536
@@ -25,6 +28,7 @@ class CommandRing:
         self._waiting: deque[Callable[[], Any]] = deque()
         self._closed = False
         self.lost = 0
+        self.failed = 0
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -60,4 +64,7 @@ class CommandRing:
             except BlockingIOError:
                 self._loop.call_later(RETRY_S, self._catch_up)
                 return
+            except Exception:
+                self.failed += 1
+                log.exception("a command to the engine failed")
             self._waiting.popleft()

@@ -7,6 +7,7 @@ Shards. A class has a home, where its publishers live and its first 50 viewers; 
 """
 
 import asyncio
+import logging
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,9 +25,14 @@ from signaling.ports import Clock, Signals
 if TYPE_CHECKING:
     from media._engine import Engine  # noqa: TID251 - its type alone
 
+log = logging.getLogger("jiangtai.media")
+
 Side: TypeAlias = Literal["publish", "subscribe"]
 #: a class with fewer viewers stays in one place: a copy of every packet for another shard would not pay
 AT_HOME: Final = 50
+#: between portions of viewers that are brought up to date, and after one that failed
+PORTION_S: Final = 0.002
+PAUSE_S: Final = 1.0
 
 
 class Place(NamedTuple):
@@ -77,7 +83,7 @@ class Switchboard:
             id = self.new_id()
             klass = self.classes[room.id] = Class(room=room, id=id, home=id % len(self.engine.udp_ports))
             self._rooms[id] = room.id
-        klass.room = room
+        klass.room, klass.told = room, room.seq
         return klass
 
     def class_of(self, room: int) -> Class | None:
@@ -118,18 +124,18 @@ class Switchboard:
 
     def shard_for_viewer(self, klass: Class) -> int:
         """Where one more viewer of this class is served."""
-        if len(klass.director.viewers) < AT_HOME:
+        now, devices = self.clock(), klass.devices.values()
+        # Who comes in a crowd was offered a place long before the transport is up.
+        offered = Counter(shard for device in devices if (shard := device.offered(now)) is not None)
+        if offered.total() + sum(device.subscribe is not None for device in devices) < AT_HOME:
             return klass.home
-        return min(range(len(self.viewers)), key=self.viewers.__getitem__)
+        return min(range(len(self.viewers)), key=lambda shard: self.viewers[shard] + offered[shard])
 
     def mint(self, shard: int) -> ServerTransport:
-        """A media ticket for a class; raises Rejected("overloaded")."""
+        """A new media ticket; raises Rejected("overloaded") while the engine is behind with its commands."""
         if self.ring.busy:
+            self.counts["refused_busy"] += 1
             raise Rejected("overloaded")
-        return self.credentials(shard)
-
-    def credentials(self, shard: int) -> ServerTransport:
-        """A new media ticket."""
         return ServerTransport(
             ufrag=secrets.token_hex(8),
             pwd=secrets.token_hex(16),
@@ -219,25 +225,31 @@ class Switchboard:
     # Carrying out.
 
     def carry_out(self, klass: Class, directives: Iterable[Directive]) -> None:
-        """Do what the director says, in this order."""
-        session = klass.room.id
+        """Do what the director says, in this order; one that fails costs no other, for the director takes them all as done."""
         for directive in directives:
-            match directive:
-                case Permit(track=track, allowed=allowed, priority=priority):
-                    self.do(self.engine.set_track, track, allowed=allowed, priority=priority)
-                case Play(slot=slot, track=played):
-                    self.do(self.engine.assign, slot, played)
-                case Limit(slot=slot, layer=layer):
-                    self.do(self.engine.limit_slot, slot, layer)
-                case Own(peer=peer, tracks=tracks):
-                    self.do(self.engine.own_tracks, peer, tracks)
-                case Tell(connection=connection, slots=slots):
-                    self.signals.to_connection(session, connection, {"type": "slots", "slots": list(slots)})
-                case Drop(connection=connection):
-                    self.drop(session, connection)
+            try:
+                self._carry_out_one(klass.room.id, directive)
+            except Exception:
+                self.counts["directives_failed"] += 1
+                log.exception("a directive failed", extra={"session": klass.room.id, "type": type(directive).__name__})
+
+    def _carry_out_one(self, session: SessionId, directive: Directive) -> None:
+        match directive:
+            case Permit(track=track, allowed=allowed, priority=priority):
+                self.do(self.engine.set_track, track, allowed=allowed, priority=priority)
+            case Play(slot=slot, track=played):
+                self.do(self.engine.assign, slot, played)
+            case Limit(slot=slot, layer=layer):
+                self.do(self.engine.limit_slot, slot, layer)
+            case Own(peer=peer, tracks=tracks):
+                self.do(self.engine.own_tracks, peer, tracks)
+            case Tell(connection=connection, slots=slots):
+                self.signals.to_connection(session, connection, {"type": "slots", "slots": list(slots)})
+            case Drop(connection=connection):
+                self.drop(session, connection)
 
     def refresh(self, session: SessionId) -> None:
-        """Bring a portion of the viewers up to date, and the rest in the loop's next turns."""
+        """Bring a portion of the viewers up to date, and the rest in the loop's next turns; a room ahead of the log is waited for."""
         klass = self.classes.get(session)
         if klass is not None:
             self.tracks_changed(klass)
@@ -247,11 +259,17 @@ class Switchboard:
 
     def _refresh_some(self, session: SessionId) -> None:
         klass = self.classes.get(session)
-        if klass is not None and not self.closed:
+        if klass is not None and klass.settled and not self.closed:
+            pause = PORTION_S
             if not self.ring.busy:
-                self.carry_out(klass, klass.director.refresh(klass.room))
+                try:
+                    self.carry_out(klass, klass.director.refresh(klass.room))
+                except Exception:
+                    self.counts["refreshes_failed"] += 1
+                    log.exception("viewers were not brought up to date", extra={"session": session})
+                    pause = PAUSE_S  # what fails each time is not logged 500 times a second
             if klass.director.behind:
-                self.loop.call_later(0.002, self._refresh_some, session)
+                self.loop.call_later(pause, self._refresh_some, session)
                 return
         self._refreshing.discard(session)
 

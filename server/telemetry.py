@@ -57,6 +57,7 @@ def figures(app: web.Application) -> dict[str, float]:
             + counters.dropped_stalled
             + media.get("dropped_send_full", 0)
             + media.get("dropped_outbox_full", 0)
+            + media.get("commands_lost", 0)
         ),
     }
 

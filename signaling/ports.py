@@ -125,7 +125,16 @@ class MediaPlane(Protocol):
         """
 
     def follow(self, session: SessionId, room: Any, event: Any) -> None:
-        """A classroom event was journaled (room is the state after it); adjust rights and slots at once, never block."""
+        """A classroom event was journaled (room is the state after it); adjust rights and slots at once, never block.
+
+        `room` goes on changing: while its seq is ahead of the last call's, what it says is not journaled yet.
+        """
+
+    def hold(self, session: SessionId) -> None:
+        """The room that was given is spoilt: nothing new by it until `follow` or `reload` gives one."""
+
+    def reload(self, session: SessionId, room: Any) -> None:
+        """The room was read anew from the journal: bring everybody in line with it."""
 
     def drop(self, session: SessionId, connection: str) -> None:
         """Close all transports of a connection."""

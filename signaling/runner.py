@@ -2,10 +2,10 @@
 
 A turn takes what waits (at most `TURN`), and for each command in order: looks the operation up, screens texts, decides, evolves. Then one
 append makes everything durable, and only then is anybody told: publication first, answers after. So within a turn later commands see the
-effects of earlier ones, and outside a turn the room is exactly the journal. If the append fails the room is built anew from the store and
-the whole turn is refused with `journal_unavailable` (the node's own commands are tried again); if it is fenced the class has another owner
-and this one stops. A command that breaks `decide` or `evolve` is refused with `internal`, an entry that breaks `evolve` on replay is left
-out; both are counted and neither stops the class.
+effects of earlier ones, and outside a turn the room is exactly the journal. If the append fails the room is built anew from the store
+(until then the media plane, which has the spoilt one, holds still) and the whole turn is refused with `journal_unavailable` (the node's own
+commands are tried again); if it is fenced the class has another owner and this one stops. A command that breaks `decide` or `evolve` is
+refused with `internal`, an entry that breaks `evolve` on replay is left out; both are counted and neither stops the class.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, ParamSpec, Protocol
 
 from signaling.alarm import Alarm
 from signaling.classroom import presence
@@ -34,6 +34,7 @@ from signaling.metrics import Counters
 from signaling.ports import Clock, DuplicateOperation, Fenced, Journal, LifeSigns, MediaPlane, Record, Recorder, Screen, Unavailable
 
 log = logging.getLogger("jiangtai.runner")
+P = ParamSpec("P")
 
 TURN: Final = 64
 QUEUE: Final = 20_000
@@ -319,17 +320,20 @@ class Runner:
         self._told = entries[-1].seq
         self._counters.events += len(entries)
         for entry in entries:
-            try:
-                self._media.follow(self.session, self.room, entry.event)
-                if isinstance(entry.event, ClassEnded):
-                    self._media.close(self.session)
-            except Exception:
-                log.exception("the media plane did not follow", extra={"session": self.session})
+            self._move_media(self._media.follow, self.session, self.room, entry.event)
+            if isinstance(entry.event, ClassEnded):
+                self._move_media(self._media.close, self.session)
         try:
             self._follower.published(self, entries)
         except Exception:
             log.exception("publication failed", extra={"session": self.session, "seq": entries[-1].seq})
             self._follower.opened(self, [])
+
+    def _move_media(self, act: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            act(*args, **kwargs)
+        except Exception:
+            log.exception("the media plane did not follow", extra={"session": self.session})
 
     async def _answer(self, replies: list[tuple[Work, Reply]]) -> None:
         until = time.perf_counter() + SLICE_S
@@ -358,6 +362,7 @@ class Runner:
 
     async def _rebuild(self) -> None:
         self._sound = False
+        self._move_media(self._media.hold, self.session)  # the room it has is the spoilt one
         while not self._stopping:
             try:
                 loaded = await self._load()
@@ -368,6 +373,7 @@ class Runner:
                 await asyncio.sleep(_RETRY_S)
             else:
                 log.warning("room rebuilt", extra={"session": self.session, "seq": self.room.seq})
+                self._move_media(self._media.reload, self.session, self.room)
                 self._tell_rebuilt(loaded.recent)
                 return
         self._refuse(self._queue, "journal_unavailable")

@@ -89,6 +89,12 @@ class QuietMedia:
         """Count."""
         self.followed += 1
 
+    def hold(self, session: str) -> None:
+        """Nothing to hold."""
+
+    def reload(self, session: str, room: Any) -> None:
+        """Nothing to bring in line."""
+
     def drop(self, session: str, connection: str) -> None:
         """Remember."""
         self.dropped.append(connection)

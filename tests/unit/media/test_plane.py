@@ -1,6 +1,6 @@
 """What the plane tells the engine, written down by one that does nothing: layers, ranks, sizes, shards. Real media: tests/integration."""
 
-import os
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -9,14 +9,20 @@ from typing import Any
 import pytest
 
 import media.plane
+import media.ring
+import media.switchboard
 from media.devices import RANK
+from media.directives import Directive
 from media.plane import NativePlane
 from media.switchboard import AT_HOME
+from signaling.classroom.errors import Rejected
 from signaling.classroom.roles import Role
 from signaling.classroom.settings import Profile
-from signaling.classroom.tracks import SetCamera
+from signaling.classroom.state import Room
+from signaling.classroom.tracks import SetCamera, StartScreen
 from tests.support.bare import Heard
 from tests.support.lesson import Lesson
+from tests.support.noted import NotedEngine
 
 OFFERS = Path(__file__).parent / "offers"
 LAYERED = (OFFERS / "chromium-simulcast.sdp").read_text()
@@ -25,34 +31,18 @@ MICROPHONE = {"mid": "0", "source": "microphone"}
 FRAGMENT = "a=ice-ufrag:new1\r\na=ice-pwd:0123456789012345678901\r\n"
 
 
-class Recorder:
-    """The engine's face; remembers commands, has the events it is given."""
+class Breaking:
+    """A command of the engine that fails so many times."""
 
-    def __init__(self, *, udp_ports: list[int], **rest: Any) -> None:
-        self.udp_ports = [4000 + n for n in range(len(udp_ports))]
-        self.tcp_port = None
-        self.fingerprint = ":".join(["AB"] * 32)
-        self.commands: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
-        self.events: list[tuple[Any, ...]] = []
-        #: never readable
-        self.event_fd, self._other = os.pipe()
+    def __init__(self, engine: NotedEngine, name: str, times: int) -> None:
+        self._note = getattr(engine, name)
+        self._times = times
 
-    def __getattr__(self, name: str) -> Any:
-        return lambda *args, **kwargs: self.commands.append((name, args, kwargs))
-
-    def drain(self) -> list[tuple[Any, ...]]:
-        events, self.events = self.events, []
-        return events
-
-    def metrics(self) -> dict[str, int]:
-        return {}
-
-    def close(self) -> None:
-        os.close(self.event_fd)
-        os.close(self._other)
-
-    def of(self, name: str) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
-        return [(args, kwargs) for command, args, kwargs in self.commands if command == name]
+    def __call__(self, *args: Any, **kwargs: Any) -> None:
+        if self._times:
+            self._times -= 1
+            raise ValueError("malformed")
+        self._note(*args, **kwargs)
 
 
 class House:
@@ -71,7 +61,7 @@ class House:
             clock=lambda: int(time.time() * 1000),
             failed=self._failed,
         )
-        self.engine: Recorder = self.plane._engine  # type: ignore[assignment]
+        self.engine: NotedEngine = self.plane._engine  # type: ignore[assignment]
         self.lesson.followers.append(lambda room, event: self.plane.follow(room.id, room, event))
         self.lesson.join("ann", Role.TRAINER)
         self.lesson.start("ann")
@@ -97,18 +87,31 @@ class House:
 
     async def watch(self, person: str) -> dict[str, str]:
         """Receive and be connected; returns mids by use."""
+        mids = await self.answer(person)
+        self.happen(("connected", self.newest_peer, "udp"))
+        return mids
+
+    async def answer(self, person: str) -> dict[str, str]:
+        """Receive, not yet connected; returns mids by use."""
         if person not in self.lesson.room.participants:
             self.lesson.join(person)
         offer = await self.subscribe(person, action="offer", tiles=1)
         lines = [line for line in offer["sdp"].split("\r\n") if not line.startswith(("a=candidate", "a=end-of", "a=ssrc", "a=ice-lite"))]
         answer = "\r\n".join(lines).replace("a=sendonly", "a=recvonly").replace("a=setup:actpass", "a=setup:active")
         await self.subscribe(person, action="answer", sdp=answer)
-        self.happen(("connected", self.newest_peer, "udp"))
         return {slot["use"]: slot["mid"] for slot in offer["slots"]}
 
     @property
     def newest_peer(self) -> int:
         return int(self.engine.of("open_peer")[-1][0][0])
+
+    def grade(self, *report: int) -> tuple[int, int]:
+        """(score, loss) after the engine reported (peer, rtt, loss in, loss out)."""
+        for device in self.plane._board.classes["class-1"].devices.values():
+            device.graded_at = 0
+        self.happen(("quality", *report, 0, 0, 0))
+        told = self.heard.newest["staff", "quality"]
+        return told["score"], told["loss"]
 
     def slot(self, mid: str) -> int:
         return next(args[0] for args, kwargs in self.engine.of("add_slot") if kwargs["mid"] == mid)
@@ -116,7 +119,7 @@ class House:
 
 @pytest.fixture
 async def built(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[[int], House]]:
-    monkeypatch.setattr(media.plane, "Engine", Recorder)
+    monkeypatch.setattr(media.plane, "Engine", NotedEngine)
     houses = []
 
     def build(shards: int) -> House:
@@ -196,6 +199,24 @@ async def test_publishers_and_the_first_viewers_live_at_home_and_later_ones_wher
     assert house.engine.of("open_peer")[-1][1]["shard"] == house.home
 
 
+async def test_a_crowd_that_comes_at_once_is_spread_before_anybody_has_answered(built: Callable[[int], House]) -> None:
+    house = built(3)
+    devices = house.plane._board.classes["class-1"].devices
+    for n in range(AT_HOME + 20):
+        house.lesson.join(f"p{n}")
+        await house.subscribe(f"p{n}", action="offer", tiles=0)
+    shards = [device.pending.shard for device in devices.values() if device.pending is not None]
+    assert shards[:AT_HOME] == [house.home] * AT_HOME
+    assert sorted(shards[AT_HOME:].count(shard) for shard in range(3)) == [0, 10, 10]
+    for device in devices.values():
+        assert device.pending is not None
+        device.pending.expires = 0
+    house.lesson.join("late")
+    await house.subscribe("late", action="offer", tiles=0)
+    assert devices["late"].pending is not None
+    assert devices["late"].pending.shard == house.home, "offers nobody answered in time take no place"
+
+
 async def test_an_offer_names_the_port_of_the_shard_it_will_be_served_on_and_keeps_it(built: Callable[[int], House]) -> None:
     house = built(2)
     for n in range(AT_HOME):
@@ -261,3 +282,96 @@ async def test_media_has_reached_somebody_who_says_so_and_nobody_who_is_silent(h
     assert reached == []
     house.happen(("quality", peer, 20, 0, 500, 0, 500, 0))
     assert reached == ["bo"]
+
+
+async def test_a_spoilt_room_fills_no_places_and_the_next_one_does(house: House) -> None:
+    await house.publish()
+    house.lesson.do("ann", SetCamera(on=True))
+    mids = await house.answer("bo")
+    house.plane.hold("class-1")
+    house.happen(("connected", house.newest_peer, "udp"))
+    assert house.engine.of("assign") == []
+    house.plane.reload("class-1", house.lesson.room)
+    assert house.engine.of("assign") == [((house.slot(mids["main"]), house.engine.of("add_track")[1][0][0]), {})]
+
+
+async def test_an_event_that_cannot_be_dealt_with_costs_no_other(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    mids = await house.watch("bo")
+    house.happen(("layer", house.slot(mids["main"]), 1), ("violation", 0, "probe", "many"), ("stopped", 0))
+    assert (house.failures, house.heard.newest["bo", "layers"]["slots"]) == (1, [{"mid": mids["main"], "layer": 1}])
+    assert house.plane.metrics()["events_failed"] == 1
+    [record] = [record for record in caplog.records if record.name == "jiangtai.media"]
+    assert (record.__dict__["type"], record.exc_info is not None) == ("violation", True)
+
+
+async def test_a_directive_the_engine_refuses_costs_no_other(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    await house.publish()
+    house.lesson.do("ann", SetCamera(on=True))
+    monkeypatch.setattr(house.engine, "assign", Breaking(house.engine, "assign", times=1), raising=False)
+    await house.watch("bo")
+    await house.watch("cy")
+    assert len(house.engine.of("assign")) == 1
+    assert {who for who, kind in house.heard.newest if kind == "slots"} == {"bo", "cy"}
+    assert house.plane.metrics()["directives_failed"] == 1
+
+
+async def test_a_class_whose_viewers_could_not_be_brought_up_to_date_is_tried_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(media.switchboard, "PAUSE_S", 0.0)
+    await house.publish()
+    house.lesson.do("ann", SetCamera(on=True))
+    director = house.plane._board.classes["class-1"].director
+    working, done = director.refresh, asyncio.Event()
+
+    def broken(room: Room, limit: int = 50) -> list[Directive]:
+        monkeypatch.setattr(director, "refresh", again)
+        raise RuntimeError("defect")
+
+    def again(room: Room, limit: int = 50) -> list[Directive]:
+        done.set()
+        return working(room, limit)
+
+    await house.answer("bo")
+    monkeypatch.setattr(director, "refresh", broken)
+    house.happen(("connected", house.newest_peer, "udp"))
+    assert (house.engine.of("assign"), house.plane.metrics()["refreshes_failed"]) == ([], 1)
+    await asyncio.wait_for(done.wait(), 5)
+    assert len(house.engine.of("assign")) == 1
+
+
+async def test_a_transport_that_has_ended_no_longer_counts_in_the_grade(house: House) -> None:
+    await house.publish()
+    lossy = house.newest_peer
+    await house.watch("ann")
+    assert house.grade(lossy, 20, 300, 0) == (1, 300)
+    assert house.grade(house.newest_peer, 20, 0, 0) == (1, 300)
+    house.happen(("closed", lossy, "consent"))
+    assert house.grade(house.newest_peer, 20, 0, 0) == (4, 0)
+
+
+async def test_a_viewer_none_of_whose_visible_pictures_fit_has_a_bad_connection(house: House) -> None:
+    house.lesson.do("ann", StartScreen())
+    await house.plane.publish("class-1", "ann", "ann", {"sdp": LAYERED, "tracks": [{"mid": "1", "source": "screen", "height": 720}]})
+    mids = await house.watch("bo")
+    peer, screen, main = house.newest_peer, house.slot(mids["screen"]), house.slot(mids["main"])
+    house.happen(("layer", main, 0))  # the main place has nothing to play any more
+    assert house.grade(peer, 20, 0, 0) == (4, 0), "nothing begun is no complaint"
+    house.happen(("layer", screen, -1))
+    assert house.grade(peer, 20, 0, 0) == (1, 0)
+    house.happen(("layer", screen, 0))
+    assert house.grade(peer, 20, 0, 0) == (4, 0)
+    house.happen(("layer", screen, -1))
+    await house.subscribe("bo", action="size", sizes=[{"mid": mids["screen"], "height": 0}])
+    assert house.grade(peer, 20, 0, 0) == (4, 0), "what is out of sight is not missed"
+
+
+async def test_what_is_refused_while_the_engine_is_behind_is_counted(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.lesson.join("bo")
+    monkeypatch.setattr(media.ring, "BUSY", -1)
+    with pytest.raises(Rejected, match="overloaded"):
+        await house.publish()
+    with pytest.raises(Rejected, match="overloaded"):
+        await house.subscribe("bo", action="offer", tiles=0)
+    with pytest.raises(Rejected, match="overloaded"):
+        await house.plane.check(PLAYER)
+    assert house.plane.metrics()["refused_busy"] == 3
+    assert house.engine.of("open_peer") == []

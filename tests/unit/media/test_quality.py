@@ -2,7 +2,7 @@
 
 import pytest
 
-from media.quality import Report, score
+from media.quality import Report, all_paused, score
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,12 @@ def test_the_worst_way_counts() -> None:
 
 def test_nothing_measured_is_no_complaint() -> None:
     assert score({}) == (4, 0, 0)
+
+
+def test_a_connection_no_picture_fits_through_is_bad_however_little_is_lost() -> None:
+    assert score({"subscribe": Report(rtt_ms=20, loss_in=0, loss_out=0)}, starved=True) == (1, 20, 0)
+
+
+@pytest.mark.parametrize(("layers", "starved"), [([], False), ([-1, -1], True), ([-1, 0], False), ([-1, None], False), ([None], False)])
+def test_only_all_pictures_paused_are_a_complaint(layers: list[int | None], starved: bool) -> None:
+    assert all_paused(layers) is starved

@@ -44,6 +44,7 @@ class House:
         return self.follow()
 
     def follow(self) -> list[tuple[Any, ...]]:
+        self.klass.told = self.lesson.room.seq
         self.recorder.follow(self.klass)
         return self.board.take()
 

@@ -1,6 +1,9 @@
 """The way into a full command ring: in order, bounded, never blocking."""
 
 import asyncio
+import logging
+
+import pytest
 
 from media import ring
 from media.ring import CommandRing
@@ -78,3 +81,26 @@ async def test_nothing_is_done_after_the_end() -> None:
     engine.open = True
     await asyncio.sleep(3 * ring.RETRY_S)
     assert engine.got == []
+
+
+async def test_a_waiting_command_that_fails_is_counted_and_holds_up_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    engine, way = Full(), CommandRing(asyncio.get_running_loop())
+
+    def broken() -> None:
+        if not engine.open:
+            raise BlockingIOError
+        raise ValueError("malformed")
+
+    engine.open = False
+    way.put(broken)
+    way.put(engine.command, 1)
+    way.put(broken)
+    way.put(engine.command, 2)
+    engine.open = True
+    with caplog.at_level(logging.ERROR, "jiangtai.media"):
+        await _emptied(way)
+    assert [number for number, _ in engine.got] == [1, 2]
+    assert (way.failed, way.lost) == (2, 0)
+    assert [record.exc_info is not None for record in caplog.records] == [True, True]
+    way.put(engine.command, 3)
+    assert engine.got[-1] == (3, ""), "nothing waits any more"
