@@ -124,6 +124,11 @@ pub fn essential_bps(demands: &[Demand]) -> u64 {
     }
 }
 
+/// What the layers chosen last take now, bits/s.
+pub fn playing_bps(demands: &[Demand]) -> u64 {
+    demands.iter().map(|demand| demand.rate(demand.choice.play.height())).fold(0, u64::saturating_add)
+}
+
 /// Chooses a layer for every demand, in place. `demands` may be in any order; within a rank earlier ones are served first.
 pub fn allocate(budget_bps: u64, audio_bps: u64, demands: &mut [Demand], now_us: u64) -> Allocation {
     let left = budget_bps.saturating_sub(audio_bps);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Shard;
 use crate::arena::Key;
-use crate::bwe::{allocate, essential_bps, Demand, Estimator, Play, Probe, START_BPS};
+use crate::bwe::{allocate, essential_bps, playing_bps, Demand, Estimator, Play, Probe, START_BPS};
 use crate::forward::{pad, repeat, Turn};
 use crate::layer::LAYERS;
 use crate::media::Kind;
@@ -80,8 +80,13 @@ impl Shard {
         let voices = voices * VOICE_BPS;
         let budget = peer.bandwidth.as_ref().map_or(u64::MAX, |bandwidth| match bandwidth.was_full() {
             true => bandwidth.target_bps(),
-            // Nothing speaks against it yet: what is looked at most begins at once.
-            false => bandwidth.target_bps().max(voices + essential_bps(&demands)),
+            // Nothing speaks against it yet: what is looked at most begins at once, and what plays goes on although its rate has risen
+            // since, as with the key frames of a crowd that joins. A picture that stops and comes back is worse than one that comes late.
+            false => {
+                let target = bandwidth.target_bps();
+                let playing = playing_bps(&demands).min(target.saturating_mul(2));
+                target.max(voices + essential_bps(&demands).max(playing))
+            }
         });
         peer.allocated = allocate(budget, voices, &mut demands, now_us);
         peer.choice_due = None;

@@ -250,3 +250,35 @@ fn pictures_numbered_with_seven_bits_go_on_over_the_wrap_and_over_a_change_of_la
     scene.send(2, &nack);
     assert_eq!(scene.client(2).take(2001)[0].payload[2..], lost.payload);
 }
+
+#[test]
+fn pictures_that_play_go_on_when_their_rate_rises_while_nothing_speaks_against_the_connection() {
+    let mut scene = Scene::new();
+    scene.join(9);
+    for id in 1..=4u64 {
+        scene.join(id);
+        scene.add_track(10 + id, id, Kind::Video, 1000 * id as u32, vp8());
+        scene.add_slot_of_rank(90 + id, 9, 9000 + 10 * id as u32, 2);
+    }
+    // About 145 kbit/s each: four fit into what an estimate starts with, hardly.
+    let mut show = |scene: &mut Scene, frames: usize, packets: usize| {
+        for _ in 0..frames {
+            for id in 1..=4u64 {
+                for _ in 0..packets {
+                    let mut payload = frame(true, 1, 0);
+                    payload.resize(560, 0);
+                    scene.video(id, 1000 * id as u32, &payload);
+                }
+            }
+            scene.advance(33);
+        }
+    };
+    show(&mut scene, 60, 1);
+    (1..=4).for_each(|id| scene.command(Command::Assign { slot: 90 + id, track: Some(10 + id) }));
+    show(&mut scene, 5, 1);
+    // A key frame of each, five times as large, within a second.
+    show(&mut scene, 1, 5);
+    show(&mut scene, 20, 1);
+    let told = |layer| scene.events.iter().filter(|event| matches!(event, Event::Layer { layer: told, .. } if *told == layer)).count();
+    assert_eq!((told(Some(0)), told(None)), (4, 0), "begun, and paused");
+}
