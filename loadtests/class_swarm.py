@@ -144,7 +144,8 @@ def table(told: Mapping[str, Any]) -> str:
         ),
         (
             "streams",
-            f"{checks['playing']} of {checks['streams']} played, {checks['broken']} broken, {klass['silent']} silent that should not be",
+            f"{checks['playing']} of {checks['streams']} played, {checks['broken']} broken, {checks['frozen']} frozen, "
+            f"{klass['silent']} silent that should not be",
         ),
     ]
     for kind, delays in told["delay_ms"].items():
