@@ -69,6 +69,8 @@ impl Joins {
 /// Who came less than this ago may be without sound or picture yet.
 const SETTLING_NS: u64 = 1_000_000_000;
 
+const MOST_EXAMPLES: usize = 10;
+
 /// What became of streams that are judged.
 #[derive(Clone, Default)]
 pub struct Verdict {
@@ -106,10 +108,12 @@ impl Verdict {
             self.frozen += u64::from(frozen.is_some());
             self.broken += u64::from(tally.first_break.is_some());
             let still = frozen.map(|gap| format!("nothing for {} ms", gap / 1_000_000));
-            if let Some(why) = tally.first_break.as_ref().or(still.as_ref()).filter(|_| self.examples.len() < 10) {
+            if let Some(why) = tally.first_break.as_ref().or(still.as_ref()) {
                 let kind = if viewer.full { "full" } else { "light" };
-                let refused = viewer.refused;
-                self.examples.push(format!("{kind} viewer {number} mid {} ({refused} packets refused): {why}", stream.mid));
+                let example = format!("{kind} viewer {number} mid {} ({} packets refused): {why}", stream.mid, viewer.refused);
+                // One break may be the only one among many that stand still.
+                self.examples.insert(if tally.first_break.is_some() { 0 } else { self.examples.len() }, example);
+                self.examples.truncate(MOST_EXAMPLES);
             }
             let sum = &mut self.sums[usize::from(stream.video)];
             let pairs: [(&mut u64, u64); 8] = [
@@ -255,6 +259,17 @@ mod tests {
             assert_eq!((found.playing, found.broken, found.frozen, found.examples.len()), (2, 0, frozen, frozen as usize), "{until:?}");
         }
         assert_eq!(verdict(&viewer([12 * S, 12 * S]), 20 * S, false).frozen, 0, "only the window counts");
+    }
+
+    #[test]
+    fn a_break_is_told_before_what_stands_still() {
+        let mut broken = viewer([20 * S, 20 * S]);
+        broken.streams[1].checker.tally.first_break = Some("form".into());
+        let mut found = Verdict::default();
+        (0..9).for_each(|number| found.add(number, &viewer([12 * S, 12 * S]), 20 * S, true));
+        found.add(9, &broken, 20 * S, true);
+        assert_eq!((found.broken, found.frozen, found.examples.len()), (1, 18, MOST_EXAMPLES));
+        assert!(found.examples[0].ends_with("form"));
     }
 
     #[test]
