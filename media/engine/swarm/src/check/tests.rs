@@ -145,6 +145,19 @@ fn a_stream_must_begin_with_a_key_frame_unless_told_otherwise() {
 }
 
 #[test]
+fn a_first_packet_that_the_path_took_is_no_break_of_the_server() {
+    for lossy in [false, true] {
+        let mut scene = Scene::new();
+        scene.checker = Checker::new(Codec::Vp8, 0, Rules { lossy, ..Rules::default() });
+        let packets = scene.send(0, 0, 0);
+        scene.receive(packets.into_iter().skip(1));
+        assert_eq!((scene.breaks().is_empty(), scene.checker.wants_key_frame()), (lossy, true));
+        scene.play(10..13);
+        assert_eq!(scene.checker.tally.frames, 3);
+    }
+}
+
+#[test]
 fn a_frame_left_out_by_renumbering_is_noticed() {
     let mut scene = Scene::new();
     scene.play(0..3);
