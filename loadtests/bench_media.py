@@ -41,7 +41,7 @@ LEAST_LOAD: Final = 65
 #: seconds between changes of layer in the churn
 SWITCH_S: Final = 3
 LIMIT_S: Final = 750
-SHORT_LIMIT_S: Final = 170
+SHORT_LIMIT_S: Final = 200
 
 
 # ---- cost per packet ----

@@ -155,8 +155,8 @@ def compare(report: Report, net: Namespace, viewers: int, rounds: int, options: 
         costs[name] = [r.whole(refusals=refusals) for r in them]
     ours = [r.told for r in found[OURS]]
     judge(report, f"1 -> {viewers}, {OURS}", ours)
-    # A generator that costs more than what it measures would measure itself.
-    budget = 1 if viewers >= TOLD_FROM else None
+    # A generator that costs more than what it measures would measure itself. A small audience costs both mostly waking up.
+    budget = 1 if viewers >= max(SIZES) else None
     report.line(f"1 -> {viewers}, {OURS}: load generator / server", statistics.median(map(generator_share, ours)), "x", budget)
     report.line(f"1 -> {viewers}, {OURS}: media thread alone", statistics.median(r.cost.media for r in found[OURS]), "us", None)
     compare_costs(report, viewers, costs)
