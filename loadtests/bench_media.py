@@ -6,7 +6,7 @@ traffic to as many sockets costs with nothing else done. Rounds of server and fl
 absolute microseconds say more about the machine than about the code.
 
 Each budget is one line: name, figure, unit, budget, `ok` or `MISS`. A miss makes the exit status 1; everything is kept in
-var/bench/media.json, or media-part.json if it was not the whole bench. `--short` takes about two minutes, all of it less than twelve.
+var/bench/media.json, or media-part.json if it was not the whole bench. `--short` takes about two minutes, all of it less than thirteen.
 """
 
 import argparse
@@ -40,7 +40,7 @@ AIM: Final = 0.7
 LEAST_LOAD: Final = 65
 #: seconds between changes of layer in the churn
 SWITCH_S: Final = 3
-LIMIT_S: Final = 750
+LIMIT_S: Final = 780
 SHORT_LIMIT_S: Final = 200
 
 
