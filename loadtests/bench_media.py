@@ -6,29 +6,26 @@ traffic to as many sockets costs with nothing else done. Rounds of server and fl
 absolute microseconds say more about the machine than about the code.
 
 Each budget is one line: name, figure, unit, budget, `ok` or `MISS`. A miss makes the exit status 1; everything is kept in
-var/bench/media.json. `--short` takes about two minutes, all of it less than twelve.
+var/bench/media.json, or media-part.json if it was not the whole bench. `--short` takes about two minutes, all of it less than thirteen.
 """
 
 import argparse
 import json
 import os
 import resource
-import signal
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from loadtests.bench import MODES, Bench, bounded
 from loadtests.crates import allocations_per_packet, sealing_us
-from loadtests.report import Report, median_ratio
-from loadtests.swarm import Cost, Door, SwarmFailed, Told, cost, forwarded, metric_delta, ratio, run_lengths, swarm, usage
+from loadtests.report import Report, as_usual, median_ratio
+from loadtests.soundness import generator_share, traffic
+from loadtests.swarm import Door, SwarmFailed, Told, cost, forwarded, metric_delta, ratio, run_lengths, usage
 
-#: what the floor measures, cheapest last
-MODES: Final = ("sendto", "sendmmsg", "gso")
 #: what is switched off: by the server's environment, by options of the load generator
 ABLATIONS: Final[Mapping[str, tuple[Mapping[str, str], Mapping[str, Any]]]] = {
     "GSO": ({"JIANGTAI_ENGINE_NO_GSO": "1"}, {}),
@@ -38,59 +35,13 @@ ABLATIONS: Final[Mapping[str, tuple[Mapping[str, str], Mapping[str, Any]]]] = {
     "equal sizes": ({"JIANGTAI_ENGINE_NO_EQUALISE": "1"}, {}),
     "bandwidth estimation": ({}, {"no_twcc": True}),
 }
-LIMIT_S: Final = 750
-SHORT_LIMIT_S: Final = 170
-
-
-@dataclass
-class Bench:
-    """What a scenario works with."""
-
-    report: Report
-    short: bool
-    #: seconds of one measured window
-    window: float
-    churn_s: float
-    #: more options for every load
-    load: Mapping[str, object]
-
-    def run(self, door: Door, *, timeout_s: float = 90, **options: object) -> dict[str, Any]:
-        """One load on a door, measured in its steady window."""
-        known = {
-            "whip": f"{door.url}/whip/{{room}}",
-            "whep": f"{door.url}/whep/{{room}}",
-            "pid": door.pid,
-            "figures": f"{door.url}/figures",
-        }
-        given: dict[str, object] = {"seconds": self.window, "tolerate": 1_000_000, **known, **self.load, **options}
-        return swarm("run", timeout_s, **given)
-
-    def floor(self, receivers: int) -> dict[str, float]:
-        """CPU microseconds per packet by mode."""
-        told = swarm("floor", 60, receivers=receivers, seconds=1 if self.short else 2)
-        return {mode: told["modes"][mode]["cpu_us_per_packet"] for mode in MODES}
-
-    def sound(self, name: str, run: Told, *, streams: int = 1, layers: int = 1, strict: bool = True) -> None:
-        """Everybody came, and what each viewer sees of so many publishers (of so many layers each) came whole and can be decoded.
-
-        Without the count of what came, a server that pauses everybody would look cheap and sound. Not strict: the machine may be too small.
-        """
-        self.report.line(f"{name}: joins failed", run["join"]["failed"], "", 0)
-        unsound = run["checks"]["broken"] + run["checks"]["streams"] - run["checks"]["playing"]
-        self.report.line(f"{name}: streams broken or silent", unsound, "", 0 if strict else None)
-        self.report.line(f"{name}: frames that came", 100 * came(run, streams) * layers, "%", 95 if strict else None, least=True)
-        self.report.line(f"{name}: packets lost", run["receive"]["loss_permille"], "permille", None)
-        for example in run["checks"].get("examples", ())[:3]:
-            print(f"  {example}", file=sys.stderr)
-
-
-def came(run: Told, streams: int) -> float:
-    """Frames that viewers got by those sent to them, if each watches so many publishers: of video, or of audio if there is no video."""
-    received, sent = run["receive"], run["publish"]
-    video = sent["frames"] > 0
-    got = received["frames"] - received["audio_packets"] if video else received["audio_packets"]
-    of_one = (sent["frames"] if video else sent["packets"]) / run["publishers"]
-    return float(got / (of_one * streams * run["viewers"])) if of_one else 0.0
+#: load of the media thread under which delays are judged, and the least per cent of it that still count as that
+AIM: Final = 0.7
+LEAST_LOAD: Final = 65
+#: seconds between changes of layer in the churn
+SWITCH_S: Final = 3
+LIMIT_S: Final = 780
+SHORT_LIMIT_S: Final = 200
 
 
 # ---- cost per packet ----
@@ -105,14 +56,14 @@ def fanout(bench: Bench) -> None:
     with Door() as door:
         for viewers in sizes:
             rounds = 1 if viewers < 100 else 2 if bench.short else 3
-            costs: list[Cost] = []
+            runs: list[Told] = []
             floors: list[dict[str, float]] = []
             for _ in range(rounds):
-                run = bench.run(door, viewers=viewers, full=min(viewers, 10), concurrency=64)
-                costs.append(cost(run, forwarded(run)))
+                runs.append(bench.run(door, viewers=viewers, full=min(viewers, 10), concurrency=64))
                 floors.append(bench.floor(viewers))
+            costs = [cost(run, forwarded(run)) for run in runs]
             name = f"1 -> {viewers}"
-            bench.sound(name, run, strict=viewers <= 100)
+            bench.sound(name, *runs)
             for mode in MODES:
                 report.line(f"{name}: floor, {mode}", statistics.median(floor[mode] for floor in floors), "us", None)
             per_packet[viewers] = statistics.median(c.process for c in costs)
@@ -120,13 +71,16 @@ def fanout(bench: Bench) -> None:
             report.line(f"{name}: forwarded packet, process", per_packet[viewers], "us", None)
             report.line(f"{name}: forwarded packet, media thread", statistics.median(c.media for c in costs), "us", None)
             report.line(f"{name}: load of the media thread", statistics.median(c.load for c in costs), "cores", None)
-            report.line(f"{name}: first picture after coming, p95", run["join"]["first_frame_ms"]["p95"], "ms", 300)
+            first = [run["join"]["first_frame_ms"]["p95"] for run in runs]
+            report.line(f"{name}: first picture after coming, p95", None if None in first else max(first), "ms", 300)
             told = viewers >= 1_000  # the design tells budgets for this size; smaller audiences are for information
             report.line(f"{name}: packet / floor without GSO", ratio(costs, [f["sendto"] for f in floors]), "x", 0.6 if told else None)
             report.line(f"{name}: packet / floor, sendmmsg", ratio(costs, [f["sendmmsg"] for f in floors]), "x", None)
             report.line(f"{name}: packet / floor with GSO", ratio(costs, [f["gso"] for f in floors]), "x", 1.5 if told else None)
-            report.line(f"{name}: load generator", run["swarm"]["cpu_us_per_packet"], "us", None)
-            tell_runs(report, name, run)
+            # A generator that costs more than what it measures would measure itself.
+            shares = statistics.median(map(generator_share, runs))
+            report.line(f"{name}: load generator / server, per packet", shares, "x", 1 if told else None)
+            tell_runs(report, name, runs[-1])
     largest, smallest = max(sizes), min(sizes)
     report.line("memory per audio and video viewer", per_viewer(resident, smallest, largest) / 1024, "KB", 64)
     if largest > 100:
@@ -152,20 +106,29 @@ def tell_runs(report: Report, name: str, run: Told) -> None:
 
 
 def gallery(bench: Bench) -> None:
-    """Thirty people with cameras, everybody sees 25 and hears the loudest three."""
-    costs: list[Cost] = []
+    """Thirty people with cameras, everybody sees 25 and hears the loudest three.
+
+    Measured once estimates of bandwidth have grown to 25 streams: until then some wait for their turn, which costs less.
+    """
+    runs: list[Told] = []
     floors: list[dict[str, float]] = []
+    load: dict[str, Any] = {"publishers": 30, "viewers": 30, "layer": "low", "video_slots": 25, "audio_slots": 3, "full": 3, "warmup": 8}
     with Door() as door:
         for _ in range(1 if bench.short else 3):
-            run = bench.run(door, publishers=30, viewers=30, layer="low", video_slots=25, audio_slots=3, full=3)
-            costs.append(cost(run, forwarded(run)))
-            floors.append(bench.floor(30))
-    bench.sound("30 x 25", run, streams=25)
+            runs.append(bench.run(door, **load))
+            # Small pictures are one packet each: the floor sends the same.
+            floors.append(bench.floor(30, traffic(runs[-1], streams=25, voices=3)))
+    costs = [cost(run, forwarded(run)) for run in runs]
+    bench.sound("30 x 25", *runs, streams=25, voices=3)
+    sent = traffic(runs[-1], streams=25, voices=3)
+    bench.report.line("30 x 25: bytes of a video packet, here and on the floor", sent["bytes"], "", None)
+    bench.report.line("30 x 25: packets of a picture, here and on the floor", sent["packets"], "", None)
     bench.report.line("30 x 25: forwarded packet, process", statistics.median(c.process for c in costs), "us", None)
     bench.report.line("30 x 25: forwarded packet, media thread", statistics.median(c.media for c in costs), "us", None)
     bench.report.line("30 x 25: packet / floor, sendto", ratio(costs, [f["sendto"] for f in floors]), "x", None)
     bench.report.line("30 x 25: packet / floor, sendmmsg", ratio(costs, [f["sendmmsg"] for f in floors]), "x", 1.6)
-    tell_runs(bench.report, "30 x 25", run)
+    bench.report.line("30 x 25: load generator / server, per packet", statistics.median(map(generator_share, runs)), "x", None)
+    tell_runs(bench.report, "30 x 25", runs[-1])
 
 
 def audio(bench: Bench) -> None:
@@ -174,7 +137,7 @@ def audio(bench: Bench) -> None:
     with Door() as door:
         run = bench.run(door, publishers=3, viewers=viewers, audio_slots=3, no_video=True, full=10, concurrency=64)
     found = cost(run, forwarded(run))
-    bench.sound(f"audio 3 -> {viewers}", run, streams=3, strict=False)
+    bench.sound(f"audio 3 -> {viewers}", run, voices=3)
     bench.report.line(f"audio 3 -> {viewers}: forwarded packet, process", found.process, "us", None)
     bench.report.line(f"audio 3 -> {viewers}: load of the media thread", found.load, "cores", None)
     bench.report.line(f"audio 3 -> {viewers}: delay p99", run["delay_ms"]["audio"]["p99"], "ms", None)
@@ -186,16 +149,16 @@ def rooms(bench: Bench) -> None:
     Judged at a size where it matters: a hundred viewers take 5 % of a core, and much of that is waking up for each class's packets.
     """
     for viewers, rounds, budget in ((100, 1, None), (500 if bench.short else 1_000, 1 if bench.short else 3, 1.25)):
-        one: list[float] = []
-        ten: list[float] = []
+        one: list[Told] = []
+        ten: list[Told] = []
         with Door() as door:
             for _ in range(rounds):
-                run = bench.run(door, viewers=viewers, full=10, concurrency=64)
-                one.append(cost(run, forwarded(run)).process)
-                run = bench.run(door, publishers=10, viewers=viewers, rooms=10, full=10, concurrency=64)
-                ten.append(cost(run, forwarded(run)).process)
-        bench.sound(f"{viewers} viewers in 10 classes", run)
-        bench.report.line(f"{viewers} viewers in 10 classes / in one, per packet", median_ratio(ten, one), "x", budget)
+                one.append(bench.run(door, viewers=viewers, full=10, concurrency=64))
+                ten.append(bench.run(door, publishers=10, viewers=viewers, rooms=10, full=10, concurrency=64))
+        bench.sound(f"{viewers} viewers in 1 class", *one)
+        bench.sound(f"{viewers} viewers in 10 classes", *ten)
+        tens, ones = ([cost(run, forwarded(run)).process for run in runs] for runs in (ten, one))
+        bench.report.line(f"{viewers} viewers in 10 classes / in one, per packet", median_ratio(tens, ones), "x", budget)
 
 
 def ablation(bench: Bench) -> None:
@@ -229,20 +192,24 @@ def delay(bench: Bench) -> None:
     report = bench.report
     with Door() as door:
         quiet = bench.run(door, viewers=1, full=0)
+        bench.sound("one viewer", quiet)
         for kind in ("video", "audio"):
             report.line(f"delay p99, one viewer, {kind}", quiet["delay_ms"][kind]["p99"], "ms", 1)
         # The first guess is far off: a packet of two classes costs another time than one of twenty.
         viewers = 200
         for _ in range(2):
             probe = bench.run(door, publishers=viewers // 100, rooms=viewers // 100, viewers=viewers, full=0, concurrency=64)
-            viewers = viewers_for(0.7, cost(probe, forwarded(probe)).load, viewers)
+            viewers = viewers_for(AIM, cost(probe, forwarded(probe)).load, viewers)
         classes = viewers // 100
         # A pause of 15 ms of this machine, with the queue behind it, is one per cent of five seconds.
         seconds = bench.window if bench.short else 20
         loaded = bench.run(door, publishers=classes, rooms=classes, viewers=viewers, full=0, concurrency=64, seconds=seconds, timeout_s=120)
         crowd = {} if bench.short else bench.run(door, viewers=1_000, full=0, concurrency=64)
     name = f"{classes} classes of 100"
-    report.line(f"{name}: load of the media thread", cost(loaded, forwarded(loaded)).load, "cores", None)
+    # Less would make the delays those of a machine at ease. More than was aimed at makes them longer, so that is only told.
+    load = cost(loaded, forwarded(loaded)).load
+    report.line("delay under load: load", 100 * load, "%", LEAST_LOAD, least=True)
+    report.line("delay under load: load above what was aimed at", 100 * (load - AIM), "%", None)
     report.line(f"{name}: load generator", loaded["swarm"]["cpu_seconds"] / loaded["seconds"], "cores", None)
     bench.sound(name, loaded)
     for kind in ("video", "audio"):
@@ -315,7 +282,7 @@ def idle_on(bench: Bench, cores: set[int], name: str, peers: int) -> None:
 
 def churn(bench: Bench) -> None:
     """Viewers come, go and change their layer all the time: what it does to memory. The proof over half an hour: `--churn-seconds 1800`."""
-    with Door(switch_s=3) as door:
+    with Door(switch_s=SWITCH_S) as door:
         # First let memory reach what so many comings and goings need at all, and what a new publisher's history fills.
         load = {"viewers": 50, "full": 5, "simulcast": True}
         bench.run(door, **load, churn=20, seconds=min(15.0, bench.churn_s / 2), warmup=2)
@@ -327,7 +294,9 @@ def churn(bench: Bench) -> None:
     budget = None if bench.short else 1
     bench.report.line(f"memory grown over {bench.churn_s:g} s of joins, leaves and layers", 100 * (end - begin) / begin, "%", budget)
     bench.report.line("joins and leaves meanwhile", run["join"]["asked"], "", None)
-    bench.report.line("changes of layer meanwhile", run["layer_changes"], "", 1, least=True)
+    # Some are asked for in vain: of viewers that leave before the next key frame, or got that layer already.
+    asked = run["viewers"] * run["seconds"] / SWITCH_S
+    bench.report.line("changes of layer meanwhile", run["layer_changes"], "", asked / 2, least=True)
 
 
 SCENARIOS: Final[Mapping[str, Callable[[Bench], None]]] = {
@@ -342,22 +311,6 @@ SCENARIOS: Final[Mapping[str, Callable[[Bench], None]]] = {
     "churn": churn,
     "ablation": ablation,
 }
-
-
-@contextmanager
-def bounded(seconds: float) -> Iterator[None]:
-    """TimeoutError in the middle of whatever is under way after so long, so that everything that was started is taken down."""
-
-    def over(*_: object) -> None:
-        raise TimeoutError(f"not done after {seconds:g} s")
-
-    before = signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def main() -> int:
@@ -388,7 +341,8 @@ def main() -> int:
         failed = f"{name}: {why}"
         print(failed, file=sys.stderr)
     print("seconds: " + ", ".join(f"{name} {seconds:g}" for name, seconds in took.items()))
-    bench.report.save("media", short=options.short, failed=failed, seconds=took)
+    whole = as_usual(parser, options) and failed is None
+    bench.report.save("media", whole=whole, options=vars(options), failed=failed, seconds=took)
     return 1 if failed or bench.report.missed else 0
 
 

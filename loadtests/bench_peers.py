@@ -2,7 +2,10 @@
 
 One publisher (1.5 Mbit/s of video and Opus) and 10, 100, 300 viewers. Each round starts every server anew and measures one after the other:
 ours, Janus with one event loop, with two, and as its package installs it. "At its best" is the cheapest of its tunings in that round.
-Cost is CPU of the server process by packets that viewers received, in a steady window; ratios are taken round by round, the median counts.
+Cost is CPU of the server process by media packets that viewers received (opened, new, no repair, no padding: the same for all), in a
+steady window; ratios are taken round by round, the median counts. Every other round goes through the servers backwards. A round does not
+count if the server refused viewers or kept media from them, or if the generator itself was too slow: that is told, and a ratio without any
+round left is no number and misses its budget. Ours is judged as in bench-media, every round of it.
 
 Both servers listen in a network namespace of the bench's own, since Janus does not gather loopback candidates: this needs root. Needs the
 packages janus and iproute2 (`.ci/packages bench`). Takes less than ten minutes; a missed budget makes the exit status 1.
@@ -20,10 +23,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from loadtests.bench_media import bounded, came, per_viewer
+from loadtests.bench import bounded
+from loadtests.bench_media import per_viewer
 from loadtests.janus import AS_INSTALLED, AT_BEST, NotRunning, Tuning, janus
 from loadtests.netns import Namespace, Unavailable, namespace
-from loadtests.report import Report, median_ratio
+from loadtests.report import Report, as_usual, median_ratio
+from loadtests.soundness import ENOUGH, came, generator_share, heard, judge, tell_examples
 from loadtests.swarm import Cost, Door, SwarmFailed, cost, swarm
 
 OURS: Final = "ours"
@@ -46,7 +51,9 @@ def serving(tuning: Tuning | None, net: Namespace) -> Iterator[Server]:
     """Janus so tuned, or ours for None, fresh, in the namespace."""
     if tuning is None:
         with Door(bind=net.inside, wrap=net.command) as door:
-            yield Server(door.pid, {"whip": f"{door.url}/whip/{{room}}", "whep": f"{door.url}/whep/{{room}}"})
+            doors: dict[str, object] = {name: f"{door.url}/{name}/{{room}}" for name in ("whip", "whep")}
+            doors["figures"] = f"{door.url}/figures"
+            yield Server(door.pid, doors)
         return
     with tempfile.TemporaryDirectory() as folder, janus(Path(folder), net.inside, tuning, net.command) as running:
         yield Server(running.pid, {"janus": running.url})
@@ -59,10 +66,24 @@ class Round:
     cost: Cost
     told: dict[str, Any]
 
-    @property
-    def whole(self) -> float:
-        """CPU microseconds per packet if everybody was let in, else nan: a server that refuses some is not cheaper or dearer."""
-        return math.nan if self.told["join"]["failed"] else self.cost.process
+    def fault(self, *, refusals: bool = False) -> str | None:
+        """Why it does not count, if so. What is kept from viewers makes a server neither cheaper nor dearer, and nor does who is refused.
+
+        `refusals`: those who got in are enough.
+        """
+        join, dropped = self.told["join"], self.told["swarm"]["receive_buffer_errors"]
+        if dropped:
+            return f"the generator's machine did not take {dropped} datagrams in time"
+        if join["failed"] and not refusals:
+            return f"{join['failed']} joins failed"
+        for what, share in (("frames", came(self.told, 1)), ("audio packets", heard(self.told, 1))):
+            if share < ENOUGH:
+                return f"{100 * share:.0f} % of the {what} came"
+        return None
+
+    def whole(self, *, refusals: bool = False) -> float:
+        """CPU microseconds per packet if it counts, else nan."""
+        return math.nan if self.fault(refusals=refusals) else self.cost.process
 
 
 def measure(tuning: Tuning | None, net: Namespace, viewers: int, options: Mapping[str, object]) -> Round:
@@ -70,8 +91,6 @@ def measure(tuning: Tuning | None, net: Namespace, viewers: int, options: Mappin
     with serving(tuning, net) as server:
         load: dict[str, object] = {"publishers": 1, "viewers": viewers, "full": min(viewers, 10), "warmup": 2, **options}
         told = swarm("run", 75, **load, bind=net.outside, pid=server.pid, concurrency=16, tolerate=1_000_000, **server.doors)
-    for example in told["join"].get("examples", ())[:1]:
-        print(f"  {tuning.name if tuning else OURS}: {example}", file=sys.stderr)
     return Round(cost(told), told)
 
 
@@ -80,33 +99,67 @@ def best(rounds: Sequence[Sequence[float]]) -> list[float]:
     return [min((cost for cost in costs if not math.isnan(cost)), default=math.nan) for costs in zip(*rounds, strict=True)]
 
 
-def judge(report: Report, viewers: int, costs: dict[str, list[float]]) -> None:
-    """Both ratios, from CPU microseconds per packet by server and round."""
+def order(names: Sequence[str], number: int) -> list[str]:
+    """In which a round measures: every other one backwards, so that nobody always comes first."""
+    return list(names if number % 2 == 0 else reversed(names))
+
+
+def whole_ratio(tops: Sequence[float], bottoms: Sequence[float]) -> float:
+    """The median ratio of the rounds that count on both sides; nan for none."""
+    both = [(top, bottom) for top, bottom in zip(tops, bottoms, strict=True) if not math.isnan(top + bottom)]
+    return median_ratio([top for top, _ in both], [bottom for _, bottom in both])
+
+
+def compare_costs(report: Report, viewers: int, costs: Mapping[str, Sequence[float]]) -> None:
+    """Both ratios, from CPU microseconds per packet by server and round, nan for those that do not count."""
     told = viewers >= TOLD_FROM
     at_best = best([costs[tuning.name] for tuning in AT_BEST])
     line = f"1 -> {viewers}: Janus"
-    report.line(f"{line} at its best / ours", median_ratio(at_best, costs[OURS]), "x", 3 if told else None, least=True)
-    report.line(f"{line} as installed / ours", median_ratio(costs[AS_INSTALLED.name], costs[OURS]), "x", 6 if told else None, least=True)
+    report.line(f"{line} at its best / ours", whole_ratio(at_best, costs[OURS]), "x", 3 if told else None, least=True)
+    report.line(f"{line} as installed / ours", whole_ratio(costs[AS_INSTALLED.name], costs[OURS]), "x", 6 if told else None, least=True)
+
+
+def tell(report: Report, line: str, rounds: Sequence[Round]) -> None:
+    """What one server did, for information."""
+    runs = [r.told for r in rounds]
+    report.line(f"{line}: forwarded packet", statistics.median(r.cost.process for r in rounds), "us", None)
+    if OURS not in line:
+        report.line(f"{line}: joins failed", sum(run["join"]["failed"] for run in runs), "", None)
+        report.line(f"{line}: frames that came", 100 * min(came(run, 1) for run in runs), "%", None)
+        report.line(f"{line}: audio that came", 100 * min(heard(run, 1) for run in runs), "%", None)
+        report.line(f"{line}: streams broken", sum(run["checks"]["broken"] for run in runs), "", None)
+        report.line(f"{line}: streams frozen", sum(run["checks"]["frozen"] for run in runs), "", None)
+        report.line(f"{line}: packets lost", max(run["receive"]["loss_permille"] for run in runs), "permille", None)
+        tell_examples(runs)
+    report.line(f"{line}: delay p99, video", runs[-1]["delay_ms"]["video"]["p99"], "ms", None)
+    profiles = sorted({profile for run in runs for profile in run["srtp_profiles"]})
+    print(f"{line}: {', '.join(profiles)}")
 
 
 def compare(report: Report, net: Namespace, viewers: int, rounds: int, options: Mapping[str, object]) -> dict[str, int]:
     """One size: rounds of all servers, then what each cost. Resident bytes by server."""
     servers: dict[str, Tuning | None] = {OURS: None, **{tuning.name: tuning for tuning in (*AT_BEST, AS_INSTALLED)}}
     found: dict[str, list[Round]] = {name: [] for name in servers}
-    for _ in range(rounds):
-        for name, tuning in servers.items():
-            found[name].append(measure(tuning, net, viewers, options))
+    for number in range(rounds):
+        for name in order(list(servers), number):
+            found[name].append(measure(servers[name], net, viewers, options))
+    costs: dict[str, list[float]] = {}
     for name, them in found.items():
-        line, last, ours = f"1 -> {viewers}, {name}", them[-1].told, name == OURS
-        report.line(f"{line}: forwarded packet", statistics.median(r.cost.process for r in them), "us", None)
-        report.line(f"{line}: joins failed", sum(r.told["join"]["failed"] for r in them), "", 0 if ours else None)
-        report.line(f"{line}: frames that came", 100 * came(last, 1), "%", 95 if ours else None, least=True)
-        report.line(f"{line}: packets lost", last["receive"]["loss_permille"], "permille", None)
-        report.line(f"{line}: delay p99, video", last["delay_ms"]["video"]["p99"], "ms", None)
-        report.line(f"{line}: load generator", last["swarm"]["cpu_us_per_packet"], "us", None)
+        line = f"1 -> {viewers}, {name}"
+        tell(report, line, them)
+        # As installed it may be too slow for all: what those who got in cost is still what it costs.
+        refusals = name == AS_INSTALLED.name
+        faults = [f"{line}, round {n + 1} does NOT count: {fault}" for n, r in enumerate(them) if (fault := r.fault(refusals=refusals))]
+        print("".join(f"{fault}\n" for fault in faults), end="", flush=True)
+        report.line(f"{line}: rounds that do not count", len(faults), "", None)
+        costs[name] = [r.whole(refusals=refusals) for r in them]
+    ours = [r.told for r in found[OURS]]
+    judge(report, f"1 -> {viewers}, {OURS}", ours)
+    # A generator that costs more than what it measures would measure itself. A small audience costs both mostly waking up.
+    budget = 1 if viewers >= max(SIZES) else None
+    report.line(f"1 -> {viewers}, {OURS}: load generator / server", statistics.median(map(generator_share, ours)), "x", budget)
     report.line(f"1 -> {viewers}, {OURS}: media thread alone", statistics.median(r.cost.media for r in found[OURS]), "us", None)
-    # As installed it may be too slow for all: what those who got in cost is still what it costs.
-    judge(report, viewers, {name: [r.cost.process if name == AS_INSTALLED.name else r.whole for r in them] for name, them in found.items()})
+    compare_costs(report, viewers, costs)
     return {name: round(statistics.median(r.cost.resident for r in them)) for name, them in found.items()}
 
 
@@ -121,7 +174,7 @@ def tell_memory(report: Report, resident: Mapping[int, Mapping[str, int]]) -> No
 
 
 def main() -> int:
-    """Compare at every size and write var/bench/peers.json."""
+    """Compare at every size and write var/bench/peers.json (peers-part.json, if it was not all of it)."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=2, choices=range(1, 6))
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measured window")
@@ -139,7 +192,7 @@ def main() -> int:
     except (Unavailable, NotRunning, SwarmFailed, TimeoutError) as why:
         failed = str(why)
         print(f"bench-peers: {failed}", file=sys.stderr)
-    report.save("peers", failed=failed, rounds=options.rounds, seconds=options.seconds)
+    report.save("peers", whole=as_usual(parser, options) and failed is None, options=vars(options), failed=failed)
     return 1 if failed or report.missed else 0
 
 

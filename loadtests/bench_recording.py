@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from loadtests import packager
-from loadtests.report import Report
+from loadtests.report import Report, as_usual
 
 ROOT: Final = Path(__file__).parents[1]
 #: share of a core one class of 950 packets a second may take
@@ -74,8 +74,7 @@ def main() -> int:
     report.line(f"replay ready: end of recording to published {scaled}", replay.ready, "s", READY_S)
     report.line(f"packager seconds per class hour {scaled}", replay.packager, "s", PACKAGER_S)
     report.line(f"film and thumbnails, per class hour {scaled}", replay.finisher, "s", None)
-    about = {"classes": chosen.classes, "seconds": chosen.seconds, "minutes": chosen.minutes, "packets": found["packets"]}
-    print(report.save("recording", **about))
+    print(report.save("recording", whole=as_usual(options, chosen), options=vars(chosen), packets=found["packets"]))
     return int(report.missed)
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from loadtests.crowd import Crowd, Member, stamp
-from loadtests.report import Report, quantile
+from loadtests.report import Report, as_usual, quantile
 from signaling.fanout import WINDOW_S
 from signaling.metrics import BUCKETS
 
@@ -358,7 +358,7 @@ def main() -> int:
         mass_drop(report, 2_000 if options.short else 8_000)
     if "stall" in wanted:
         stalled_readers(report, 60)
-    report.save("signaling", short=options.short)
+    report.save("signaling", whole=as_usual(parser, options), options=vars(options))
     return 1 if report.missed else 0
 
 

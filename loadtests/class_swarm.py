@@ -138,10 +138,14 @@ def table(told: Mapping[str, Any]) -> str:
     begin, end = klass["start"], klass["end"]
     lines = [
         ("people", f"{told['publishers']} trainers, {told['viewers']} viewers; the node counts {begin['present']} present"),
-        ("joins", f"{join['joined']} of {join['asked']}, {join['per_second']:.1f}/s; first picture p99 {join['first_frame_ms']['p99']} ms"),
+        (
+            "joins",
+            f"{join['joined']} of {join['asked']}, {join['per_second']:.1f}/s; first picture p99 {join['first_frame_ms']['p99'] or '-'} ms",
+        ),
         (
             "streams",
-            f"{checks['playing']} of {checks['streams']} played, {checks['broken']} broken, {klass['silent']} silent that should not be",
+            f"{checks['playing']} of {checks['streams']} played, {checks['broken']} broken, {checks['frozen']} frozen, "
+            f"{klass['silent']} silent that should not be",
         ),
     ]
     for kind, delays in told["delay_ms"].items():

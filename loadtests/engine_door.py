@@ -1,11 +1,9 @@
 """The engine with nothing before it: WHIP- and WHEP-like doors over `media._engine`, for benches that measure the engine alone.
 
-`python -m loadtests.engine_door --bind 127.0.0.1 --shards 1` prints one line of JSON, `{"http", "udp", "pid"}` (ports, pid), and serves
-until stdin ends.
+`python -m loadtests.engine_door --bind 127.0.0.1` prints one line of JSON, `{"http": PORT}`, and serves until stdin ends.
 
 - `POST /whip/{room}`: an offer that sends; the first audio m-line is a microphone, the first video m-line a camera. 201, answer, Location.
 - `POST /whep/{room}`: an offer that receives: audio m-line i gets the room's i-th loudest voice, video m-line k the room's k-th camera.
-  `?shard=N` for another shard than the room's.
 - `DELETE` of what Location named.
 - With `--switch-s S` every camera plays in another layer every S seconds; viewers of one camera differ.
 - `GET /figures`: CPU seconds of the process and of each thread, memory, the engine's metrics and how often each event was told (`closed`
@@ -45,7 +43,6 @@ class Room:
     """A room of the engine: its cameras in order of arrival, and the slots that wait for one."""
 
     id: int
-    shard: int
     cameras: dict[int, int] = field(default_factory=dict)  # track -> peer
     slots: dict[int, tuple[int, int]] = field(default_factory=dict)  # slot -> (peer, place)
 
@@ -54,8 +51,8 @@ class Door:
     """The HTTP side of one engine."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
-        self.announce = arguments.announce or arguments.bind
-        self.engine = Engine(bind=arguments.bind, udp_ports=[0] * arguments.shards, tcp_port=None, queue=1 << 17)
+        self.bind: str = arguments.bind
+        self.engine = Engine(bind=self.bind, udp_ports=[0], tcp_port=None, queue=1 << 17)
         self.rooms: dict[str, Room] = {}
         self.peers: dict[int, Room] = {}
         self.told: Counter[str] = Counter()
@@ -72,26 +69,26 @@ class Door:
 
     def room(self, name: str) -> Room:
         if name not in self.rooms:
-            room = self.rooms[name] = Room(id=self.new(), shard=len(self.rooms) % len(self.engine.udp_ports))
+            room = self.rooms[name] = Room(id=self.new())
             self.engine.open_room(room.id, AUDIO_SLOTS)
         return self.rooms[name]
 
-    def transport(self, shard: int) -> ServerTransport:
+    def transport(self) -> ServerTransport:
         return ServerTransport(
             ufrag=secrets.token_hex(4),
             pwd=secrets.token_hex(12),
             fingerprint=self.engine.fingerprint,
-            addresses=(self.announce,),
-            udp_port=self.engine.udp_ports[shard],
+            addresses=(self.bind,),
+            udp_port=self.engine.udp_ports[0],
             tcp_port=None,
         )
 
-    def open(self, room: Room, shard: int, server: ServerTransport, remote: RemoteTransport, extensions: Mapping[str, int]) -> int:
+    def open(self, room: Room, server: ServerTransport, remote: RemoteTransport, extensions: Mapping[str, int]) -> int:
         peer = self.new()
         self.engine.open_peer(
             peer,
             room.id,
-            shard=shard,
+            shard=0,
             local_ufrag=server.ufrag,
             local_pwd=server.pwd,
             remote_ufrag=remote.ufrag,
@@ -104,7 +101,7 @@ class Door:
 
     async def whip(self, request: web.Request) -> web.Response:
         room = self.room(request.match_info["room"])
-        server = self.transport(room.shard)
+        server = self.transport()
         offer = await request.text()
         sources: dict[str, Source] = {}
         for section in parse(offer).sections:
@@ -112,7 +109,7 @@ class Door:
             if source not in sources.values():
                 sources[section.first("mid") or ""] = source
         answer, plan = answer_publish(offer, sources, server)
-        peer = self.open(room, room.shard, server, plan.remote, plan.extensions)
+        peer = self.open(room, server, plan.remote, plan.extensions)
         for track in plan.tracks:
             id = self.new()
             # Engines that know simulcast are told the layers' names.
@@ -127,8 +124,7 @@ class Door:
 
     async def whep(self, request: web.Request) -> web.Response:
         room = self.room(request.match_info["room"])
-        shard = int(request.query.get("shard", room.shard)) % len(self.engine.udp_ports)
-        server = self.transport(shard)
+        server = self.transport()
         offer = parse(await request.text())
         sections, slots, extensions = [], [], {}
         places: Counter[str] = Counter()
@@ -151,7 +147,7 @@ class Door:
             attributes = [*transport_lines(slot["mid"], server), *write_extensions(ids, EXTENSIONS_OF[kind]), *lines, *ssrc_lines(slot)]
             sections.append(Section(kind=kind, port=9, protocol=section.protocol, formats=names, attributes=tuple(attributes)))
         sections[0] = replace(sections[0], attributes=sections[0].attributes + server.candidates())
-        peer = self.open(room, shard, server, remote_of(offer), extensions)
+        peer = self.open(room, server, remote_of(offer), extensions)
         for slot, place in slots:
             id = self.new()
             self.engine.add_slot(id, peer, **slot)
@@ -252,9 +248,9 @@ async def serve(arguments: argparse.Namespace) -> None:
     app.router.add_get("/figures", door.figures)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    site = web.TCPSite(runner, arguments.bind, arguments.http_port, backlog=4096)
+    site = web.TCPSite(runner, arguments.bind, 0, backlog=4096)
     await site.start()
-    print(json.dumps({"http": runner.addresses[0][1], "udp": door.engine.udp_ports, "pid": os.getpid()}), flush=True)
+    print(json.dumps({"http": runner.addresses[0][1]}), flush=True)
     switching = asyncio.create_task(door.switch(arguments.switch_s)) if arguments.switch_s else None
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
@@ -268,9 +264,6 @@ async def serve(arguments: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--bind", default="127.0.0.1")
-    parser.add_argument("--announce", help="address written into candidates, if it is another")
-    parser.add_argument("--http-port", type=int, default=0)
-    parser.add_argument("--shards", type=int, default=1)
     parser.add_argument("--switch-s", type=float, help="how often cameras change their layer")
     asyncio.run(serve(parser.parse_args()))
 

@@ -76,9 +76,9 @@ class Cost:
 
 
 def cost(run: Told, packets: int | None = None) -> Cost:
-    """Of what `swarm run` told with --pid; `packets` if the server counted them itself, else those received."""
+    """Of what `swarm run` told with --pid; `packets` if the server counted them itself, else media received, without repair and padding."""
     server, seconds = run["server"], run["seconds"]
-    sent = run["receive"]["packets"] if packets is None else packets
+    sent = run["receive"]["media_packets"] if packets is None else packets
     media = [used for name, used in server["threads"].items() if name.startswith(MEDIA_THREADS)]
     per = 1e6 / sent if sent else float("nan")
     return Cost(server["cpu_seconds"] * per, sum(media) * per, sent, max(media, default=0.0) / seconds, server["rss_bytes"][1])
@@ -160,6 +160,6 @@ def _first_number(name: str) -> int:
     return int(name.split("_")[1])
 
 
-def ratio(costs: Sequence[Cost], floors: Sequence[float], *, media: bool = False) -> float:
+def ratio(costs: Sequence[Cost], floors: Sequence[float]) -> float:
     """Median over rounds of cost per packet by the floor's."""
-    return median_ratio([c.media if media else c.process for c in costs], floors)
+    return median_ratio([c.process for c in costs], floors)

@@ -12,8 +12,9 @@ import pytest
 
 from loadtests import bench_peers
 from loadtests import report as report_module
-from loadtests.bench_media import bounded, came, per_viewer, tell_runs, viewers_for
-from loadtests.bench_peers import OURS, best, judge, tell_memory
+from loadtests.bench import bounded
+from loadtests.bench_media import per_viewer, tell_runs, viewers_for
+from loadtests.bench_peers import OURS, Round, best, compare_costs, order, tell_memory, whole_ratio
 from loadtests.janus import AS_INSTALLED, AT_BEST
 from loadtests.report import Report
 from loadtests.swarm import Cost, SwarmFailed, cost, cpu_of, forwarded, ratio, run_lengths, swarm, usage, words
@@ -23,7 +24,7 @@ def told(**figures: tuple[int, int]) -> dict[str, Any]:
     """What the load generator tells of a window of 5 s."""
     return {
         "seconds": 5.0,
-        "receive": {"packets": 500_000},
+        "receive": {"packets": 500_100, "media_packets": 500_000},
         "server": {"cpu_seconds": 2.0, "rss_bytes": [50_000_000, 60_000_000], "threads": {"media-0": 1.5, "media-1": 0.25, "python": 0.25}},
         "figures": {
             "start": {"metrics": {name: begin for name, (begin, _) in figures.items()}},
@@ -49,7 +50,6 @@ def test_a_window_without_packets_has_no_cost() -> None:
 def test_ratios_to_the_floor_are_taken_round_by_round() -> None:
     costs = [Cost(process=p, media=p / 2, packets=1, load=0, resident=0) for p in (3.0, 8.0, 9.0)]
     assert ratio(costs, [2.0, 4.0, 9.0]) == 1.5
-    assert ratio(costs, [2.0, 4.0, 9.0], media=True) == 0.75
 
 
 def test_run_lengths_are_those_of_the_window(capsys: pytest.CaptureFixture[str]) -> None:
@@ -59,19 +59,6 @@ def test_run_lengths_are_those_of_the_window(capsys: pytest.CaptureFixture[str])
     tell_runs(report, "x", run)
     assert report.figure("x: runs of 2-3") == 75
     assert run_lengths(told()) == {}
-
-
-def test_a_server_that_pauses_everybody_is_found_out() -> None:
-    run = {
-        "publishers": 3,
-        "viewers": 10,
-        "publish": {"frames": 450, "packets": 3_450},
-        "receive": {"frames": 4_500, "audio_packets": 1_500},
-    }
-    assert came(run, 2) == 1.0
-    assert came({**run, "receive": {"frames": 1_500, "audio_packets": 1_500}}, 2) == 0.0
-    assert came({**run, "publish": {"frames": 0, "packets": 450}}, 1) == 1.0
-    assert came({**run, "publish": {"frames": 0, "packets": 0}}, 1) == 0.0
 
 
 def test_the_load_wanted_sets_the_number_of_viewers() -> None:
@@ -142,12 +129,55 @@ def test_janus_is_judged_by_its_best_tuning_of_each_round(capsys: pytest.Capture
     assert best([[math.nan], [4.0]]) == [4.0]
     assert math.isnan(best([[math.nan], [math.nan]])[0])
     report = Report()
-    judge(report, 100, {OURS: [2.0, 2.0, 3.0], one: [9.0, 8.0, 9.0], two: [8.0, 9.0, 12.0], AS_INSTALLED.name: [20.0, 10.0, 18.0]})
+    compare_costs(report, 100, {OURS: [2.0, 2.0, 3.0], one: [9.0, 8.0, 9.0], two: [8.0, 9.0, 12.0], AS_INSTALLED.name: [20.0, 10.0, 18.0]})
     assert report.figure("1 -> 100: Janus at its best / ours") == 4.0
     assert report.figure("1 -> 100: Janus as installed / ours") == 6.0
     assert not report.missed
-    judge(report, 300, {OURS: [2.0], one: [5.9], two: [7.0], AS_INSTALLED.name: [20.0]})
+    compare_costs(report, 300, {OURS: [2.0], one: [5.9], two: [7.0], AS_INSTALLED.name: [20.0]})
     assert report.missed
+
+
+def peer(**changes: object) -> Round:
+    """A round in which ten viewers got everything; changes by `part_name`."""
+    run: dict[str, Any] = {
+        "publishers": 1,
+        "viewers": 10,
+        "join": {"joined": 10, "failed": 0},
+        "publish": {"frames": 150, "words": 250},
+        "receive": {"frames": 1_500, "replayed": 0, "words": 2_500},
+        "swarm": {"receive_buffer_errors": 0},
+    }
+    for name, value in changes.items():
+        part, _, what = name.partition("_")
+        run[part][what] = value
+    return Round(Cost(process=4.0, media=0, packets=1, load=0, resident=0), run)
+
+
+def test_a_round_that_lost_media_or_viewers_or_was_not_read_in_time_does_not_count() -> None:
+    assert peer().whole() == 4.0
+    wrong = {"receive_frames": 1_400, "receive_words": 2_000, "join_failed": 1, "swarm_receive_buffer_errors": 7}
+    for name, value in wrong.items():
+        spoilt = peer(**{name: value})
+        assert math.isnan(spoilt.whole()), name
+        assert str(spoilt.fault())
+
+
+def test_who_was_refused_does_not_hide_what_others_did_not_get() -> None:
+    refused = {"join_failed": 5, "join_joined": 5}
+    assert peer(**refused, receive_frames=750, receive_words=1_250).whole(refusals=True) == 4.0
+    assert math.isnan(peer(**refused, receive_frames=600, receive_words=1_250).whole(refusals=True))
+
+
+def test_rounds_that_do_not_count_are_in_no_ratio(capsys: pytest.CaptureFixture[str]) -> None:
+    assert whole_ratio([8.0, math.nan, 9.0], [2.0, 1.0, math.nan]) == 4.0
+    assert math.isnan(whole_ratio([math.nan], [1.0]))
+    report = Report()
+    compare_costs(report, 100, {OURS: [1.0], **{tuning.name: [math.nan] for tuning in (*AT_BEST, AS_INSTALLED)}})
+    assert [line["verdict"] for line in report.lines] == ["MISS", "MISS"]
+
+
+def test_every_other_round_goes_backwards() -> None:
+    assert [order(["a", "b", "c"], number) for number in range(3)] == [["a", "b", "c"], ["c", "b", "a"], ["a", "b", "c"]]
 
 
 def test_memory_is_compared_between_the_smallest_and_the_largest_audience(capsys: pytest.CaptureFixture[str]) -> None:
@@ -160,7 +190,7 @@ def test_memory_is_compared_between_the_smallest_and_the_largest_audience(capsys
 
 def test_small_audiences_are_told_but_not_judged(capsys: pytest.CaptureFixture[str]) -> None:
     report = Report()
-    judge(report, 10, {OURS: [2.0], **{tuning.name: [2.0] for tuning in (*AT_BEST, AS_INSTALLED)}})
+    compare_costs(report, 10, {OURS: [2.0], **{tuning.name: [2.0] for tuning in (*AT_BEST, AS_INSTALLED)}})
     assert not report.missed
 
 
@@ -172,7 +202,7 @@ def test_bench_peers_without_root_says_so_and_stops(
     monkeypatch.setattr(sys, "argv", ["bench_peers"])
     assert bench_peers.main() == 1
     assert "needs root" in capsys.readouterr().err
-    assert "needs root" in json.loads((tmp_path / "peers.json").read_text())["failed"]
+    assert "needs root" in json.loads((tmp_path / "peers-part.json").read_text())["failed"]
 
 
 def test_a_bench_that_takes_too_long_is_stopped_where_it_is() -> None:

@@ -15,7 +15,7 @@ def told(door: str = "signaling", playing: int = 40, trainers: int = 5) -> dict[
         "publishers": trainers,
         "viewers": 10,
         "join": {"asked": 10, "joined": 10, "per_second": 100.0, "first_frame_ms": times, "examples": []},
-        "checks": {"streams": 90, "playing": playing, "broken": 1, "examples": ["light viewer 3"]},
+        "checks": {"streams": 90, "playing": playing, "broken": 1, "frozen": 3, "examples": ["light viewer 3"]},
         "delay_ms": {"video": times, "audio": {**times, "n": 0}},
         "receive": {"packets": 5, "kbps": 1500.0, "lost": 0},
         "server": None,
@@ -42,6 +42,14 @@ def test_the_table_tells_what_matters_and_leaves_out_what_there_is_not() -> None
         *("people", "joins", "streams", "video delay", "received", "signaling", "steps, p99", "broken"),
     ]
     assert "signaling" not in table(told("whip"))
+    assert "1 broken, 3 frozen" in lines[2]
+
+
+def test_a_first_picture_that_never_came_has_no_time() -> None:
+    nothing = dict.fromkeys(("p50", "p95", "p99", "max"), None)
+    run = told()
+    run["join"]["first_frame_ms"] = {"n": 0, **nothing}
+    assert "first picture p99 - ms" in table(run)
 
 
 def test_options_of_the_load_generator_are_passed_on() -> None:

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::clip::{Clips, Piece};
+use crate::flow::Flow;
 use crate::report::Spread;
 use crate::rtp::{Codec, Look};
 use crate::sent::{Origin, Sent};
@@ -28,9 +29,9 @@ pub enum Break {
     Timestamp,
     /// The first frame is not a key frame.
     Start,
-    /// A frame that refers to one that was not here before it.
+    /// A frame that refers to one that was not here before it, or that nobody in the room sent lately.
     Reference,
-    /// A frame with parts missing or out of order, or a malformed payload.
+    /// A frame with parts missing or out of order or of no clip, or a malformed payload.
     Form,
 }
 
@@ -56,6 +57,8 @@ pub struct Arrival {
 pub struct Tally {
     pub frames: u64,
     pub key_frames: u64,
+    /// Frames that were sent before the stream began: kept by the server for who comes.
+    pub replayed: u64,
     pub lost: u64,
     pub repaired: u64,
     pub duplicates: u64,
@@ -75,7 +78,7 @@ struct Frame {
     picture: Option<(u16, u8)>,
     key: bool,
     origin: Option<Origin>,
-    /// (layer, frame of the clip, next part, parts)
+    /// (layer, frame of the clip, next part, parts); none as long as it looks like others.
     piece: Option<(u8, u32, u32, u32)>,
 }
 
@@ -100,13 +103,15 @@ pub struct Checker {
     current: Option<Frame>,
     previous: Option<Frame>,
     pub tally: Tally,
+    pub flow: Flow,
 }
 
 impl Checker {
     pub fn new(codec: Codec, room: u32, rules: Rules) -> Checker {
         let behind = BTreeMap::new();
         let blind = rules.late_start && codec != Codec::Opus;
-        Checker { codec, room, rules, next: None, behind, hole_since: 0, blind, current: None, previous: None, tally: Tally::default() }
+        let (current, previous, tally, flow) = (None, None, Tally::default(), Flow::default());
+        Checker { codec, room, rules, next: None, behind, hole_since: 0, blind, current, previous, tally, flow }
     }
 
     /// Whether only a key frame helps.
@@ -224,11 +229,21 @@ impl Checker {
                     return self.broken(Break::Picture, || format!("two in one frame: {:?}", look.picture));
                 }
             }
+            // The path took the stream's first packet: nobody can tell, so it begins with the next key frame.
+            None if !begins && self.rules.lossy && self.previous.is_none() && self.tally.first_break.is_none() => {
+                self.blind = true;
+                return;
+            }
             None if !begins => return self.broken(Break::Form, || format!("frame {} has no beginning", arrival.timestamp)),
             None => {
-                if !self.begin(arrival, look, clips, sent) {
+                if !self.begin(arrival, look) {
                     return;
                 }
+            }
+        }
+        if self.current.as_ref().is_some_and(|c| c.piece.is_none()) {
+            if let Err((what, how)) = self.place(arrival, begins, look, clips, sent) {
+                return self.broken(what, || how);
             }
         }
         self.continue_frame(arrival, delays);
@@ -245,6 +260,7 @@ impl Checker {
         self.previous = Some(Frame { timestamp: arrival.timestamp, picture: None, key: true, origin: None, piece: None });
         self.tally.frames += 1;
         self.tally.first_frame.get_or_insert(arrival.at);
+        self.flow.add(arrival.at);
         if let (Some(delays), Some(Piece::Audio { word })) = (delays, arrival.piece) {
             if let Some(at) = sent.word_at(self.room, word, arrival.at) {
                 delays.add((arrival.at - at) / 1000);
@@ -253,7 +269,7 @@ impl Checker {
     }
 
     /// A frame begins; false if it must not begin like this.
-    fn begin(&mut self, arrival: Arrival, look: Look, clips: &Clips, sent: &Sent) -> bool {
+    fn begin(&mut self, arrival: Arrival, look: Look) -> bool {
         let mut wrong = None;
         if let Some(previous) = &self.previous {
             let step = arrival.timestamp.wrapping_sub(previous.timestamp) as i32;
@@ -265,25 +281,36 @@ impl Checker {
         } else if !look.key {
             wrong = Some((Break::Start, format!("frame {} is not a key frame", arrival.timestamp)));
         }
-        let before = self.previous.as_ref().and_then(|p| p.origin);
-        let (mut found, mut piece) = (None, None);
-        if let Some(Piece::Video { layer, frame, part }) = arrival.piece {
-            let parts = clips.video[usize::from(layer)][frame as usize].parts.len() as u32;
-            piece = Some((layer, frame, part, parts));
-            found = sent.origin(self.room, layer, frame, arrival.at, before);
-            if part != 0 {
-                wrong = wrong.or_else(|| Some((Break::Form, format!("frame {} begins with part {part}", arrival.timestamp))));
-            } else if !look.key && found.is_some_and(|(origin, before)| before.is_some_and(|b| !origin.follows(&b))) {
-                wrong = wrong.or_else(|| Some((Break::Reference, format!("{found:?}"))));
-            }
-        }
         if let Some((what, how)) = wrong {
             self.broken(what, || how);
             return false;
         }
-        self.current =
-            Some(Frame { timestamp: arrival.timestamp, picture: look.picture, key: look.key, origin: found.map(|f| f.0), piece });
+        self.current = Some(Frame { timestamp: arrival.timestamp, picture: look.picture, key: look.key, origin: None, piece: None });
         true
+    }
+
+    /// Which frame of the clips the current one is, and whether it may come here.
+    fn place(&mut self, arrival: Arrival, begins: bool, look: Look, clips: &Clips, sent: &Sent) -> Result<(), (Break, String)> {
+        let Some(current) = &mut self.current else { return Ok(()) };
+        let (layer, frame, part) = match arrival.piece {
+            Some(Piece::Video { layer, frame, part }) => (layer, frame, part),
+            // Its next packet tells.
+            Some(Piece::Alike) if begins && !arrival.marker => return Ok(()),
+            other => return Err((Break::Form, format!("packet {} of frame {} is {other:?}", arrival.sequence, arrival.timestamp))),
+        };
+        if part != u32::from(!begins) {
+            return Err((Break::Form, format!("frame {} begins with part {part}", arrival.timestamp)));
+        }
+        let before = self.previous.as_ref().and_then(|p| p.origin);
+        let Some((origin, before)) = sent.origin(self.room, layer, frame, arrival.at, before) else {
+            return Err((Break::Reference, format!("nobody sent frame {frame} of layer {layer} lately")));
+        };
+        if !(current.key || look.key) && before.is_none_or(|before| !origin.follows(&before)) {
+            return Err((Break::Reference, format!("{origin:?} after {before:?}")));
+        }
+        current.origin = Some(origin);
+        current.piece = Some((layer, frame, part, clips.video[usize::from(layer)][frame as usize].parts.len() as u32));
+        Ok(())
     }
 
     /// A packet of the current frame, maybe its last.
@@ -310,6 +337,9 @@ impl Checker {
             self.tally.frames += 1;
             self.tally.key_frames += u64::from(frame.key);
             self.tally.first_frame.get_or_insert(arrival.at);
+            let began = self.tally.first_packet.unwrap_or_default();
+            self.tally.replayed += u64::from(frame.origin.is_some_and(|origin| origin.at < began));
+            self.flow.add(arrival.at);
             if let Some(layer) = frame.piece.map(|p| p.0) {
                 let before = self.previous.as_ref().and_then(|p| p.piece).map(|p| p.0);
                 self.tally.layer_changes += u64::from(before.is_some_and(|b| b != layer));

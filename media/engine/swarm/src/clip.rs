@@ -1,7 +1,7 @@
 //! What publishers send: real VP8, H.264 and Opus, encoded once by clips.py and packetised at start.
 //!
 //! A video clip is a row of segments, each beginning with its only key frame and each showing the source differently, so that a publisher
-//! asked for a key frame can jump to the next segment at once and no two packets of a clip are alike.
+//! asked for a key frame can jump to the next segment at once and no two packets of a clip are alike, but for the parameter sets of H.264.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -39,8 +39,16 @@ pub struct Clips {
 /// Which packet of the clips a payload is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Piece {
-    Video { layer: u8, frame: u32, part: u32 },
-    Audio { word: u32 },
+    Video {
+        layer: u8,
+        frame: u32,
+        part: u32,
+    },
+    /// The beginning of several frames: parameter sets. What follows tells which.
+    Alike,
+    Audio {
+        word: u32,
+    },
 }
 
 impl Clips {
@@ -63,14 +71,22 @@ impl Clips {
             }
         }
         let audio = words(&read("opus.words".into())?).filter(|w| !w.is_empty()).ok_or("opus.words: not a clip; run clips.py again")?;
-        Ok(Clips::new(codec, video, audio))
+        let clips = Clips::new(codec, video, audio);
+        // What is not recognised is no picture of ours: that must hold for every packet of every frame.
+        let known = |frame: &Frame| frame.parts.iter().all(|part| clips.recognise(part).is_some());
+        match clips.video.iter().flatten().all(known) {
+            true => Ok(clips),
+            false => Err("two packets of the clips look alike; run clips.py again".into()),
+        }
     }
 
     pub fn new(codec: Codec, video: Vec<Vec<Frame>>, audio: Vec<Word>) -> Clips {
         let mut known: HashMap<u64, Option<Piece>> = HashMap::new();
         let mut learn = |body: &[u8], piece: Piece| {
-            // What looks like something else cannot be recognised.
-            known.entry(fingerprint(body)).and_modify(|known| *known = None).or_insert(Some(piece));
+            // What looks like something else cannot be recognised; frames that only begin alike are told apart by their next packet.
+            let begins = |piece: Piece| matches!(piece, Piece::Video { part: 0, .. } | Piece::Alike);
+            let alike = |other: Option<Piece>| other.filter(|other| begins(*other) && begins(piece)).map(|_| Piece::Alike);
+            known.entry(fingerprint(body)).and_modify(|known| *known = alike(*known)).or_insert(Some(piece));
         };
         for (layer, frames) in video.iter().enumerate() {
             for (at, frame) in frames.iter().enumerate() {
@@ -212,5 +228,14 @@ mod tests {
         assert_eq!(clips.recognise(&part(3)), Some(Piece::Video { layer: 0, frame: 1, part: 0 }));
         assert_eq!(clips.recognise(&part(4)), Some(Piece::Audio { word: 0 }));
         assert_eq!((clips.recognise(&part(5)), clips.recognise(&part(6))), (None, None));
+    }
+
+    #[test]
+    fn frames_that_begin_alike_are_told_apart_by_what_follows() {
+        let frame = |parts: &[u8]| Frame { key: true, parts: parts.iter().map(|n| vec![*n; 50]).collect() };
+        let clips = Clips::new(Codec::H264, vec![vec![frame(&[1, 2]), frame(&[1, 3]), frame(&[4, 3])]], Vec::new());
+        assert_eq!(clips.recognise(&[1; 50]), Some(Piece::Alike));
+        assert_eq!(clips.recognise(&[2; 50]), Some(Piece::Video { layer: 0, frame: 0, part: 1 }));
+        assert_eq!(clips.recognise(&[3; 50]), None);
     }
 }

@@ -1,4 +1,4 @@
-//! The floor: what sealing and sending one publisher's traffic to N sockets costs when nothing else is done.
+//! The floor: what sealing and sending some publishers' traffic to N sockets costs when nothing else is done.
 //!
 //! Same shape and pacing as a server's media thread: a frame's packets come in one burst, each is copied into a send arena once per receiver
 //! and sealed there in place under that receiver's key, then all leave through one UDP socket. The receivers belong to another process
@@ -17,9 +17,11 @@ use crate::args::Args;
 use crate::net::{open, send_batch, thread_cpu, Epoll, Inbound, Outgoing, BATCH};
 
 const HEADER: usize = 12;
-const VIDEO: usize = 1200;
-const VIDEO_BURST: usize = 6;
-const AUDIO: usize = 120;
+const FRAME: Duration = Duration::from_nanos(1_000_000_000 / 30);
+const WORD: Duration = Duration::from_millis(20);
+/// More in a burst is not sent as one, and a longer packet not at all.
+const MOST_PACKETS: usize = 40;
+const MOST_BYTES: usize = 1500;
 const WARM_UP: Duration = Duration::from_millis(500);
 /// Receive and send buffer of every socket.
 const BUFFER: usize = 4 << 20;
@@ -33,6 +35,53 @@ enum Mode {
 
 const MODES: [(&str, Mode); 3] = [("sendto", Mode::SendTo), ("sendmmsg", Mode::SendMmsg), ("gso", Mode::Gso)];
 
+/// What everybody is sent: so many sources of so many packets of so many bytes on the wire, 30 times a second (video) or 50 (audio).
+struct Traffic {
+    sources: usize,
+    packets: usize,
+    bytes: usize,
+    voices: usize,
+    voice_bytes: usize,
+}
+
+impl Traffic {
+    fn read(args: &mut Args) -> Result<Traffic, String> {
+        let traffic = Traffic {
+            sources: args.or("--sources", 1)?,
+            packets: args.or("--packets", 6)?,
+            bytes: args.or("--bytes", 1200)?,
+            voices: args.or("--voices", 1)?,
+            voice_bytes: args.or("--voice-bytes", 120)?,
+        };
+        let fits = |bytes: usize| (HEADER + MAX_TAG_LEN..=MOST_BYTES).contains(&bytes);
+        match fits(traffic.bytes) && fits(traffic.voice_bytes) && (1..=MOST_PACKETS).contains(&traffic.packets) {
+            true => Ok(traffic),
+            false => Err(format!("at most {MOST_PACKETS} packets of {} to {MOST_BYTES} bytes", HEADER + MAX_TAG_LEN)),
+        }
+    }
+
+    /// Who sends when: each from a moment of its own in its period, as cameras and microphones do.
+    fn bursts(&self, start: Instant) -> Vec<Burst> {
+        let spread = |count: usize, period: Duration, packets: usize, bytes: usize| {
+            (0..count).map(move |i| Burst { at: start + period * i as u32 / count as u32, period, packets, bytes })
+        };
+        spread(self.sources, FRAME, self.packets, self.bytes).chain(spread(self.voices, WORD, 1, self.voice_bytes)).collect()
+    }
+
+    fn report(&self) -> Value {
+        let Traffic { sources, packets, bytes, voices, voice_bytes } = self;
+        json!({"sources": sources, "packets": packets, "bytes": bytes, "voices": voices, "voice_bytes": voice_bytes})
+    }
+}
+
+/// What one source sends next, and when.
+struct Burst {
+    at: Instant,
+    period: Duration,
+    packets: usize,
+    bytes: usize,
+}
+
 /// Runs `floor` and returns its report.
 pub fn run(mut args: Args) -> Result<Value, String> {
     let receivers: usize = args.or("--receivers", 100)?;
@@ -41,9 +90,10 @@ pub fn run(mut args: Args) -> Result<Value, String> {
     let bind: IpAddr = args.or("--bind", IpAddr::from([127, 0, 0, 1]))?;
     let dest: IpAddr = args.or("--dest", IpAddr::from([127, 0, 0, 1]))?;
     let wanted: String = args.or("--modes", "sendto,sendmmsg,gso".into())?;
+    let traffic = Traffic::read(&mut args)?;
     args.done()?;
     let modes: Vec<(&str, Mode)> = MODES.into_iter().filter(|(name, _)| wanted.split(',').any(|w| w == *name)).collect();
-    if modes.is_empty() || receivers == 0 || !(0.1..=3600.0).contains(&seconds) {
+    if modes.is_empty() || receivers == 0 || traffic.sources + traffic.voices == 0 || !(0.1..=3600.0).contains(&seconds) {
         return Err("nothing to measure".into());
     }
     let mut sink = Sink::start(dest, receivers, tick_ms).map_err(|e| format!("sink: {e}"))?;
@@ -51,7 +101,7 @@ pub fn run(mut args: Args) -> Result<Value, String> {
     let mut report = Map::new();
     for (name, mode) in modes {
         eprintln!("floor: {name}, {receivers} receivers");
-        let mut sender = Sender::new(&socket, mode, &sink.addresses);
+        let mut sender = Sender::new(&socket, mode, &traffic, &sink.addresses);
         sender.play(WARM_UP);
         sink.count().map_err(|e| format!("sink: {e}"))?;
         sender.sent = 0;
@@ -73,7 +123,7 @@ pub fn run(mut args: Args) -> Result<Value, String> {
             }),
         );
     }
-    Ok(json!({"kind": "floor", "receivers": receivers, "seconds": seconds, "modes": report}))
+    Ok(json!({"kind": "floor", "receivers": receivers, "seconds": seconds, "traffic": traffic.report(), "modes": report}))
 }
 
 struct Receiver {
@@ -85,6 +135,7 @@ struct Receiver {
 struct Sender<'a> {
     socket: &'a UdpSocket,
     mode: Mode,
+    traffic: &'a Traffic,
     receivers: Vec<Receiver>,
     payload: Vec<u8>,
     arena: Vec<u8>,
@@ -93,33 +144,30 @@ struct Sender<'a> {
 }
 
 impl<'a> Sender<'a> {
-    fn new(socket: &'a UdpSocket, mode: Mode, addresses: &[SocketAddr]) -> Sender<'a> {
+    fn new(socket: &'a UdpSocket, mode: Mode, traffic: &'a Traffic, addresses: &[SocketAddr]) -> Sender<'a> {
         let receivers = addresses.iter().enumerate().map(|(i, address)| {
             let mut bytes = [7u8; 16];
             bytes[..8].copy_from_slice(&(i as u64).to_be_bytes());
             let key = LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &bytes).expect("16 bytes"));
             Receiver { address: *address, key, sequence: 0 }
         });
-        let payload = (0..VIDEO).map(|i| (i * 31) as u8).collect();
-        let arena = vec![0; BATCH * VIDEO_BURST * VIDEO];
-        Sender { socket, mode, receivers: receivers.collect(), payload, arena, sent: 0, calls: 0 }
+        let payload = (0..MOST_BYTES).map(|i| (i * 31) as u8).collect();
+        let arena = vec![0; BATCH * traffic.packets * traffic.bytes.max(traffic.voice_bytes)];
+        Sender { socket, mode, traffic, receivers: receivers.collect(), payload, arena, sent: 0, calls: 0 }
     }
 
     /// Video and audio in real time for so long. What cannot be kept up with is left out, as a server would.
     fn play(&mut self, span: Duration) {
         let start = Instant::now();
-        let (frame, word) = (Duration::from_nanos(1_000_000_000 / 30), Duration::from_millis(20));
-        let (mut next_frame, mut next_word) = (start, start);
+        let mut bursts = self.traffic.bursts(start);
         while start.elapsed() < span {
+            let Some(next) = bursts.iter_mut().min_by_key(|burst| burst.at) else { return };
             let now = Instant::now();
-            if next_frame <= now {
-                self.fan_out(VIDEO_BURST, VIDEO);
-                next_frame = (next_frame + frame).max(now - Duration::from_millis(100));
-            } else if next_word <= now {
-                self.fan_out(1, AUDIO);
-                next_word = (next_word + word).max(now - Duration::from_millis(100));
+            if next.at <= now {
+                self.fan_out(next.packets, next.bytes);
+                next.at = (next.at + next.period).max(now - Duration::from_millis(100));
             } else {
-                std::thread::sleep(next_frame.min(next_word) - now);
+                std::thread::sleep(next.at - now);
             }
         }
     }
@@ -270,6 +318,33 @@ fn drain(dest: IpAddr, receivers: usize, tick: Duration) -> std::io::Result<()> 
             Err(std::sync::mpsc::TryRecvError::Empty) if ready.is_empty() => std::thread::sleep(tick),
             Err(std::sync::mpsc::TryRecvError::Empty) => std::thread::sleep(tick / 2),
             Err(std::sync::mpsc::TryRecvError::Disconnected) => return Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn traffic(line: &str) -> Result<Traffic, String> {
+        Traffic::read(&mut Args::new(line.split_whitespace().map(String::from)))
+    }
+
+    #[test]
+    fn every_source_sends_at_its_own_moment() {
+        let start = Instant::now();
+        let bursts = traffic("--sources 25 --packets 1 --bytes 650 --voices 3").unwrap().bursts(start);
+        assert_eq!((bursts.len(), bursts.iter().filter(|b| (b.packets, b.bytes, b.period) == (1, 650, FRAME)).count()), (28, 25));
+        let moments: std::collections::BTreeSet<Instant> = bursts[..25].iter().map(|burst| burst.at).collect();
+        assert!(moments.len() == 25 && bursts.iter().all(|burst| burst.at < start + burst.period));
+    }
+
+    #[test]
+    fn by_default_it_is_one_publisher_and_what_cannot_be_sent_is_refused() {
+        let usual = json!({"sources": 1, "packets": 6, "bytes": 1200, "voices": 1, "voice_bytes": 120});
+        assert_eq!(traffic("").unwrap().report(), usual);
+        for line in ["--bytes 27", "--bytes 1501", "--packets 0", "--packets 41", "--voice-bytes 9", "--sources x"] {
+            assert!(traffic(line).is_err(), "{line}");
         }
     }
 }

@@ -1,13 +1,14 @@
 //! Load generator for WebRTC servers; README.md tells the command line and the output.
 //!
 //! One thread drives everything (`swarm`): peers are str0m's, made to talk by `publisher` and `viewer`, joined by the dialogues of `door`.
-//! Protocol files (`srtp`, `rtcp`, `sdp`, `packetise`, `pace`, `check`, `sent`, `janus`) are pure; the kernel is behind `net`, `http` and `server`.
+//! Protocol files (`srtp`, `rtcp`, `sdp`, `packetise`, `pace`, `check`, `flow`, `sent`, `janus`) are pure; the kernel is behind `net`, `http` and `server`.
 
 mod args;
 mod check;
 mod clip;
 mod door;
 mod floor;
+mod flow;
 mod http;
 mod janus;
 mod keys;

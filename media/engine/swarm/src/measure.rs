@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{json, Value};
 
 use crate::check::{Tally, BREAKS};
+use crate::flow;
 use crate::member::{Member, Part};
 use crate::plan::Plan;
 use crate::publisher::Output;
@@ -65,40 +66,60 @@ impl Joins {
     }
 }
 
+/// Who came less than this ago may be without sound or picture yet.
+const SETTLING_NS: u64 = 1_000_000_000;
+
+const MOST_EXAMPLES: usize = 10;
+
 /// What became of streams that are judged.
 #[derive(Clone, Default)]
 pub struct Verdict {
     pub streams: u64,
     pub playing: u64,
     pub broken: u64,
+    /// Streams that stood still in the window.
+    pub frozen: u64,
+    /// Longest gap of each stream in the window: of audio, of video.
+    pub gaps: [Spread; 2],
     /// Packets of no stream, or not opened.
     pub refused: u64,
     /// Packets that came before the handshake was done.
     pub early: u64,
     pub examples: Vec<String>,
-    pub sum: Tally,
+    /// Of audio, of video.
+    pub sums: [Tally; 2],
 }
 
 impl Verdict {
-    pub fn add(&mut self, number: usize, viewer: &Viewer) {
+    /// What a viewer saw until `end`, in nanoseconds since 1970. `counting`: that lies in the window.
+    pub fn add(&mut self, number: usize, viewer: &Viewer, end: u64, counting: bool) {
         self.refused += viewer.refused;
         self.early += viewer.early_packets;
+        // Who is not in yet is a join that is under way or failed.
+        let settled = viewer.since.is_some_and(|since| end.saturating_sub(since) > SETTLING_NS);
         for stream in &viewer.streams {
             let tally = &stream.checker.tally;
-            self.streams += 1;
-            self.playing += u64::from(tally.first_packet.is_some());
-            if let Some(first) = &tally.first_break {
-                self.broken += 1;
-                if self.examples.len() < 10 {
-                    let kind = if viewer.full { "full" } else { "light" };
-                    let refused = viewer.refused;
-                    self.examples.push(format!("{kind} viewer {number} mid {} ({refused} packets refused): {first}", stream.mid));
-                }
+            let playing = tally.first_packet.is_some();
+            self.streams += u64::from(playing || settled);
+            self.playing += u64::from(playing);
+            let gap = stream.checker.flow.gap(end).filter(|_| counting);
+            gap.iter().for_each(|gap| self.gaps[usize::from(stream.video)].add(gap / 1000));
+            let frozen = gap.filter(|gap| flow::frozen(stream.video, *gap));
+            self.frozen += u64::from(frozen.is_some());
+            self.broken += u64::from(tally.first_break.is_some());
+            let still = frozen.map(|gap| format!("nothing for {} ms", gap / 1_000_000));
+            if let Some(why) = tally.first_break.as_ref().or(still.as_ref()) {
+                let kind = if viewer.full { "full" } else { "light" };
+                let example = format!("{kind} viewer {number} mid {} ({} packets refused): {why}", stream.mid, viewer.refused);
+                // One break may be the only one among many that stand still.
+                self.examples.insert(if tally.first_break.is_some() { 0 } else { self.examples.len() }, example);
+                self.examples.truncate(MOST_EXAMPLES);
             }
-            let sum = &mut self.sum;
-            let pairs: [(&mut u64, u64); 7] = [
+            let sum = &mut self.sums[usize::from(stream.video)];
+            let pairs: [(&mut u64, u64); 8] = [
                 (&mut sum.frames, tally.frames),
                 (&mut sum.key_frames, tally.key_frames),
+                (&mut sum.replayed, tally.replayed),
                 (&mut sum.lost, tally.lost),
                 (&mut sum.repaired, tally.repaired),
                 (&mut sum.duplicates, tally.duplicates),
@@ -112,8 +133,17 @@ impl Verdict {
     }
 
     fn report(&self) -> Value {
-        let breaks: BTreeMap<&str, u64> = BREAKS.into_iter().zip(self.sum.breaks).collect();
-        json!({"streams": self.streams, "playing": self.playing, "broken": self.broken, "breaks": breaks, "examples": self.examples})
+        let breaks: BTreeMap<&str, u64> = BREAKS.into_iter().enumerate().map(|(i, name)| (name, self.count(|sum| sum.breaks[i]))).collect();
+        let [audio, video] = &self.gaps;
+        json!({
+            "streams": self.streams, "playing": self.playing, "broken": self.broken, "breaks": breaks, "frozen": self.frozen,
+            "gap_ms": {"video": video.thousands(), "audio": audio.thousands()}, "examples": self.examples,
+        })
+    }
+
+    /// Of both kinds of streams.
+    fn count(&self, of: impl Fn(&Tally) -> u64) -> u64 {
+        self.sums.iter().map(of).sum()
     }
 }
 
@@ -128,13 +158,6 @@ pub struct Mark {
     pub figures: Value,
 }
 
-/// A second of the window.
-pub struct Second {
-    pub full_bytes: u64,
-    pub light_bytes: u64,
-    pub packets: u64,
-}
-
 pub struct Outcome<'a> {
     pub plan: &'a Plan,
     pub joins: &'a Joins,
@@ -145,7 +168,6 @@ pub struct Outcome<'a> {
     pub verdict: &'a Verdict,
     pub viewer_rates: &'a Spread,
     pub profiles: &'a BTreeMap<String, u64>,
-    pub series: &'a [Second],
 }
 
 impl Outcome<'_> {
@@ -153,16 +175,16 @@ impl Outcome<'_> {
         let Outcome { plan, begin, end, world, .. } = self;
         let seconds = end.at.duration_since(begin.at).as_secs_f64();
         let input = &world.input;
-        let (before, after) = (&begin.verdict.sum, &end.verdict.sum);
-        let lost = after.lost.saturating_sub(before.lost);
+        let grown = |of: fn(&Tally) -> u64| end.verdict.count(of).saturating_sub(begin.verdict.count(of));
+        let [words, frames] = [0, 1].map(|kind| {
+            let (before, after) = (&begin.verdict.sums[kind], &end.verdict.sums[kind]);
+            move |of: fn(&Tally) -> u64| of(after).saturating_sub(of(before))
+        });
+        let lost = grown(|sum| sum.lost);
         let (published, earlier) = (&end.published, &begin.published);
         let cpu = (end.cpu - begin.cpu).as_secs_f64();
         let server = plan.server.zip(begin.server.as_ref()).zip(end.server.as_ref());
-        let layers: BTreeMap<String, u64> = (0..3).map(|i| (i.to_string(), after.layers[i].saturating_sub(before.layers[i]))).collect();
-        let second = |(i, s): (usize, &Second)| {
-            let kbps = |bytes: u64| bytes * 8 / 1000;
-            json!({"second": i + 1, "kbps": {"full": kbps(s.full_bytes), "light": kbps(s.light_bytes)}, "packets": s.packets})
-        };
+        let layers = json!({"0": grown(|sum| sum.layers[0]), "1": grown(|sum| sum.layers[1]), "2": grown(|sum| sum.layers[2])});
         json!({
             "kind": "run", "seconds": seconds, "publishers": plan.publishers, "viewers": plan.viewers, "full_viewers": plan.full.min(plan.viewers),
             "srtp_profiles": self.profiles,
@@ -170,21 +192,24 @@ impl Outcome<'_> {
             "publish": {
                 "packets": published.packets - earlier.packets, "bytes": published.bytes - earlier.bytes,
                 "frames": published.frames - earlier.frames, "key_frames": published.key_frames - earlier.key_frames,
-                "plis": published.plis - earlier.plis,
+                "words": published.words - earlier.words, "plis": published.plis - earlier.plis,
                 "kbps": (published.bytes - earlier.bytes) as f64 * 8.0 / 1000.0 / seconds, "late_ms": world.late.thousands(),
             },
             "receive": {
-                "packets": input.packets, "bytes": input.bytes, "video_packets": input.video, "audio_packets": input.audio,
+                "packets": input.packets, "bytes": input.bytes, "media_packets": input.media, "video_packets": input.video,
+                "audio_packets": input.audio, "video_bytes": input.video_bytes, "audio_bytes": input.audio_bytes,
                 "repair_packets": input.repair, "padding_packets": input.padding, "refused": self.verdict.refused, "early": self.verdict.early,
-                "frames": after.frames.saturating_sub(before.frames), "key_frames": after.key_frames.saturating_sub(before.key_frames),
+                "frames": frames(|sum| sum.frames), "key_frames": frames(|sum| sum.key_frames), "replayed": frames(|sum| sum.replayed),
+                "words": words(|sum| sum.frames),
                 "kbps": input.bytes as f64 * 8.0 / 1000.0 / seconds, "kbps_per_viewer": self.viewer_rates.thousands(),
                 "lost": lost, "loss_permille": lost as f64 * 1000.0 / (lost + input.packets).max(1) as f64,
-                "repaired": after.repaired.saturating_sub(before.repaired), "duplicates": after.duplicates.saturating_sub(before.duplicates),
-                "unrecognised": after.foreign.saturating_sub(before.foreign), "nacks": input.nacks, "plis": input.plis,
+                "repaired": grown(|sum| sum.repaired), "duplicates": grown(|sum| sum.duplicates),
+                "unrecognised": {"video": frames(|sum| sum.foreign), "audio": words(|sum| sum.foreign)},
+                "nacks": input.nacks, "plis": input.plis,
                 "gro_packets_per_datagram": input.packets as f64 / input.messages.max(1) as f64,
             },
             "delay_ms": {"video": world.video_delay.thousands(), "audio": world.audio_delay.thousands()},
-            "layers": layers, "layer_changes": after.layer_changes.saturating_sub(before.layer_changes),
+            "layers": layers, "layer_changes": grown(|sum| sum.layer_changes),
             "checks": self.verdict.report(),
             "swarm": {
                 "cpu_seconds": cpu, "cpu_us_per_packet": cpu / input.packets.max(1) as f64 * 1e6,
@@ -192,7 +217,66 @@ impl Outcome<'_> {
             },
             "server": server.map(|((pid, before), after)| after.since(before, pid, input.packets)),
             "figures": plan.figures.as_ref().map(|_| json!({"start": begin.figures, "end": end.figures})),
-            "series": plan.series.then(|| self.series.iter().enumerate().map(second).collect::<Vec<_>>()),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::Args;
+
+    const S: u64 = 1_000_000_000;
+    const SDP: &str = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na=rtpmap:111 opus/48000/2\r\na=ssrc:7 cname:x\r\n\
+                       m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:1\r\na=rtpmap:96 VP8/90000\r\na=ssrc:8 cname:x\r\n";
+
+    /// A viewer that is in since 10 s and gets something every 20 ms of sound and 33 ms of video until these moments.
+    fn viewer(until: [u64; 2]) -> Viewer {
+        let line = "--whep http://s --publishers 0".split(' ').map(String::from);
+        let mut viewer = Viewer::new(&Plan::read(Args::new(line)).unwrap(), 0).unwrap();
+        viewer.expect(SDP);
+        viewer.since = Some(10 * S);
+        assert_eq!(viewer.streams.iter().map(|s| s.video).collect::<Vec<_>>(), [false, true]);
+        for (stream, (until, step)) in viewer.streams.iter_mut().zip(until.into_iter().zip([S / 50, S / 30])) {
+            for at in (10 * S..until).step_by(step as usize) {
+                stream.checker.tally.first_packet.get_or_insert(at);
+                stream.checker.flow.add(at);
+            }
+        }
+        viewer
+    }
+
+    fn verdict(viewer: &Viewer, end: u64, counting: bool) -> Verdict {
+        let mut verdict = Verdict::default();
+        verdict.add(0, viewer, end, counting);
+        verdict
+    }
+
+    #[test]
+    fn streams_that_stop_before_the_end_are_frozen_though_they_played() {
+        for (until, frozen) in [([20, 20], 0), ([19, 20], 1), ([20, 18], 1), ([12, 12], 2)] {
+            let found = verdict(&viewer(until.map(|s| s * S)), 20 * S, true);
+            assert_eq!((found.playing, found.broken, found.frozen, found.examples.len()), (2, 0, frozen, frozen as usize), "{until:?}");
+        }
+        assert_eq!(verdict(&viewer([12 * S, 12 * S]), 20 * S, false).frozen, 0, "only the window counts");
+    }
+
+    #[test]
+    fn a_break_is_told_before_what_stands_still() {
+        let mut broken = viewer([20 * S, 20 * S]);
+        broken.streams[1].checker.tally.first_break = Some("form".into());
+        let mut found = Verdict::default();
+        (0..9).for_each(|number| found.add(number, &viewer([12 * S, 12 * S]), 20 * S, true));
+        found.add(9, &broken, 20 * S, true);
+        assert_eq!((found.broken, found.frozen, found.examples.len()), (1, 18, MOST_EXAMPLES));
+        assert!(found.examples[0].ends_with("form"));
+    }
+
+    #[test]
+    fn a_silent_stream_is_one_that_had_time_to_begin() {
+        for (end, streams) in [(10, 0), (12, 2)] {
+            let found = verdict(&viewer([0, 0]), end * S, true);
+            assert_eq!((found.streams, found.playing, found.frozen), (streams, 0, 0));
+        }
     }
 }

@@ -174,6 +174,9 @@ impl Member {
                 (Event::Connected, part) => {
                     self.connected_at = Some(now);
                     self.phase = Phase::Connected;
+                    if let Part::Viewer(viewer) = part {
+                        viewer.since = Some(at);
+                    }
                     match part {
                         Part::Publisher(publisher) => {
                             publisher.start(&self.peer, &world.clips, now);

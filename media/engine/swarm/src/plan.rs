@@ -71,7 +71,6 @@ pub struct Plan {
     pub relay: Option<SocketAddr>,
     pub server: Option<u32>,
     pub figures: Option<String>,
-    pub series: bool,
     /// Of 1000 datagrams.
     pub loss: u32,
     pub record: Option<PathBuf>,
@@ -146,7 +145,6 @@ impl Plan {
             relay: args.value("--rewrite-remote")?,
             server: args.value("--pid")?,
             figures: args.value("--figures")?,
-            series: args.flag("--series"),
             loss: args.or("--loss", 0)?,
             record: args.value("--record")?,
             tick: Duration::from_millis(args.or("--tick-ms", 5)?),

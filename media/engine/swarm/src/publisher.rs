@@ -29,6 +29,8 @@ pub struct Output {
     pub packets: u64,
     pub bytes: u64,
     pub frames: u64,
+    /// Of audio.
+    pub words: u64,
     pub key_frames: u64,
     pub plis: u64,
 }
@@ -178,6 +180,7 @@ impl Publisher {
         peer.tick(now);
         self.sequence += 1;
         out.packets += 1;
+        out.words += 1;
         out.bytes += word.payload.len() as u64;
     }
 }

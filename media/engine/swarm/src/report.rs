@@ -36,9 +36,9 @@ impl Spread {
         self.max
     }
 
-    /// {"n", "p50", "p95", "p99", "max"} in thousands: microseconds as milliseconds, bit/s as kbit/s.
+    /// {"n", "p50", "p95", "p99", "max"} in thousands: microseconds as milliseconds, bit/s as kbit/s. Of nothing nothing is known: null.
     pub fn thousands(&self) -> Value {
-        let thousands = |value: u64| value as f64 / 1000.0;
+        let thousands = |value: u64| (self.count > 0).then_some(value as f64 / 1000.0);
         let [p50, p95, p99] = [500, 950, 990].map(|q| thousands(self.quantile(q)));
         json!({"n": self.count, "p50": p50, "p95": p95, "p99": p99, "max": thousands(self.max)})
     }
@@ -76,7 +76,11 @@ mod tests {
             assert!((found / exact - 1.0).abs() < 0.035, "{q}: {found}");
         }
         assert_eq!(spread.thousands()["max"], 100.0);
-        assert_eq!(Spread::default().thousands()["p99"], 0.0);
+    }
+
+    #[test]
+    fn of_nothing_no_time_is_known() {
+        assert_eq!(Spread::default().thousands(), json!({"n": 0, "p50": null, "p95": null, "p99": null, "max": null}));
     }
 
     #[test]

@@ -3,10 +3,12 @@
 //! Publishers play the same clips from different positions, and a clip comes round again, so of every frame and word the last few
 //! times it was sent are kept per publisher. Times are nanoseconds since 1970.
 
-/// Occasions remembered per frame: a publisher asked for key frames all the time jumps round its clip in about a second.
-const KEPT: usize = 4;
-/// Older occasions do not count: no server keeps a frame that long.
-const OLDEST_NS: u64 = 5_000_000_000;
+/// Older occasions do not count: no server keeps a frame that long. Ours gives who comes pictures of the last two seconds, repair takes one
+/// more, and a machine that is too slow some.
+pub const OLDEST_NS: u64 = 5_000_000_000;
+/// Occasions remembered per frame: a publisher asked for key frames all the time comes round its clip of four segments every 1.2 s, and
+/// what is younger than `OLDEST_NS` must still be known.
+const KEPT: usize = 5;
 
 /// One sending of one frame: its number in the publisher's stream, and when.
 #[derive(Clone, Copy, Default)]
@@ -156,6 +158,17 @@ mod tests {
         assert!(origin.publisher == a && origin.follows(&before.unwrap()));
         let (origin, before) = sent.origin(0, 0, 2, 100 * S + 19, Some(Origin { frame: 5, ..guess })).unwrap();
         assert!(!origin.follows(&before.unwrap()));
+    }
+
+    #[test]
+    fn what_a_server_may_still_have_is_known_however_often_key_frames_are_asked_for() {
+        let mut sent = Sent::default();
+        let a = sent.add(0, &[10], 5);
+        let (round, first) = (4 * 300_000_000, 100 * S);
+        let last = first + OLDEST_NS - 1;
+        (first..=last).step_by(round).for_each(|at| sent.frame(a, 0, 3, at));
+        let before = Origin { publisher: a, layer: 0, frame: 2, number: u32::MAX, at: first };
+        assert_eq!(sent.origin(0, 0, 3, last, Some(before)).map(|(origin, _)| origin.at), Some(first));
     }
 
     #[test]

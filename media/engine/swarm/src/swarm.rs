@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::Value;
 
 use crate::clip::Clips;
-use crate::measure::{Joins, Mark, Second, Verdict};
+use crate::measure::{Joins, Mark, Verdict};
 use crate::member::{Member, Part, Phase};
 use crate::net::{Epoll, Inbound};
 use crate::peer::Kit;
@@ -71,8 +71,6 @@ struct Swarm<'a> {
     end: Option<Mark>,
     viewer_rates: Spread,
     profiles: BTreeMap<String, u64>,
-    series: Vec<Second>,
-    ticked: [u64; 3],
 }
 
 fn wall_clock() -> u64 {
@@ -114,8 +112,6 @@ pub fn run(plan: &Plan) -> Result<(Value, u64), String> {
         end: None,
         viewer_rates: Spread::default(),
         profiles: BTreeMap::new(),
-        series: Vec::new(),
-        ticked: [0; 3],
     };
     for i in 0..plan.publishers {
         let member = Member::publisher(plan, &swarm.kit, i, i as u32, &swarm.world.clips, now, wall_clock())?;
@@ -190,7 +186,7 @@ impl Swarm<'_> {
     fn retire(&mut self, i: usize) {
         if let Some(mut member) = self.members[i].take() {
             if let Part::Viewer(viewer) = &member.part {
-                self.past.add(i - self.plan.publishers, viewer);
+                self.past.add(i - self.plan.publishers, viewer, wall_clock(), self.world.counting);
             }
             member.hang_up();
             self.set[i] = Instant::now() + Duration::from_secs(1 << 30);

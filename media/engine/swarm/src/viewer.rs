@@ -39,8 +39,12 @@ const SETTLED_NS: u64 = 2_000_000_000;
 pub struct Input {
     pub packets: u64,
     pub bytes: u64,
+    /// Opened, new, neither repair nor padding alone: what a server forwarded.
+    pub media: u64,
     pub video: u64,
     pub audio: u64,
+    pub video_bytes: u64,
+    pub audio_bytes: u64,
     pub repair: u64,
     pub padding: u64,
     pub nacks: u64,
@@ -122,6 +126,8 @@ pub struct Viewer {
     /// end may be in just that one: it comes again later than the first media.
     early: Vec<Early>,
     pub early_packets: u64,
+    /// When the handshake was done, in nanoseconds since 1970.
+    pub since: Option<u64>,
     recorder: Option<Recorder<BufWriter<File>>>,
     /// Packets of no stream, or not opened by our keys: all of the run.
     pub refused: u64,
@@ -150,6 +156,7 @@ impl Viewer {
             open: false,
             early: Vec::new(),
             early_packets: 0,
+            since: None,
             recorder: file.map(|file| Recorder::new(plan.codec, BufWriter::new(file))),
             refused: 0,
             bytes: 0,
@@ -260,8 +267,14 @@ impl Viewer {
             world.input.bytes += datagram.len() as u64;
             match self.formats.get(&header.payload_type) {
                 Some(Format { repair: true, .. }) => world.input.repair += 1,
-                Some(Format { codec: Codec::Opus, .. }) => world.input.audio += 1,
-                Some(_) => world.input.video += 1,
+                Some(Format { codec: Codec::Opus, .. }) => {
+                    world.input.audio += 1;
+                    world.input.audio_bytes += datagram.len() as u64;
+                }
+                Some(_) => {
+                    world.input.video += 1;
+                    world.input.video_bytes += datagram.len() as u64;
+                }
                 None => {}
             }
         }
@@ -310,7 +323,7 @@ impl Viewer {
             let stream = &mut self.streams[stream];
             stream.reception.add(header.sequence, header.timestamp, at, stream.video);
         }
-        self.judge(stream, arrival(sequence, header.timestamp, header.marker, at), payload, world);
+        self.judge(stream, arrival(sequence, header.timestamp, header.marker, at), payload, repair, world);
     }
 
     /// A full viewer's packet, as str0m passes it on.
@@ -324,18 +337,27 @@ impl Viewer {
                 self.recorder = None;
             }
         }
-        self.judge(stream, arrival(*packet.seq_no as u16, header.timestamp, header.marker, at), Some(&packet.payload), world);
+        self.judge(stream, arrival(*packet.seq_no as u16, header.timestamp, header.marker, at), Some(&packet.payload), false, world);
     }
 
     /// `arrival` without what its payload tells.
-    fn judge(&mut self, stream: usize, mut arrival: Arrival, payload: Option<&[u8]>, world: &mut World) {
+    fn judge(&mut self, stream: usize, mut arrival: Arrival, payload: Option<&[u8]>, repair: bool, world: &mut World) {
         let stream = &mut self.streams[stream];
         arrival.empty = payload.is_some_and(<[u8]>::is_empty);
         world.input.padding += u64::from(arrival.empty && world.counting);
         arrival.look = payload.and_then(|p| look(stream.codec, p));
         arrival.piece = arrival.look.zip(payload).and_then(|(look, p)| world.clips.recognise(&p[look.body..]));
+        let duplicates = stream.checker.tally.duplicates;
         let (clips, sent, delays) = world.judging(stream, arrival.at);
         stream.checker.push(arrival, clips, sent, delays);
+        let fresh = stream.checker.tally.duplicates == duplicates;
+        world.input.media += u64::from(fresh && !repair && !arrival.empty && world.counting);
+    }
+
+    /// The measured window opens.
+    pub fn begin(&mut self, wall: u64) {
+        self.mark = self.bytes;
+        self.streams.iter_mut().for_each(|stream| stream.checker.flow.open(wall));
     }
 
     /// When the first frame was complete: of video if any is wanted.

@@ -145,6 +145,19 @@ fn a_stream_must_begin_with_a_key_frame_unless_told_otherwise() {
 }
 
 #[test]
+fn a_first_packet_that_the_path_took_is_no_break_of_the_server() {
+    for lossy in [false, true] {
+        let mut scene = Scene::new();
+        scene.checker = Checker::new(Codec::Vp8, 0, Rules { lossy, ..Rules::default() });
+        let packets = scene.send(0, 0, 0);
+        scene.receive(packets.into_iter().skip(1));
+        assert_eq!((scene.breaks().is_empty(), scene.checker.wants_key_frame()), (lossy, true));
+        scene.play(10..13);
+        assert_eq!(scene.checker.tally.frames, 3);
+    }
+}
+
+#[test]
 fn a_frame_left_out_by_renumbering_is_noticed() {
     let mut scene = Scene::new();
     scene.play(0..3);
@@ -165,6 +178,86 @@ fn a_packet_left_out_by_renumbering_is_noticed() {
     scene.sequence = scene.sequence.wrapping_sub(1);
     scene.receive(packets);
     assert_eq!(scene.breaks(), [("form", 1)]);
+}
+
+#[test]
+fn what_is_of_no_clip_is_no_picture() {
+    for foreign in 0..3 {
+        let mut scene = Scene::new();
+        scene.play(0..3);
+        let mut packets = scene.send(0, 0, 3);
+        packets[foreign].piece = None;
+        scene.receive(packets);
+        assert_eq!((scene.breaks(), scene.checker.tally.foreign), (vec![("form", 1)], 1), "packet {foreign}");
+    }
+}
+
+#[test]
+fn a_frame_that_nobody_sent_lately_is_noticed_key_frame_or_not() {
+    for frame in [3, 10] {
+        let mut scene = Scene::new();
+        scene.play(0..3);
+        let mut packets = scene.send(0, 0, frame);
+        packets.iter_mut().for_each(|packet| packet.at += crate::sent::OLDEST_NS);
+        scene.receive(packets);
+        assert_eq!(scene.breaks(), [("reference", 1)], "frame {frame}");
+    }
+    let mut scene = Scene::new();
+    scene.checker = Checker::new(Codec::Vp8, 1, Rules::default());
+    scene.play(0..1);
+    assert_eq!(scene.breaks(), [("reference", 1)], "another room's");
+}
+
+#[test]
+fn what_was_kept_for_a_newcomer_is_whole_and_counted_apart() {
+    let mut scene = Scene::new();
+    let mut kept: Vec<Arrival> = (0..60).flat_map(|frame| scene.send(0, 0, frame % 40)).collect();
+    let now = scene.now + MS;
+    kept.iter_mut().for_each(|packet| packet.at = now);
+    scene.receive(kept);
+    scene.play(20..30);
+    assert_eq!((scene.breaks(), scene.checker.tally.frames, scene.checker.tally.replayed), (vec![], 70, 60));
+}
+
+#[test]
+fn a_stream_that_stands_still_shows_in_its_flow() {
+    let mut scene = Scene::new();
+    scene.play(0..5);
+    scene.now += 1200 * MS;
+    scene.play(5..8);
+    assert_eq!(scene.checker.flow.gap(scene.now), Some(1233 * MS));
+    assert_eq!(scene.breaks(), []);
+}
+
+#[test]
+fn frames_that_begin_with_the_same_parameter_sets_are_told_apart_by_what_follows() {
+    let mut scene = Scene::new();
+    let unit = |key: bool, n: u8| vec![if key { 0x65 } else { 0x61 }, n, n, n];
+    let frame = |n: u8| {
+        let parts = if n.is_multiple_of(10) { vec![vec![24, 0, 2, 0x67, 1], unit(true, n)] } else { vec![unit(false, n)] };
+        ClipFrame { key: n.is_multiple_of(10), parts }
+    };
+    scene.clips = Clips::new(Codec::H264, vec![(0..40).map(frame).collect()], Vec::new());
+    scene.checker = Checker::new(Codec::H264, 0, Rules::default());
+    let play = |scene: &mut Scene, frames: &[u32], cut: usize| {
+        for at in frames {
+            scene.now += 33 * MS;
+            scene.sent.frame(0, 0, *at, scene.now);
+            scene.timestamp = scene.timestamp.wrapping_add(3000);
+            let parts = &scene.clips.video[0][*at as usize].parts;
+            for (i, body) in parts.iter().enumerate().take(parts.len().saturating_sub(cut)) {
+                let (look, piece) = (look(Codec::H264, body), scene.clips.recognise(body));
+                let (sequence, timestamp, at) = (scene.sequence, scene.timestamp, scene.now + MS);
+                let marker = i + 1 + cut == parts.len();
+                scene.checker.push(Arrival { sequence, timestamp, marker, at, empty: false, look, piece }, &scene.clips, &scene.sent, None);
+                scene.sequence = scene.sequence.wrapping_add(1);
+            }
+        }
+    };
+    play(&mut scene, &[10, 11, 12, 20, 21], 0);
+    assert_eq!((scene.breaks(), scene.checker.tally.frames, scene.checker.tally.key_frames), (vec![], 5, 2));
+    play(&mut scene, &[30], 1);
+    assert_eq!(scene.breaks(), [("form", 1)], "parameter sets alone are no picture");
 }
 
 #[test]

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{Stage, Swarm, JOIN_TICK, LEAVE_PATIENCE};
+use super::{wall_clock, Stage, Swarm, JOIN_TICK, LEAVE_PATIENCE};
 use crate::http::{Exchange, Request};
-use crate::measure::{Mark, Outcome, Second};
+use crate::measure::{Mark, Outcome};
 use crate::member::{Part, Phase};
 use crate::net::thread_cpu;
 use crate::report::Spread;
@@ -27,22 +27,21 @@ impl Swarm<'_> {
             }
             Stage::WarmUp(until) if now >= until => {
                 self.world.late = Spread::default();
-                for member in self.members.iter_mut().flatten() {
-                    if let Part::Viewer(viewer) = &mut member.part {
-                        viewer.mark = viewer.bytes;
-                    }
-                }
                 let mut mark = self.mark()?;
                 self.world.counting = true;
                 (mark.at, mark.cpu) = (Instant::now(), thread_cpu().2);
+                let wall = wall_clock();
+                for member in self.members.iter_mut().flatten() {
+                    if let Part::Viewer(viewer) = &mut member.part {
+                        viewer.begin(wall);
+                    }
+                }
                 self.stage = Stage::Window(mark.at + self.plan.window);
                 self.begin = Some(mark);
             }
             Stage::Window(until) => {
-                self.count_second(now);
                 self.churn(now);
                 if now >= until {
-                    self.world.counting = false;
                     self.close_window()?;
                 }
             }
@@ -55,6 +54,7 @@ impl Swarm<'_> {
     fn close_window(&mut self) -> Result<(), String> {
         let (at, cpu) = (Instant::now(), thread_cpu().2);
         let mark = self.mark()?;
+        self.world.counting = false;
         self.end = Some(Mark { at, cpu, ..mark });
         let seconds = self.begin.as_ref().map_or(1.0, |begin| at.duration_since(begin.at).as_secs_f64());
         for member in self.members.iter().flatten() {
@@ -66,22 +66,6 @@ impl Swarm<'_> {
         (0..self.members.len()).for_each(|i| self.retire(i));
         self.stage = Stage::Leaving(Instant::now() + LEAVE_PATIENCE);
         Ok(())
-    }
-
-    fn count_second(&mut self, now: Instant) {
-        let began = self.begin.as_ref().map_or(now, |begin| begin.at);
-        if now.duration_since(began).as_secs() <= self.series.len() as u64 {
-            return;
-        }
-        let mut sums = [0, 0, self.world.input.packets];
-        for member in self.members.iter().flatten() {
-            if let Part::Viewer(viewer) = &member.part {
-                sums[usize::from(!viewer.full)] += viewer.bytes - viewer.mark;
-            }
-        }
-        let [full_bytes, light_bytes, packets] = [0, 1, 2].map(|i| sums[i].saturating_sub(self.ticked[i]));
-        self.ticked = sums;
-        self.series.push(Second { full_bytes, light_bytes, packets });
     }
 
     /// Replaces viewers, the longest here first.
@@ -102,7 +86,7 @@ impl Swarm<'_> {
         let mut verdict = self.past.clone();
         for (i, member) in self.members.iter().enumerate() {
             if let Some(Part::Viewer(viewer)) = member.as_ref().map(|m| &m.part) {
-                verdict.add(i - self.plan.publishers, viewer);
+                verdict.add(i - self.plan.publishers, viewer, wall_clock(), self.world.counting);
             }
         }
         let server = match self.plan.server {
@@ -126,7 +110,6 @@ impl Swarm<'_> {
             verdict: &end.verdict,
             viewer_rates: &self.viewer_rates,
             profiles: &self.profiles,
-            series: &self.series,
         };
         Ok((outcome.report(), end.verdict.broken + self.joins.failed_count()))
     }
