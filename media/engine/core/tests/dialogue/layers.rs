@@ -261,7 +261,7 @@ fn pictures_that_play_go_on_when_their_rate_rises_while_nothing_speaks_against_t
         scene.add_slot_of_rank(90 + id, 9, 9000 + 10 * id as u32, 2);
     }
     // About 145 kbit/s each: four fit into what an estimate starts with, hardly.
-    let mut show = |scene: &mut Scene, frames: usize, packets: usize| {
+    let show = |scene: &mut Scene, frames: usize, packets: usize| {
         for _ in 0..frames {
             for id in 1..=4u64 {
                 for _ in 0..packets {
