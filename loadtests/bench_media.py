@@ -106,13 +106,10 @@ def tell_runs(report: Report, name: str, run: Told) -> None:
 
 
 def gallery(bench: Bench) -> None:
-    """Thirty people with cameras, everybody sees 25 and hears the loudest three.
-
-    Measured once estimates of bandwidth have grown to 25 streams: until then some wait for their turn, which costs less.
-    """
+    """Thirty people with cameras, everybody sees 25 and hears the loudest three."""
     runs: list[Told] = []
     floors: list[dict[str, float]] = []
-    load: dict[str, Any] = {"publishers": 30, "viewers": 30, "layer": "low", "video_slots": 25, "audio_slots": 3, "full": 3, "warmup": 8}
+    load: dict[str, Any] = {"publishers": 30, "viewers": 30, "layer": "low", "video_slots": 25, "audio_slots": 3, "full": 3}
     with Door() as door:
         for _ in range(1 if bench.short else 3):
             runs.append(bench.run(door, **load))

@@ -154,6 +154,10 @@ pub fn forward(packet: &Incoming<'_>, attitude: Attitude, slot: &mut Slot, peer:
     if peer.srtp.is_none() || peer.path.is_none() || attitude == Attitude::Ignores {
         return false;
     }
+    if attitude == Attitude::Plays && slot.is_over(packet.timestamp) {
+        (slot.playing, slot.unfinished) = (None, None);
+        return false;
+    }
     let Some((codec, payload)) = playable(packet, slot) else {
         turn.metrics.dropped_slot_codec.inc();
         return false;
@@ -188,6 +192,10 @@ pub fn forward(packet: &Incoming<'_>, attitude: Attitude, slot: &mut Slot, peer:
         slot.earn(bytes);
         slot.mapping.sent(sequence, packet.timestamp, packet.picture.ids(), turn.now);
         turn.metrics.forwarded.inc();
+    }
+    slot.unfinished = (slot.kind == Kind::Video && !packet.marker).then_some(packet.timestamp);
+    if slot.is_over(packet.timestamp) {
+        slot.playing = None;
     }
     false
 }

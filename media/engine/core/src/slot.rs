@@ -57,6 +57,8 @@ pub struct Slot {
     pub report_due: Option<Instant>,
     resent: Vec<Resent>,
     credit: i64,
+    /// The source's timestamp of a picture whose last packet was not sent yet.
+    pub unfinished: Option<u32>,
     /// Earlier packets of sound that go with each, and until when at least.
     redundancy: (usize, Option<Instant>),
     /// Those, for a receiver that takes no redundant payloads.
@@ -111,6 +113,7 @@ impl Slot {
             report_due: None,
             resent: Vec::new(),
             credit: CREDIT,
+            unfinished: None,
             redundancy: (0, None),
             repeated: None,
         }
@@ -134,6 +137,18 @@ impl Slot {
         } else {
             Attitude::Ignores
         }
+    }
+
+    /// Stops playing, once the picture that is being sent is whole: whoever gets half of one has to throw it away.
+    pub fn pause(&mut self) {
+        if self.unfinished.is_none() {
+            self.playing = None;
+        }
+    }
+
+    /// Whether it was paused and this is not the rest of the picture it still owes.
+    pub fn is_over(&self, timestamp: u32) -> bool {
+        self.kind == Kind::Video && self.target.is_none() && self.unfinished != Some(timestamp)
     }
 
     /// Whether it is to play something it does not play yet.

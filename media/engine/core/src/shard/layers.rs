@@ -19,8 +19,13 @@ impl Shard {
         }
         slot.target = target;
         if target.is_none() {
-            let before = slot.playing.take().map(|source| source.track).filter(|track| Some(*track) != slot.wanted);
-            before.into_iter().for_each(|track| self.unlisten(key, track));
+            let playing = slot.playing.map(|source| source.track);
+            let other = playing.filter(|track| Some(*track) != slot.wanted);
+            match other {
+                Some(_) => slot.playing = None,
+                None => slot.pause(),
+            }
+            other.into_iter().for_each(|track| self.unlisten(key, track));
             self.tell_layer(key);
         }
         self.begin(now, key);

@@ -282,3 +282,28 @@ fn pictures_that_play_go_on_when_their_rate_rises_while_nothing_speaks_against_t
     let told = |layer| scene.events.iter().filter(|event| matches!(event, Event::Layer { layer: told, .. } if *told == layer)).count();
     assert_eq!((told(Some(0)), told(None)), (4, 0), "begun, and paused");
 }
+
+#[test]
+fn a_picture_that_has_begun_is_sent_to_its_end_although_the_viewer_no_longer_looks() {
+    let mut scene = Scene::lesson();
+    // Parts of one picture have one timestamp; the last tells that it is.
+    let part = |scene: &mut Scene, step: u32, last: bool, payload: &[u8]| {
+        scene.whole = last;
+        let (_, packet) = scene.packet(1, 1000, super::scene::VP8, step, None, payload);
+        scene.send(1, &packet);
+    };
+    part(&mut scene, 0, false, &frame(true, 1, 0));
+    scene.command(Command::LimitSlot { slot: 20, most: None });
+    part(&mut scene, 3000, true, &frame(false, 1, 0)[..]);
+    part(&mut scene, 3000, true, &frame(false, 2, 0));
+    let got = scene.client(2).take(2000);
+    assert_eq!(got.iter().map(|packet| packet.marker).collect::<Vec<_>>(), [false, true], "the whole picture and no other");
+    // Half a picture whose rest never comes ends with the next one.
+    scene.command(Command::LimitSlot { slot: 20, most: Some(2) });
+    assert_eq!(scene.client(2).take(2000).len(), 3, "from the cache");
+    part(&mut scene, 3000, false, &frame(true, 3, 0));
+    scene.command(Command::LimitSlot { slot: 20, most: None });
+    part(&mut scene, 3000, true, &frame(false, 4, 0));
+    part(&mut scene, 3000, true, &frame(true, 5, 0));
+    assert_eq!(scene.client(2).take(2000).len(), 1);
+}

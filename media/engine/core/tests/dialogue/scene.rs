@@ -32,6 +32,8 @@ pub struct Scene {
     pub clients: HashMap<u64, Client>,
     pub events: Vec<Event>,
     streams: HashMap<u32, (u16, u32)>,
+    /// What is sent ends its picture.
+    pub whole: bool,
 }
 
 pub fn vp8() -> Vec<Codec> {
@@ -65,7 +67,8 @@ impl Scene {
     pub fn shard(number: usize, shards: usize, now: Instant) -> Scene {
         let metrics = Arc::new(Metrics::default());
         let shard = Shard::new((number, shards), shared_identity(), metrics.clone(), Clock::new(now, Duration::from_secs(1_700_000_000)));
-        let mut scene = Scene { shard, metrics, start: now, now, clients: HashMap::new(), events: Vec::new(), streams: HashMap::new() };
+        let mut scene =
+            Scene { shard, metrics, start: now, now, clients: HashMap::new(), events: Vec::new(), streams: HashMap::new(), whole: true };
         scene.command(Command::OpenRoom { room: ROOM, audio_slots: 3, home: 0 });
         scene
     }
@@ -255,7 +258,7 @@ impl Scene {
 
     fn packet_with(&mut self, id: u64, ssrc: u32, pt: u8, step: u32, more: &[(u8, &[u8])], payload: &[u8]) -> (u16, Vec<u8>) {
         let (sequence, timestamp) = self.streams.entry(ssrc).or_insert((65_530, 0xffff_f000));
-        let header = Header { payload_type: pt, marker: true, sequence: *sequence, timestamp: *timestamp, ssrc };
+        let header = Header { payload_type: pt, marker: self.whole, sequence: *sequence, timestamp: *timestamp, ssrc };
         let used = *sequence;
         *sequence = sequence.wrapping_add(1);
         *timestamp = timestamp.wrapping_add(step);
