@@ -6,7 +6,7 @@ traffic to as many sockets costs with nothing else done. Rounds of server and fl
 absolute microseconds say more about the machine than about the code.
 
 Each budget is one line: name, figure, unit, budget, `ok` or `MISS`. A miss makes the exit status 1; everything is kept in
-var/bench/media.json, or media-part.json if it was not the whole bench. `--short` takes about two minutes, all of it less than thirteen.
+var/bench/media.json, or media-part.json if it was not the whole bench. `--short` takes about two minutes, all of it less than fourteen.
 """
 
 import argparse
@@ -40,7 +40,7 @@ AIM: Final = 0.7
 LEAST_LOAD: Final = 65
 #: seconds between changes of layer in the churn
 SWITCH_S: Final = 3
-LIMIT_S: Final = 780
+LIMIT_S: Final = 840
 SHORT_LIMIT_S: Final = 200
 
 
@@ -197,14 +197,21 @@ def delay(bench: Bench) -> None:
         for _ in range(2):
             probe = bench.run(door, publishers=viewers // 100, rooms=viewers // 100, viewers=viewers, full=0, concurrency=64)
             viewers = viewers_for(AIM, cost(probe, forwarded(probe)).load, viewers)
-        classes = viewers // 100
         # A pause of 15 ms of this machine, with the queue behind it, is one per cent of five seconds.
         seconds = bench.window if bench.short else 20
-        loaded = bench.run(door, publishers=classes, rooms=classes, viewers=viewers, full=0, concurrency=64, seconds=seconds, timeout_s=120)
+        # The machine changes its pace between a probe and what is judged; less load than is asked for is no measurement.
+        for _ in range(3):
+            classes = viewers // 100
+            loaded = bench.run(
+                door, publishers=classes, rooms=classes, viewers=viewers, full=0, concurrency=64, seconds=seconds, timeout_s=120
+            )
+            load = cost(loaded, forwarded(loaded)).load
+            if 100 * load >= LEAST_LOAD:
+                break
+            viewers = max(viewers + 100, viewers_for(AIM, load, viewers))
         crowd = {} if bench.short else bench.run(door, viewers=1_000, full=0, concurrency=64)
     name = f"{classes} classes of 100"
     # Less would make the delays those of a machine at ease. More than was aimed at makes them longer, so that is only told.
-    load = cost(loaded, forwarded(loaded)).load
     report.line("delay under load: load", 100 * load, "%", LEAST_LOAD, least=True)
     report.line("delay under load: load above what was aimed at", 100 * (load - AIM), "%", None)
     report.line(f"{name}: load generator", loaded["swarm"]["cpu_seconds"] / loaded["seconds"], "cores", None)
