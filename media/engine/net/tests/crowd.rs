@@ -2,11 +2,11 @@
 
 mod leg;
 
-use jiangtai_core::command::{AddSlot, AddTrack, Command};
+use jiangtai_core::command::{AddSlot, Command};
 use jiangtai_core::media::{Codec, CodecName, Kind};
 use jiangtai_core::rtp::Header;
 use jiangtai_net::engine::{Engine, Refused};
-use leg::{engine, metric, until, Leg};
+use leg::{engine, metric, track, until, Leg};
 
 const VP8: u8 = 96;
 const PACKETS: u16 = 360;
@@ -24,20 +24,8 @@ fn pictures_for_a_crowd_that_comes_at_once_are_more_than_an_outbox_takes_and_non
     let codecs = vec![Codec { pt: VP8, name: CodecName::Vp8, rtx_pt: None }];
     post(&engine, &Command::OpenRoom { room: 1, audio_slots: 0, home: 0 });
     let mut camera = Leg::join(&engine, 1, "127.0.0.1");
-    let (kind, mid) = (Kind::Video, "camera".to_owned());
-    let add = AddTrack {
-        track: 10,
-        peer: 1,
-        kind,
-        mid: mid.clone(),
-        ssrcs: vec![(1000, None)],
-        codecs: codecs.clone(),
-        rids: vec![],
-        voice: false,
-        allowed: true,
-        priority: false,
-    };
-    post(&engine, &Command::AddTrack(Box::new(add)));
+    let kind = Kind::Video;
+    post(&engine, &track(kind, "camera", &codecs));
     let _viewers: Vec<Leg> = (2..2 + VIEWERS).map(|peer| Leg::join(&engine, peer, "127.0.0.1")).collect();
     let slots: Vec<u64> = (0..VIEWERS * SLOTS).map(|n| 100 + n).collect();
     for slot in &slots {

@@ -20,12 +20,13 @@ impl Shard {
         slot.target = target;
         if target.is_none() {
             let playing = slot.playing.map(|source| source.track);
-            let other = playing.filter(|track| Some(*track) != slot.wanted);
-            match other {
-                Some(_) => slot.playing = None,
+            match playing.filter(|track| Some(*track) != slot.wanted) {
+                Some(other) => {
+                    slot.playing = None;
+                    self.unlisten(key, other);
+                }
                 None => slot.pause(),
             }
-            other.into_iter().for_each(|track| self.unlisten(key, track));
             self.tell_layer(key);
         }
         self.begin(now, key);

@@ -72,6 +72,22 @@ pub fn engine() -> Engine {
     Engine::start(&Settings { bind: [127, 0, 0, 1].into(), udp_ports: vec![0; 2], tcp_port: None, queue: 64 }).unwrap()
 }
 
+/// Track 10 of peer 1, SSRC 1000; sound is a voice.
+pub fn track(kind: Kind, mid: &str, codecs: &[Codec]) -> Command {
+    Command::AddTrack(Box::new(AddTrack {
+        track: 10,
+        peer: 1,
+        kind,
+        mid: mid.to_owned(),
+        ssrcs: vec![(1000, None)],
+        codecs: codecs.to_vec(),
+        rids: vec![],
+        voice: kind == Kind::Audio,
+        allowed: true,
+        priority: false,
+    }))
+}
+
 /// A speaker and listeners in a running engine.
 pub struct Lesson {
     pub engine: Engine,
@@ -94,19 +110,7 @@ impl Lesson {
         engine.post(Command::OpenRoom { room: 1, audio_slots: 3, home: 0 }, None).unwrap();
         let speaker = Leg::join(&engine, 1, "127.0.0.1");
         let (kind, mid) = (Kind::Audio, "voice".to_owned());
-        let add = AddTrack {
-            track: 10,
-            peer: 1,
-            kind,
-            mid: mid.clone(),
-            ssrcs: vec![(1000, None)],
-            codecs: codecs.clone(),
-            rids: vec![],
-            voice: true,
-            allowed: true,
-            priority: false,
-        };
-        engine.post(Command::AddTrack(Box::new(add)), None).unwrap();
+        engine.post(track(kind, &mid, &codecs), None).unwrap();
         let mut listeners = Vec::new();
         for (peer, address) in (2..).zip(addresses) {
             listeners.push(Leg::join(&engine, peer, address));
