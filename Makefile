@@ -74,7 +74,7 @@ types: $(DONE)/dev engine
 	$(BIN)/mypy
 
 unit: $(DONE)/dev engine
-	$(PYTEST) -n 2 tests/unit tests/architecture
+	$(PYTEST) -n 2 -m "not prove" tests/unit tests/architecture
 
 rust-check:
 	for crates in . swarm fuzz; do $(CARGO) fmt --manifest-path media/engine/$$crates/Cargo.toml --all --check; done
@@ -112,6 +112,7 @@ e2e: setup ## classes in real browsers, and every page against its picture
 	cd web && npm run --silent screens
 
 prove: setup $(DONE)/swarm $(DONE)/clips ## the long proofs: crashes, storms, soaks; prints figures
+	@.ci/packages bench
 	$(PYTEST) -s -m prove tests
 	JIANGTAI_KILLS=50 $(CARGO) test $(ENGINE) --quiet -p jiangtai-net --test crash -- --nocapture
 	JIANGTAI_KILLS=200 $(CARGO) test $(ENGINE) --quiet -p jiangtai-journal --test redact -- --nocapture

@@ -27,6 +27,7 @@ ENDS = (
     "dropped_stun_fingerprint",
     "dropped_stun_unknown_user",
     "dropped_stun_integrity",
+    "dropped_stun_unasked",
 )
 
 
@@ -74,7 +75,8 @@ class Waits:
                 begun = time.perf_counter()
                 sock.send(self._datagram)
                 try:
-                    sock.recv(500)
+                    while sock.recv(500)[:2] != b"\x01\x01":
+                        pass  # the engine asks this address in turn
                     self.answered.append(time.perf_counter() - begun)
                 except TimeoutError:
                     self.unanswered += 1

@@ -1,6 +1,5 @@
 """What Janus is told, and that the real one understands it."""
 
-import shutil
 import sys
 import urllib.request
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from loadtests.janus import AS_INSTALLED, AT_BEST, NotRunning, configuration, janus, jcfg
-from loadtests.netns import Unavailable, namespace
+from loadtests.netns import namespace
 
 
 def test_settings_are_written_in_libconfigs_notation() -> None:
@@ -51,16 +50,13 @@ def test_a_missing_janus_is_named(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.skipif(shutil.which("janus") is None, reason="janus is installed by make bench-peers alone")
+@pytest.mark.prove
 def test_the_real_one_starts_with_what_is_written_and_ends(tmp_path: Path) -> None:
-    try:
-        with namespace() as made, janus(tmp_path, made.inside, AT_BEST[0], made.command) as running:
-            assert running.version[0].isdigit()
-            with urllib.request.urlopen(f"{running.url}/info", timeout=5) as answer:
-                told = answer.read().decode()
-            assert "janus.plugin.videoroom" in told
-            assert "janus.plugin.sip" not in told
-            assert Path(f"/proc/{running.pid}/comm").read_text() == "janus\n"
-    except Unavailable as why:
-        pytest.skip(str(why))
+    with namespace() as made, janus(tmp_path, made.inside, AT_BEST[0], made.command) as running:
+        assert running.version[0].isdigit()
+        with urllib.request.urlopen(f"{running.url}/info", timeout=5) as answer:
+            told = answer.read().decode()
+        assert "janus.plugin.videoroom" in told
+        assert "janus.plugin.sip" not in told
+        assert Path(f"/proc/{running.pid}/comm").read_text() == "janus\n"
     assert not Path(f"/proc/{running.pid}").exists()

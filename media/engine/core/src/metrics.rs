@@ -52,7 +52,7 @@ impl Metrics {
 
 metrics! {
     // traffic
-    packets_in, bytes_in, packets_out, bytes_out, rtcp_in, rtcp_out, stun_in, stun_out, dtls_in, dtls_out,
+    packets_in, bytes_in, packets_out, bytes_out, rtcp_in, rtcp_out, stun_in, stun_out, checks_out, checks_answered, dtls_in, dtls_out,
     forwarded, nack_in, nack_out, rtx_in, rtx_out, pli_in, pli_out, twcc_out, twcc_in, sender_reports_out,
     batches_in, batches_out, relayed, cached_starts, probe_bytes, redundant_out, repeated_out, taped,
     runs_1, runs_2_3, runs_4_7, runs_8_15, runs_16_up, gather_us,
@@ -62,7 +62,7 @@ metrics! {
     commands, commands_ignored, commands_dropped, events_dropped,
     // reasons for not taking a datagram
     dropped_receive_full, dropped_empty, dropped_unknown_kind, dropped_oversize, dropped_no_pair, dropped_stun_malformed, dropped_stun_unknown_user,
-    dropped_stun_integrity, dropped_stun_path_taken, dropped_stun_fingerprint, dropped_srtp_early, dropped_srtp_auth, dropped_srtp_replay,
+    dropped_stun_integrity, dropped_stun_path_taken, dropped_stun_fingerprint, dropped_stun_unasked, dropped_srtp_early, dropped_srtp_auth, dropped_srtp_replay,
     dropped_srtp_short, dropped_srtcp_auth, dropped_srtcp_replay, dropped_srtcp_short, dropped_rtp_malformed, dropped_rtcp_malformed,
     dropped_unknown_ssrc, dropped_too_many_ssrc, dropped_unknown_pt, dropped_unknown_rid, dropped_not_allowed, dropped_too_fast, dropped_duplicate, dropped_too_old,
     dropped_rtx_malformed,

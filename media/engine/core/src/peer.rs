@@ -69,8 +69,10 @@ pub struct Peer {
     pub room: u64,
     pub ice: Ice,
     pub dtls: DtlsServer,
-    /// Present once DTLS is done and the certificate checked.
+    /// Present once DTLS is done, the certificate checked and an address proven.
     pub srtp: Option<Srtp>,
+    /// What DTLS agreed on while no address is proven.
+    pub early: Option<Box<Srtp>>,
     /// Where to send: `ice.selected()`, cached.
     pub path: Option<Path>,
     pub extensions: Extensions,

@@ -16,44 +16,35 @@ mod layers;
 mod play;
 mod relay;
 mod taping;
+mod transport;
 mod upkeep;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustc_hash::FxHashMap;
 
 use crate::arena::{Arena, Key};
-use crate::bwe::{Demand, START_BPS};
+use crate::bwe::Demand;
 use crate::clock::Clock;
 use crate::command::Command;
-use crate::dtls::{DtlsOutput, Identity};
+use crate::dtls::Identity;
 use crate::event::{CloseReason, Event};
 use crate::fault::Place;
-use crate::ice::Check;
 use crate::metrics::Metrics;
 use crate::outbox::{Outbox, Path};
-use crate::peer::{Peer, Srtp};
+use crate::peer::Peer;
 use crate::relay::Batch;
 use crate::room::Room;
 use crate::slot::Slot;
-use crate::srtp::{self, Role};
-use crate::stun;
 use crate::tape::Tape;
 use crate::track::Track;
 use guard::Behalf;
 
-/// A path whose peer checked it this recently is that peer's alone.
-const OWNED: Duration = Duration::from_secs(10);
-
 /// Timers that were superseded and still lie there, beside one for each peer.
 const SUPERSEDED: usize = 64;
-
-/// Paths in `unpaired`: more than there are connections. Each is listed once, when it stops being a pair.
-const UNPAIRED: usize = 1 << 15;
 
 /// All state of one shard.
 pub struct Shard {
@@ -231,125 +222,6 @@ impl Shard {
         let Some(key) = self.paths.get(&from).copied() else { return self.metrics.dropped_no_pair.inc() };
         self.guarded(place, Behalf::Peer(key), |shard| action(shard, key));
     }
-
-    fn receive_stun(&mut self, now: Instant, from: Path, datagram: &[u8]) {
-        self.metrics.stun_in.inc();
-        let message = match stun::Message::parse(datagram) {
-            Ok(message) => message,
-            Err(stun::Error::Fingerprint) => return self.metrics.dropped_stun_fingerprint.inc(),
-            Err(_) => return self.metrics.dropped_stun_malformed.inc(),
-        };
-        if message.class != stun::Class::Request || message.method != stun::BINDING {
-            // Indications keep NAT bindings open and need no answer; responses cannot be for us.
-            return;
-        }
-        // Nearly all checks keep a pair alive: its peer is found without looking for its name.
-        let keeps = |key: &Key<Peer>| self.peers.get(*key).zip(message.username()).is_some_and(|(peer, name)| peer.ice.key(name).is_some());
-        let of_pair = self.paths.get(&from).copied().filter(keeps);
-        let of_name = || message.local_ufrag().and_then(|ufrag| self.ufrags.get(ufrag)).copied();
-        let Some(key) = of_pair.or_else(of_name) else {
-            return self.metrics.dropped_stun_unknown_user.inc();
-        };
-        self.guarded(Place::Stun, Behalf::Peer(key), |shard| shard.check(now, from, key, &message));
-    }
-
-    /// A check for a known peer: nothing changes unless its integrity holds (RFC 8445 section 7.3).
-    fn check(&mut self, now: Instant, from: Path, key: Key<Peer>, request: &stun::Message<'_>) {
-        let Some(peer) = self.peers.get(key) else { return };
-        let Some((generation, integrity)) = request.username().and_then(|name| peer.ice.key(name)) else {
-            return self.metrics.dropped_stun_unknown_user.inc();
-        };
-        if request.verify_integrity(integrity).is_err() {
-            return self.metrics.dropped_stun_integrity.inc();
-        }
-        // A path belongs to one peer. One that is in use cannot be taken over from a forged source address.
-        if let Some(owner) = self.paths.get(&from).filter(|owner| **owner != key) {
-            if self.peers.get(*owner).is_some_and(|owner| owner.ice.is_fresh(from, OWNED, now)) {
-                return self.metrics.dropped_stun_path_taken.inc();
-            }
-        }
-        let role_conflict = request.controlled().is_some();
-        let written = self.outbox.space(stun::MAX_MESSAGE).map(|space| match role_conflict {
-            true => stun::error_response(space, request, 487, Some(integrity)),
-            false => stun::binding_success(space, request, unmapped(from.remote), integrity),
-        });
-        if let Some(Ok(len)) = written {
-            self.outbox.commit(from, len);
-            self.metrics.stun_out.inc();
-        }
-        if role_conflict {
-            return;
-        }
-        let Some(peer) = self.peers.get_mut(key) else { return };
-        let check = Check { path: from, generation, priority: request.priority().unwrap_or(0), nominate: request.use_candidate() };
-        let changes = peer.ice.accepted(check, now);
-        let before = std::mem::replace(&mut peer.path, peer.ice.selected());
-        if before.is_some() && before != peer.path {
-            self.metrics.path_changes.inc();
-            if let Some(bandwidth) = peer.bandwidth.as_mut() {
-                bandwidth.path_changed(self.clock.micros(now), START_BPS);
-            }
-        }
-        for ufrag in &changes.retired {
-            self.ufrags.remove(ufrag);
-        }
-        if let Some(old) = changes.removed {
-            if self.paths.remove(&old).is_some() && old.is_tcp() && self.unpaired.len() < UNPAIRED {
-                self.unpaired.push(old);
-            }
-        }
-        if changes.added {
-            if let Some(other) = self.paths.insert(from, key).filter(|other| *other != key) {
-                if let Some(other) = self.peers.get_mut(other) {
-                    other.ice.lost(from);
-                    other.path = other.ice.selected();
-                }
-            }
-        } else if self.paths.get(&from) != Some(&key) {
-            self.paths.insert(from, key);
-        }
-    }
-
-    fn receive_dtls(&mut self, now: Instant, from: Path, key: Key<Peer>, datagram: &[u8]) {
-        self.metrics.dtls_in.inc();
-        let Some(peer) = self.peers.get_mut(key) else { return };
-        let (outbox, metrics) = (&mut self.outbox, &self.metrics);
-        let to = peer.path.unwrap_or(from);
-        let output = peer.dtls.receive(now, datagram, &mut |record| {
-            metrics.dtls_out.inc();
-            outbox.push(to, record);
-        });
-        let wake = peer.dtls.wake();
-        self.schedule(key, wake);
-        self.dtls_output(now, key, output);
-    }
-
-    fn dtls_output(&mut self, now: Instant, key: Key<Peer>, output: Option<DtlsOutput>) {
-        let Some(peer) = self.peers.get_mut(key) else { return };
-        match output {
-            None => {}
-            Some(DtlsOutput::Keys(material, profile)) => match srtp::from_dtls(profile, &material, Role::Server) {
-                Ok((sealer, opener)) => {
-                    peer.srtp = Some(Srtp { sealer, opener });
-                    let tcp = peer.path.is_some_and(Path::is_tcp);
-                    self.events.push(Event::Connected { peer: peer.id, tcp });
-                    self.metrics.joins.inc();
-                    self.peer_is_ready(now, key);
-                }
-                Err(_) => self.doomed.push((key, CloseReason::Dtls)),
-            },
-            Some(DtlsOutput::WrongFingerprint) => {
-                self.metrics.dtls_failures.inc();
-                self.doomed.push((key, CloseReason::Fingerprint));
-            }
-            Some(DtlsOutput::Closed) => {
-                if peer.srtp.is_none() {
-                    self.metrics.dtls_failures.inc();
-                }
-                self.doomed.push((key, CloseReason::Dtls));
-            }
-        }
-    }
 }
 
 /// A slot that took another source, and the track it must no longer be given.
@@ -359,13 +231,10 @@ struct Switched {
     left: Option<Key<Track>>,
 }
 
-/// An IPv4 address that arrived on an IPv6 socket is told as the IPv4 address it is.
-fn unmapped(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::command::{IceCredentials, OpenPeer};
     use crate::event::CloseReason;

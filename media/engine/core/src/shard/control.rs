@@ -97,6 +97,7 @@ impl Shard {
             ice: Ice::new(open.ice, now),
             dtls: DtlsServer::new(&self.identity, open.fingerprint, now),
             srtp: None,
+            early: None,
             path: None,
             extensions: open.extensions,
             tracks: Vec::new(),

@@ -49,6 +49,7 @@ impl Shard {
             return self.doomed.push((key, reason));
         }
         self.dtls_upkeep(now, key);
+        self.ask(now, key);
         if ready {
             self.request_repairs(now, key);
             self.transport_feedback(now, key);
@@ -65,7 +66,10 @@ impl Shard {
         self.tell_violations(now, key);
         self.tell_silence(now, key);
         let Some(peer) = self.peers.get(key) else { return };
-        let mut next = ends.min(peer.dtls.wake()).min(peer.violations_due(now).unwrap_or(ends));
+        let mut next = ends.min(peer.dtls.wake());
+        for at in [peer.violations_due(now), peer.ice.ask_due()].into_iter().flatten() {
+            next = next.min(at);
+        }
         if ready {
             let bandwidth = self.bandwidth_due(peer, now);
             for at in [peer.report_due, peer.feedback_due, peer.choice_due, bandwidth].into_iter().flatten() {

@@ -47,6 +47,8 @@ pub struct Client {
     pub rtcp: Vec<Vec<u8>>,
     pub stun: Vec<Vec<u8>>,
     pub closed: bool,
+    /// It answers no checks.
+    pub mute: bool,
     pub too_late: usize,
     pub twcc: u16,
     transaction: u32,
@@ -82,6 +84,7 @@ impl Client {
             rtcp: Vec::new(),
             stun: Vec::new(),
             closed: false,
+            mute: false,
             too_late: 0,
             twcc: 0,
             transaction: 0,
@@ -145,7 +148,10 @@ impl Client {
 
     pub fn receive(&mut self, now: Instant, datagram: &[u8]) {
         match datagram[0] {
-            0..=3 => self.stun.push(datagram.to_vec()),
+            0..=3 => match self.answer(datagram) {
+                Some(answer) => self.outgoing.extend((!self.mute).then_some(answer)),
+                None => self.stun.push(datagram.to_vec()),
+            },
             20..=63 => {
                 let _ = self.dtls.handle_timeout(now);
                 let _ = self.dtls.handle_packet(datagram);
@@ -153,6 +159,22 @@ impl Client {
             }
             _ => self.receive_srtp(datagram),
         }
+    }
+
+    /// The answer to a check of this client, if it is one.
+    pub fn answer(&self, datagram: &[u8]) -> Option<Vec<u8>> {
+        let question = stun::Message::parse(datagram).ok().filter(|message| message.class == stun::Class::Request)?;
+        let (remote, local) = question.ufrags().unwrap();
+        let ice = credentials(self.id, remote.rsplit_once('x')?.1.parse().ok()?);
+        if (remote, local) != (ice.remote_ufrag.as_str(), ice.local_ufrag.as_str()) {
+            return None;
+        }
+        let key = stun::Key::new(ice.remote_pwd.as_bytes());
+        question.verify_integrity(&key).unwrap();
+        assert_eq!((question.controlled(), question.use_candidate()), (Some(0), false));
+        let mut out = [0u8; 128];
+        let len = stun::binding_success(&mut out, &question, ([192, 0, 2, 1], 3478).into(), &key).unwrap();
+        Some(out[..len].to_vec())
     }
 
     fn receive_srtp(&mut self, datagram: &[u8]) {

@@ -6,6 +6,7 @@ use jiangtai_core::event::Event;
 use jiangtai_core::media::{Codec, CodecName, Kind};
 use jiangtai_core::outbox::Path;
 use jiangtai_core::rtp::Header;
+use jiangtai_core::stun;
 
 use super::client::MID;
 use super::scene::{frame, opus, Scene, OPUS, RED, VP8};
@@ -73,6 +74,88 @@ fn a_forged_source_address_cannot_take_over_a_pair_in_use() {
     scene.send_from(victim, &check);
     assert_eq!(scene.metric("dropped_stun_path_taken"), 1);
     flows(&mut scene);
+}
+
+#[test]
+fn a_forged_source_address_gets_no_media() {
+    let mut scene = Scene::lesson();
+    let victim = Path::udp(([10, 7, 7, 7], 777).into());
+    let (mut sent, mut got) = (0, 0);
+    for n in 0..100 {
+        let mut check = scene.client(2).check(true);
+        sent += check.len();
+        scene.shard.receive(scene.now, victim, &mut check);
+        let (_, mut media) = scene.packet(1, 1000, VP8, 3000, None, &frame(n == 0, n, 0));
+        let publisher = scene.client(1).path;
+        scene.shard.receive(scene.now, publisher, &mut media);
+        scene.shard.play(scene.now);
+        let to_victim: Vec<&[u8]> = scene.shard.outbox.iter().filter(|(to, _)| *to == victim).map(|(_, bytes)| bytes).collect();
+        assert!(to_victim.iter().all(|bytes| bytes[0] < 2), "nothing but checks and their answers");
+        got += to_victim.iter().map(|bytes| bytes.len()).sum::<usize>();
+        scene.exchange();
+        scene.advance(20);
+    }
+    assert_eq!(scene.client(2).take(2000).len(), 100, "its own address is served all the time");
+    assert!(got < 2 * sent, "{got} bytes for {sent}");
+    assert_eq!(scene.metric("path_changes"), 0);
+}
+
+#[test]
+fn only_the_right_answer_to_the_right_question_proves_an_address() {
+    let mut scene = Scene::lesson();
+    let victim = Path::udp(([10, 7, 7, 7], 777).into());
+    let mut check = scene.client(2).check(true);
+    scene.shard.receive(scene.now, victim, &mut check);
+    let question = scene.shard.outbox.iter().map(|(_, bytes)| bytes.to_vec()).find(|bytes| bytes[..2] == [0, 1]).unwrap();
+    scene.shard.outbox.clear();
+    let good = scene.client(2).answer(&question).unwrap();
+    let mut guessed = question.clone();
+    guessed[8] ^= 1;
+    let mut other_transaction = stun_answer(&guessed, b"client-password-2-0");
+    let mut wrong_key = stun_answer(&question, b"guess");
+    let mut refusal = good.clone();
+    refusal[..2].copy_from_slice(&[1, 0x11]);
+    let own = scene.client(2).path;
+    for (from, answer, counted) in [
+        (victim, &mut other_transaction, "dropped_stun_unasked"),
+        (victim, &mut wrong_key, "dropped_stun_integrity"),
+        (own, &mut good.clone(), "dropped_stun_unasked"),
+        (Path::udp(([10, 7, 7, 8], 777).into()), &mut good.clone(), "dropped_stun_unasked"),
+        (victim, &mut refusal, "dropped_stun_fingerprint"),
+    ] {
+        let before = scene.metric(counted);
+        scene.shard.receive(scene.now, from, answer);
+        assert_eq!(scene.metric(counted), before + 1);
+        flows(&mut scene);
+    }
+    assert_eq!(scene.metric("path_changes"), 0);
+    scene.client(2).path = victim;
+    scene.send_from(victim, &good);
+    assert_eq!(scene.metric("path_changes"), 1);
+    flows(&mut scene);
+}
+
+#[test]
+fn who_forges_an_address_before_its_owner_comes_does_not_keep_the_owner_out() {
+    let mut scene = Scene::lesson();
+    scene.open(3);
+    let owners = scene.client(3).path;
+    let check = scene.client(2).check(true);
+    scene.send_from(owners, &check);
+    scene.handshake(3);
+    assert!(scene.events.contains(&Event::Connected { peer: 3, tcp: false }));
+    assert_eq!(scene.metric("dropped_stun_path_taken"), 0);
+    flows(&mut scene);
+}
+
+/// A success response to a check, made with any password.
+fn stun_answer(question: &[u8], password: &[u8]) -> Vec<u8> {
+    let mut head = question[..20].to_vec();
+    head[2..4].copy_from_slice(&[0, 0]);
+    let question = stun::Message::parse(&head).unwrap();
+    let mut out = [0u8; 128];
+    let len = stun::binding_success(&mut out, &question, ([192, 0, 2, 1], 1).into(), &stun::Key::new(password)).unwrap();
+    out[..len].to_vec()
 }
 
 #[test]

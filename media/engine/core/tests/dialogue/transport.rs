@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use jiangtai_core::command::Command;
 use jiangtai_core::event::{CloseReason, Event};
+use jiangtai_core::media::Kind;
 use jiangtai_core::outbox::Path;
 
 use super::client::{credentials, Client};
-use super::scene::{frame, Scene, VP8};
+use super::scene::{frame, vp8, Scene, VP8};
 
 fn closed(scene: &Scene, peer: u64) -> Option<CloseReason> {
     scene.events.iter().find_map(|e| match e {
@@ -91,6 +92,25 @@ fn a_rebound_address_takes_over_with_its_first_check_and_not_before() {
 }
 
 #[test]
+fn who_has_answered_from_no_address_is_not_connected() {
+    let mut scene = Scene::lesson();
+    scene.open(3);
+    scene.client(3).mute = true;
+    scene.handshake(3);
+    assert!(scene.client(3).srtp.is_some(), "DTLS goes both ways");
+    let connected = Event::Connected { peer: 3, tcp: false };
+    assert_eq!((scene.events.contains(&connected), scene.metric("checks_answered")), (false, 2));
+    scene.add_track(30, 3, Kind::Video, 3000, vp8());
+    scene.video(3, 3000, &frame(true, 1, 0));
+    assert_eq!(scene.metric("dropped_srtp_early"), 1);
+    scene.client(3).mute = false;
+    scene.advance(800);
+    assert_eq!((scene.events.contains(&connected), scene.metric("checks_answered")), (true, 3), "it was asked again by itself");
+    scene.video(3, 3000, &frame(true, 2, 0));
+    assert_eq!(scene.metric("dropped_srtp_early"), 1);
+}
+
+#[test]
 fn after_an_ice_restart_the_old_pair_serves_until_the_new_one_is_nominated() {
     let mut scene = Scene::lesson();
     let fresh = credentials(1, 1);
@@ -99,8 +119,8 @@ fn after_an_ice_restart_the_old_pair_serves_until_the_new_one_is_nominated() {
     assert_eq!(scene.client(2).take(2000).len(), 1);
     let new = Path::udp(([10, 8, 8, 8], 8888).into());
     let check = scene.client(1).check_with(&fresh, true);
-    scene.send_from(new, &check);
     scene.client(1).path = new;
+    scene.send(1, &check);
     scene.video(1, 1000, &frame(false, 2, 0));
     assert_eq!(scene.client(2).take(2000).len(), 1, "the same DTLS association goes on");
     let stale = scene.client(1).check(true);
