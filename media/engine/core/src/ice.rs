@@ -306,7 +306,9 @@ impl Ice {
             return true;
         };
         let fresh = current.last_nomination.is_some_and(|at| now.saturating_duration_since(at) < NOMINATION_FRESH);
-        candidate.generation > self.selected_generation || candidate.priority >= current.priority || !fresh
+        // It may have been nominated before the current one was, and proven only now.
+        let latest = candidate.last_nomination >= current.last_nomination;
+        candidate.generation > self.selected_generation || candidate.priority >= current.priority && latest || !fresh
     }
 
     fn forget_stalest(&mut self) -> Option<Path> {
@@ -400,6 +402,18 @@ mod tests {
         assert_eq!(ice.selected(), Some(path(1)));
         let changes = proven(&mut ice, check(3, 0, 100, true), t);
         assert_eq!((changes.added, changes.selected, ice.selected()), (true, true, Some(path(3))));
+    }
+
+    #[test]
+    fn an_answer_that_comes_late_undoes_no_later_nomination() {
+        let t = Instant::now();
+        let mut ice = Ice::new(credentials(0), t);
+        ice.accepted(check(1, 0, 100, true), t);
+        ice.question(t, &mut [0; 256]).unwrap();
+        let later = t + Duration::from_millis(50);
+        assert!(proven(&mut ice, check(2, 0, 100, true), later).selected);
+        assert!(!ice.answered(path(1), later + Duration::from_millis(50)).selected);
+        assert_eq!(ice.selected(), Some(path(2)));
     }
 
     #[test]
