@@ -247,6 +247,18 @@ def join(bench: Bench) -> None:
     report.line("POST until connected, p99", run["join"]["connected_ms"]["p99"], "ms", None)
 
 
+def newcomers(bench: Bench) -> None:
+    """A class comes to a picture that is there: it must not cost the sender a key frame each."""
+    viewers = 200
+    with Door() as door:
+        run = bench.run(door, viewers=viewers, full=10, concurrency=64, warmup=0)
+    report, join = bench.report, run["join"]
+    bench.sound(f"{viewers} newcomers", run)
+    report.line(f"{viewers} newcomers: came per second", join["per_second"], "/s", viewers, least=True)
+    report.line(f"{viewers} newcomers: key frames asked of the sender", run["figures"]["start"]["metrics"]["pli_out"], "", 2)
+    report.line(f"{viewers} newcomers: first picture, p95", join["first_frame_ms"]["p95"], "ms", 300)
+
+
 def idle(bench: Bench) -> None:
     """Peers that are there and send nothing but their consent.
 
@@ -311,6 +323,7 @@ SCENARIOS: Final[Mapping[str, Callable[[Bench], None]]] = {
     "rooms": rooms,
     "delay": delay,
     "join": join,
+    "newcomers": newcomers,
     "idle": idle,
     "churn": churn,
     "ablation": ablation,

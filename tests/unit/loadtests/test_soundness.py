@@ -18,12 +18,13 @@ def run(viewers: int = 10, publishers: int = 1, *, streams: int = 1, voices: int
     frames, words = 150, 250
     packets = viewers * (frames * 6 * streams + words * voices)
     times = {"n": 5, "p50": 20.0, "p95": 30.0, "p99": 40.0, "max": 50.0}
-    start = {"forwarded": 100, "dropped_send_full": 3, "send_errors": 2, "runs_1": 0}
+    start = {"forwarded": 100, "dropped_send_full": 3, "send_errors": 2, "runs_1": 0, "pli_out": 1}
+    join = {"asked": viewers, "joined": viewers, "failed": 0, "per_second": 500.0, "first_frame_ms": times, "examples": []}
     return {
         "seconds": 5.0,
         "publishers": publishers,
         "viewers": viewers,
-        "join": {"asked": viewers, "joined": viewers, "failed": 0, "first_frame_ms": times, "examples": []},
+        "join": join,
         "publish": {"frames": frames * publishers, "words": words * publishers, "packets": 1},
         "receive": {
             "packets": packets + 7,
@@ -175,6 +176,7 @@ def played(monkeypatch: pytest.MonkeyPatch, scenario: str, broken: tuple[int, in
         ("audio", (1_000, 0)),
         *(("rooms", (1_000, n)) for n in range(6)),
         ("delay", (1, 0)),
+        ("newcomers", (200, 0)),
     ],
 )
 def test_every_round_of_every_size_is_judged(
