@@ -19,7 +19,7 @@ ENGINE := --manifest-path media/engine/Cargo.toml
 # Where it is built for tests it stands beside the engine's tests, which have compiled most of it.
 SWARM := --manifest-path media/engine/swarm/Cargo.toml --target-dir media/engine/target
 
-.PHONY: screens help run setup venv engine web check lint types unit rust-check web-check test rust-test fuzz sanitize integration e2e prove bench-signaling bench-media bench-peers bench-recording docs clean
+.PHONY: screens help run setup venv engine web check lint types unit rust-lint rust-check web-check test rust-test fuzz sanitize integration e2e prove bench-signaling bench-media bench-peers bench-recording docs clean
 
 help: ## what there is to call
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 20
@@ -76,16 +76,18 @@ types: $(DONE)/dev engine
 unit: $(DONE)/dev engine
 	$(PYTEST) -n 2 -m "not prove" tests/unit tests/architecture
 
-rust-check:
+rust-lint:
 	for crates in . swarm fuzz; do $(CARGO) fmt --manifest-path media/engine/$$crates/Cargo.toml --all --check; done
 	$(CARGO) clippy $(ENGINE) --workspace --all-targets --quiet -- -D warnings
+
+rust-check: rust-lint
 	$(CARGO) test $(ENGINE) -p jiangtai-core -p jiangtai-package --quiet
 
 web-check: $(DONE)/npm
 	cd web && npm run --silent check && npm test --silent
 
 # --- everything ------------------------------------------------------------------------------------------------------
-test: setup check rust-test fuzz integration e2e ## every test there is (< 40 min on 2 cores)
+test: setup lint types unit rust-lint web-check rust-test fuzz integration e2e ## every test there is (< 40 min on 2 cores)
 
 rust-test:
 	$(CARGO) test $(ENGINE) --workspace --quiet

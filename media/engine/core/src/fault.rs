@@ -17,6 +17,8 @@ pub enum Place {
     Play,
     /// One receiver's share of them.
     Forward,
+    /// A receiver begins with what is cached.
+    Begin,
     Settle,
     /// A whole turn of a shard thread.
     Turn,

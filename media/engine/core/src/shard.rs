@@ -4,8 +4,8 @@
 //! handling one peer (a panic) ends that peer and nobody else (`guard`).
 //!
 //! Call `receive`, `relayed`, `command` and `timeout` in any order, then `play`, then take what is in `outbox`, `events`,
-//! `upward`, `batches`, `unpaired` and `tape`; call `timeout` no later than `next_timeout`. Media that came in waits for `play`:
-//! who has more coming gives it in one portion.
+//! `upward`, `batches`, `unpaired` and `tape`; call `timeout` no later than `next_timeout`. Media that came in, and who
+//! begins with pictures from the cache, wait for `play`: who has more coming gives it in one portion.
 
 mod bandwidth;
 mod control;
@@ -20,7 +20,7 @@ mod transport;
 mod upkeep;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -79,6 +79,8 @@ pub struct Shard {
     ready: Vec<u64>,
     /// The least audience among them.
     crowd: Option<usize>,
+    /// Slots that begin with the next `play`.
+    beginning: VecDeque<Key<Slot>>,
     /// Pad the packets of a frame to one length, for longer runs.
     pub equalise: bool,
     /// What to send now.
@@ -123,6 +125,7 @@ impl Shard {
             demands: Vec::new(),
             ready: Vec::new(),
             crowd: None,
+            beginning: VecDeque::new(),
             equalise: true,
             outbox: Outbox::default(),
             events: Vec::new(),

@@ -32,9 +32,6 @@ const WAKE: u64 = 1;
 const FIRST_CONNECTION: u32 = 2;
 /// Batches taken before timers and sending get their turn.
 const BATCHES: usize = 8;
-/// Bytes of the outbox that are sent before the next datagram or command is looked at: who comes gets up to half a megabyte of pictures
-/// at once, and a crowd that came in one turn would fill it.
-const LADEN: usize = 1 << 20;
 /// Connections one shard serves.
 const CONNECTIONS: usize = 16_384;
 /// How soon a tape or a command that could not be handed over is tried again.
@@ -183,14 +180,9 @@ impl Running {
             self.mail(now);
             self.worker.metrics.batches_in.inc();
             self.load.received(count);
-            let Running { worker: Worker { shard, metrics, socket, .. }, inbound, outgoing, connections, .. } = self;
+            let Running { worker: Worker { shard, metrics, .. }, inbound, .. } = self;
             inbound.each(|datagram| match datagram {
-                Some((from, bytes)) => {
-                    shard.receive(now, Path::udp(from), bytes);
-                    if shard.outbox.bytes() >= LADEN {
-                        outgoing.send(now, &mut shard.outbox, socket, metrics, connections);
-                    }
-                }
+                Some((from, bytes)) => shard.receive(now, Path::udp(from), bytes),
                 None => metrics.dropped_oversize.inc(),
             });
             if count < BATCH_IN {
@@ -205,12 +197,7 @@ impl Running {
         // Bounded: what comes in meanwhile signals again.
         for _ in 0..1024 {
             match self.worker.inputs.try_recv() {
-                Ok(Input::Command(command)) => {
-                    self.worker.shard.command(now, command);
-                    if self.worker.shard.outbox.bytes() >= LADEN {
-                        self.flush(now);
-                    }
-                }
+                Ok(Input::Command(command)) => self.worker.shard.command(now, command),
                 Ok(Input::Relayed(batch)) => self.worker.shard.relayed(now, &batch),
                 Ok(Input::Connection(handover)) => self.adopt(now, *handover),
                 Ok(Input::Stop) => {

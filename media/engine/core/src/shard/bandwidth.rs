@@ -95,7 +95,7 @@ impl Shard {
             self.schedule(key, now + CHOOSE_EVERY);
         }
         for (slot, demand) in slots.iter().zip(&demands) {
-            self.decide(now, *slot, demand);
+            self.decide(*slot, demand);
         }
         (self.choosing, self.demands) = (slots, demands);
         self.probe(now, key);
@@ -115,7 +115,7 @@ impl Shard {
         Some(Demand::new(slot.rank, rates, most, slot.choice))
     }
 
-    fn decide(&mut self, now: Instant, key: Key<Slot>, demand: &Demand) {
+    fn decide(&mut self, key: Key<Slot>, demand: &Demand) {
         let Some(slot) = self.slots.get_mut(key) else { return };
         slot.choice = demand.choice;
         let idle = demand.rates.iter().all(|rate| *rate == 0);
@@ -126,7 +126,7 @@ impl Shard {
             Play::Layer(layer) => Some(layer),
             Play::Hidden | Play::Paused => None,
         };
-        self.aim(now, key, target);
+        self.aim(key, target);
     }
 
     /// Sends what the estimator wants to try out: packets the receiver has already, on the RTX stream of one of its slots.

@@ -12,7 +12,7 @@ use crate::track::{Origin, Track};
 
 impl Shard {
     /// Makes a slot play a layer of its wanted track as soon as possible, or nothing.
-    pub(super) fn aim(&mut self, now: Instant, key: Key<Slot>, target: Option<u8>) {
+    pub(super) fn aim(&mut self, key: Key<Slot>, target: Option<u8>) {
         let Some(slot) = self.slots.get_mut(key) else { return };
         if slot.target == target {
             return;
@@ -28,11 +28,13 @@ impl Shard {
                 None => slot.pause(),
             }
             self.tell_layer(key);
+        } else {
+            self.beginning.push_back(key);
         }
-        self.begin(now, key);
     }
 
-    /// Starts what a slot awaits: from the cache if it is another track, else with the next key frame, which is asked for.
+    /// Starts what a slot awaits: from the cache if it is another track, else with the next key frame, which is asked for. Nothing may wait
+    /// to be played: it would be played twice.
     pub(super) fn begin(&mut self, now: Instant, key: Key<Slot>) {
         let Some(slot) = self.slots.get(key).filter(|slot| slot.kind == Kind::Video) else { return };
         let Some((track, layer)) = slot.awaits() else { return };
@@ -48,10 +50,6 @@ impl Shard {
 
     /// Plays the newest key frame and what followed it; false if there is none to begin with.
     fn play_cached(&mut self, now: Instant, key: Key<Slot>, track_key: Key<Track>, at: usize) -> bool {
-        // What waits for its turn would be played twice.
-        if self.tracks.get(track_key).is_some_and(|track| track.pending) {
-            self.play(now);
-        }
         let Some(track) = self.tracks.get(track_key).filter(|track| track.allowed) else { return false };
         let (Some(source), Some(layer)) = (track.source(track_key, at), track.layers.get(at)) else { return false };
         let (Some(cached), Some(slot)) = (layer.cached(now), self.slots.get_mut(key)) else { return false };

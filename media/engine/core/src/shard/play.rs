@@ -29,7 +29,8 @@ impl Shard {
         self.play_and_send(now, &mut |_| {});
     }
 
-    /// Plays everything that waits, class by class, and now and then gives the outbox to `send`, which empties it.
+    /// Plays everything that waits, class by class, then begins what has to begin, and now and then gives the outbox to `send`, which empties
+    /// it: what a crowd begins with is more than an outbox holds.
     pub fn play_and_send(&mut self, now: Instant, send: &mut dyn FnMut(&mut Outbox)) {
         self.crowd = None;
         let mut ready = std::mem::take(&mut self.ready);
@@ -47,6 +48,13 @@ impl Shard {
             self.settle(now);
         }
         self.ready = ready;
+        while let Some(key) = self.beginning.pop_front() {
+            let Some(slot) = self.slots.get(key) else { continue };
+            self.guarded(Place::Begin, Behalf::Peer(slot.peer), |shard| shard.begin(now, key));
+            if self.outbox.bytes() >= WORTH_SENDING {
+                send(&mut self.outbox);
+            }
+        }
         self.bury(now);
     }
 
@@ -66,9 +74,9 @@ impl Shard {
         }
     }
 
-    /// Whether packets wait for `play`.
+    /// Whether packets, or receivers that begin, wait for `play`.
     pub fn has_pending(&self) -> bool {
-        !self.ready.is_empty()
+        !self.ready.is_empty() || !self.beginning.is_empty()
     }
 
     /// The receivers of the least patient of them: few should not wait for company.

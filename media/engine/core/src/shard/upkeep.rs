@@ -26,7 +26,7 @@ impl Shard {
         let slots = peer.slots.clone();
         self.arm_reports(now, key);
         // Pictures were waiting for this receiver.
-        slots.into_iter().for_each(|slot| self.begin(now, slot));
+        self.beginning.extend(slots);
         self.choose_layers(now, key);
     }
 

@@ -185,6 +185,30 @@ fn a_resent_cached_packet_has_the_time_it_was_first_sent_with() {
 }
 
 #[test]
+fn who_comes_while_media_waits_gets_all_of_it_once_and_has_nothing_played_before_its_turn() {
+    let mut scene = Scene::lesson();
+    scene.video(1, 1000, &frame(true, 0, 0));
+    scene.join(3);
+    scene.add_slot(30, 3, Kind::Video, 3000, vp8(), None);
+    scene.client(2).take(2000);
+    let (now, path) = (scene.now, scene.client(1).path);
+    for n in 1..100 {
+        let (_, mut packet) = scene.packet(1, 1000, super::scene::VP8, 3000, None, &frame(false, n, n as u8));
+        scene.shard.receive(now, path, &mut packet);
+    }
+    scene.shard.command(now, Command::Assign { slot: 30, track: Some(10) });
+    assert!(scene.shard.outbox.is_empty() && scene.shard.has_pending());
+    let mut portions = Vec::new();
+    scene.shard.play_and_send(now, &mut |outbox| portions.push(outbox.bytes()));
+    assert!(scene.shard.outbox.bytes() > 2 * 99 * 60, "both got it: {portions:?}");
+    scene.exchange();
+    for (client, ssrc, first) in [(2, 2000, 1), (3, 3000, 0)] {
+        let fills: Vec<u8> = scene.client(client).take(ssrc).iter().map(|packet| *packet.payload.last().unwrap()).collect();
+        assert_eq!(fills, (first..100).collect::<Vec<u8>>());
+    }
+}
+
+#[test]
 fn the_packets_of_a_frame_are_padded_to_one_length_and_decode_to_what_was_sent() {
     let mut scene = Scene::lesson();
     let parts: Vec<Vec<u8>> = (0..4u8).map(|n| [frame(true, 7, n), vec![n; usize::from(n % 2)]].concat()).collect();
