@@ -3,11 +3,13 @@
 //! Best of several rounds on one thread, everything in cache: the floor, not the traffic. A viewer of one 1.5 Mbit/s video and
 //! audio has 200 packets a second sent and 10 feedback packets a second received.
 
-use jiangtai_core::bwe::{allocate, Choice, Class, Demand, Estimator, START_BPS};
+use jiangtai_core::bwe::{allocate, Budget, Choice, Class, Demand, Estimator, START_BPS};
 use jiangtai_core::rtcp::{self, Builder, Packet};
 use jiangtai_core::twcc::Recorder;
 use std::hint::black_box;
 use std::time::Instant;
+
+const BUDGET: Budget = Budget { bps: 4_000_000, audio_bps: 120_000, was_full: true };
 
 const ROUNDS: u32 = 15;
 /// Microseconds between two packets.
@@ -87,7 +89,7 @@ fn main() {
             (0..slots).map(|n| Demand::new(n.min(2) as u8, [150_000, 500_000, 1_500_000], 2, Choice::default())).collect();
         line(
             &format!("allocate {slots} slots"),
-            best(10_000, || demands.clone(), |demands, n| _ = black_box(allocate(4_000_000, 120_000, demands, u64::from(n) * 100_000))),
+            best(10_000, || demands.clone(), |demands, n| _ = black_box(allocate(BUDGET, demands, u64::from(n) * 100_000))),
         );
     }
     println!("an estimator is {} bytes, its history 16384 more once something is sent", size_of::<Estimator>());

@@ -67,7 +67,7 @@ mod simulation;
 mod tests;
 pub mod trend;
 
-pub use allocator::{allocate, essential_bps, playing_bps, Allocation, Choice, Demand, Play};
+pub use allocator::{allocate, essential_bps, playing_bps, Allocation, Budget, Choice, Demand, Play};
 pub use estimator::{Estimator, Figures};
 pub use probe::Probe;
 

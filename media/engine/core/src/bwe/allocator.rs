@@ -8,6 +8,7 @@
 //! |---|---|
 //! | goes down, or pauses | at once, when it does not fit |
 //! | goes up | when it would have fitted with `MARGIN` to spare all the time for its patience, and `UP_EVERY_US` after the last change |
+//! | is played again | while the connection never was full: as soon as its lowest layer fits with `MARGIN` to spare |
 //! | patience | 1 s; doubles to 32 s when a step up did not last 30 s; falls back when one lasted 60 s |
 
 use crate::layer::LAYERS;
@@ -129,17 +130,28 @@ pub fn playing_bps(demands: &[Demand]) -> u64 {
     demands.iter().map(|demand| demand.rate(demand.choice.play.height())).fold(0, u64::saturating_add)
 }
 
+/// What there is to be shared out.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget {
+    /// Bits/s, audio included.
+    pub bps: u64,
+    pub audio_bps: u64,
+    /// The connection has shown that it carries no more than it was given at some time.
+    pub was_full: bool,
+}
+
 /// Chooses a layer for every demand, in place. `demands` may be in any order; within a rank earlier ones are served first.
-pub fn allocate(budget_bps: u64, audio_bps: u64, demands: &mut [Demand], now_us: u64) -> Allocation {
-    let left = budget_bps.saturating_sub(audio_bps);
-    let careful = percent(budget_bps, 10_000 / MARGIN_PERCENT).saturating_sub(audio_bps);
-    let most = percent(budget_bps, OVERDRAWN_PERCENT).saturating_sub(audio_bps);
+pub fn allocate(budget: Budget, demands: &mut [Demand], now_us: u64) -> Allocation {
+    let Budget { bps, audio_bps, was_full } = budget;
+    let left = bps.saturating_sub(audio_bps);
+    let careful = percent(bps, 10_000 / MARGIN_PERCENT).saturating_sub(audio_bps);
+    let most = percent(bps, OVERDRAWN_PERCENT).saturating_sub(audio_bps);
     for demand in demands.iter_mut() {
         demand.cap = demand.wanted();
     }
     fill(careful, most, demands);
     for demand in demands.iter_mut() {
-        demand.cap = cap(demand, now_us);
+        demand.cap = cap(demand, was_full, now_us);
     }
     fill(left, most, demands);
     let (mut used, mut wanted, mut short) = (audio_bps, audio_bps, false);
@@ -187,7 +199,7 @@ fn fill(mut left: u64, most: u64, demands: &mut [Demand]) {
 }
 
 /// How high a demand may go now; `height` is what would fit with a margin.
-fn cap(demand: &mut Demand, now_us: u64) -> usize {
+fn cap(demand: &mut Demand, was_full: bool, now_us: u64) -> usize {
     let (most, current) = (demand.wanted(), demand.choice.play.height());
     let choice = &mut demand.choice;
     if choice.play == Play::Hidden {
@@ -197,6 +209,10 @@ fn cap(demand: &mut Demand, now_us: u64) -> usize {
     if demand.height <= current {
         choice.fits_since_us = None;
         return current.min(most);
+    }
+    if current == 0 && !was_full {
+        // Nothing speaks against the connection: who waits for a picture gets it as soon as there is room.
+        return demand.height.min(1);
     }
     let since = *choice.fits_since_us.get_or_insert(now_us);
     let patient = now_us.saturating_sub(since) >= choice.patience_us.max(PATIENCE_US);

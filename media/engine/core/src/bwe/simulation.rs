@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::{allocate, Choice, Class, Demand, Estimator, Figures, Play};
+use super::{allocate, Budget, Choice, Class, Demand, Estimator, Figures, Play};
 use crate::rtcp::{self, Builder, Packet};
 use crate::testing::Noise;
 use crate::twcc::Recorder;
@@ -308,7 +308,8 @@ impl Simulation {
             .iter()
             .map(|slot| Demand::new(slot.rank, slot.measured.map(|rate| rate as u64), slot.max_layer, slot.choice))
             .collect();
-        self.wanted = allocate(self.estimator.target_bps(), AUDIO_BPS, &mut demands, self.now).wanted_bps;
+        let budget = Budget { bps: self.estimator.target_bps(), audio_bps: AUDIO_BPS, was_full: self.estimator.was_full() };
+        self.wanted = allocate(budget, &mut demands, self.now).wanted_bps;
         for (at, (slot, demand)) in self.slots.iter_mut().zip(&demands).enumerate() {
             if slot.choice.play != demand.choice.play {
                 self.seen.changes.push((self.now, at, demand.choice.play));

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Shard;
 use crate::arena::Key;
-use crate::bwe::{allocate, essential_bps, playing_bps, Demand, Estimator, Play, Probe, START_BPS};
+use crate::bwe::{allocate, essential_bps, playing_bps, Budget, Demand, Estimator, Play, Probe, START_BPS};
 use crate::forward::{pad, repeat, Turn};
 use crate::layer::LAYERS;
 use crate::media::Kind;
@@ -88,7 +88,8 @@ impl Shard {
                 target.max(voices + essential_bps(&demands).max(playing))
             }
         });
-        peer.allocated = allocate(budget, voices, &mut demands, now_us);
+        let was_full = peer.bandwidth.as_ref().is_some_and(|bandwidth| bandwidth.was_full());
+        peer.allocated = allocate(Budget { bps: budget, audio_bps: voices, was_full }, &mut demands, now_us);
         peer.choice_due = None;
         if !slots.is_empty() && peer.srtp.is_some() {
             peer.choice_due = Some(now + CHOOSE_EVERY);

@@ -4,6 +4,11 @@ use crate::testing::Noise;
 const RATES: [u64; 3] = [150_000, 500_000, 1_500_000];
 const S: u64 = 1_000_000;
 
+/// Of a connection that was full before.
+fn full(bps: u64, audio_bps: u64) -> Budget {
+    Budget { bps, audio_bps, was_full: true }
+}
+
 /// One viewer's slots: ranks, and what became of them call by call.
 struct Slots(Vec<Demand>);
 
@@ -14,7 +19,7 @@ impl Slots {
 
     /// The choices with this budget (kbit/s) and 40 kbit/s of audio; -1 paused, -2 hidden.
     fn at(&mut self, now_us: u64, kbps: u64) -> Vec<i8> {
-        allocate(kbps * 1000, 40_000, &mut self.0, now_us);
+        allocate(full(kbps * 1000, 40_000), &mut self.0, now_us);
         self.0.iter().map(|d| number(d.choice.play)).collect()
     }
 }
@@ -51,13 +56,29 @@ fn what_does_not_fit_is_paused_tiles_first() {
 }
 
 #[test]
+fn who_waits_for_a_picture_gets_it_as_soon_as_there_is_room_unless_the_connection_was_full() {
+    for (was_full, expected) in [(true, [0, -1]), (false, [0, 0])] {
+        let mut slots = Slots::new(&[2, 2]);
+        let mut at = |tenths: u64, bps| {
+            allocate(Budget { bps, audio_bps: 40_000, was_full }, &mut slots.0, tenths * S / 10);
+            slots.0.iter().map(|d| number(d.choice.play)).collect::<Vec<_>>()
+        };
+        assert_eq!(at(0, 200_000), [0, -1]);
+        assert_eq!(at(2, 5 * S), expected);
+        // One that played is paused for a moment; better layers take their time all the same.
+        assert_eq!(at(4, 200_000), [0, -1]);
+        assert_eq!(at(6, 5 * S), expected);
+    }
+}
+
+#[test]
 fn what_the_viewer_does_not_see_gets_nothing_and_costs_nothing() {
     let mut slots = Slots::new(&[1, 2]);
     slots.0[0].max_layer = -1;
     assert_eq!(slots.at(0, 700), [-2, 1]);
     let mut small = Slots::new(&[2]);
     small.0[0].max_layer = 0;
-    assert_eq!(allocate(50 * S, 0, &mut small.0, 0), Allocation { used_bps: 150_000, wanted_bps: 0 });
+    assert_eq!(allocate(full(50 * S, 0), &mut small.0, 0), Allocation { used_bps: 150_000, wanted_bps: 0 });
     // Looked at again, it plays at once, as high as fits with the margin.
     slots.0[0].max_layer = 2;
     assert_eq!(slots.at(S, 5000), [2, 1]);
@@ -147,9 +168,9 @@ fn missing_layers_are_stepped_over() {
 #[test]
 fn the_wish_is_told_with_its_margin_only_while_something_is_missing() {
     let mut slots = Slots::new(&[1]);
-    assert_eq!(allocate(600_000, 40_000, &mut slots.0, 0), Allocation { used_bps: 190_000, wanted_bps: 1_771_000 });
+    assert_eq!(allocate(full(600_000, 40_000), &mut slots.0, 0), Allocation { used_bps: 190_000, wanted_bps: 1_771_000 });
     let mut slots = Slots::new(&[1]);
-    assert_eq!(allocate(3_000_000, 40_000, &mut slots.0, 0), Allocation { used_bps: 1_540_000, wanted_bps: 0 });
+    assert_eq!(allocate(full(3_000_000, 40_000), &mut slots.0, 0), Allocation { used_bps: 1_540_000, wanted_bps: 0 });
 }
 
 #[test]
@@ -167,7 +188,7 @@ fn whatever_is_asked_the_budget_holds_and_nothing_panics() {
         for _ in 0..20 {
             now += noise.below(5_000_000) as u64;
             let budget = if noise.one_in(30) { noise.next() } else { noise.below(10_000_000) as u64 };
-            let used = allocate(budget, 40_000, &mut demands, now).used_bps;
+            let used = allocate(full(budget, 40_000), &mut demands, now).used_bps;
             assert!(used <= budget.saturating_add(budget / 4).max(40_000), "round {round}: {used} of {budget}");
             for demand in &demands {
                 assert!(number(demand.choice.play) <= demand.max_layer.max(-1), "round {round}");
