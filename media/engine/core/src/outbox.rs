@@ -44,7 +44,7 @@ pub const SPANS: usize = 4;
 /// What may wait at a time: many times what is sent in one go. More is lost like on a full link.
 const MOST_BYTES: usize = 32 << 20;
 const MOST_DATAGRAMS: usize = 1 << 16;
-/// Memory kept from turn to turn: some times what is sent in one go. A crowd that joins at once takes more, once.
+/// Memory kept from turn to turn: some times what is sent in one go. What exceeds it is given back.
 const KEPT_BYTES: usize = 2 << 20;
 const KEPT_DATAGRAMS: usize = 1 << 12;
 
