@@ -166,7 +166,7 @@ impl Ice {
 
     /// Whether this path is a pair.
     pub fn knows(&self, path: Path) -> bool {
-        self.pairs.iter().any(|p| p.path == path)
+        self.pair(path).is_some()
     }
 
     /// Every pair.
@@ -181,7 +181,7 @@ impl Ice {
 
     /// Whether this path is proven and was checked less than `within` ago.
     pub fn is_fresh(&self, path: Path, within: Duration, now: Instant) -> bool {
-        self.pairs.iter().any(|p| p.path == path && p.is_proven() && now.saturating_duration_since(p.last_check) < within)
+        self.pair(path).is_some_and(|pair| pair.is_proven() && now.saturating_duration_since(pair.last_check) < within)
     }
 
     /// Takes note of a check whose integrity has been verified.
@@ -237,8 +237,7 @@ impl Ice {
 
     /// The key an answer from this path has to be made with, if that was asked there.
     pub fn answer_key(&self, path: Path, transaction: &TransactionId) -> Option<stun::Key> {
-        let asked = |p: &&Pair| p.path == path && p.asked.is_some_and(|asked| asked.transaction == *transaction);
-        let pair = self.pairs.iter().find(asked)?;
+        let pair = self.pair(path).filter(|pair| pair.asked.is_some_and(|asked| asked.transaction == *transaction))?;
         Some(stun::Key::new(self.credentials(pair.generation).remote_pwd.as_bytes()))
     }
 
@@ -253,6 +252,10 @@ impl Ice {
             self.consider(at, now, &mut changes);
         }
         changes
+    }
+
+    fn pair(&self, path: Path) -> Option<&Pair> {
+        self.pairs.iter().find(|pair| pair.path == path)
     }
 
     fn first_due(&self) -> Option<Instant> {
@@ -302,7 +305,7 @@ impl Ice {
 
     /// Aggressive nomination names several pairs: the highest priority wins; a silent pair yields.
     fn should_select(&self, candidate: &Pair, now: Instant) -> bool {
-        let Some(current) = self.selected.and_then(|path| self.pairs.iter().find(|p| p.path == path)) else {
+        let Some(current) = self.selected.and_then(|path| self.pair(path)) else {
             return true;
         };
         let fresh = current.last_nomination.is_some_and(|at| now.saturating_duration_since(at) < NOMINATION_FRESH);

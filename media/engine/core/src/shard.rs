@@ -156,10 +156,7 @@ impl Shard {
     pub fn connection_lost(&mut self, now: Instant, path: Path) {
         let Some(key) = self.paths.remove(&path) else { return };
         self.guarded(Place::ConnectionLost, Behalf::Peer(key), |shard| {
-            if let Some(peer) = shard.peers.get_mut(key) {
-                peer.ice.lost(path);
-                peer.path = peer.ice.selected();
-            }
+            shard.lose(key, path);
             shard.schedule(key, now);
         });
         self.bury(now);

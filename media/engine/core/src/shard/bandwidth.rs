@@ -78,7 +78,8 @@ impl Shard {
         demands.extend(slots.iter().filter_map(|slot| self.demand(now, *slot)));
         let Some(peer) = self.peers.get_mut(key) else { return };
         let voices = voices * VOICE_BPS;
-        let budget = peer.bandwidth.as_ref().map_or(u64::MAX, |bandwidth| match bandwidth.was_full() {
+        let was_full = peer.bandwidth.as_ref().is_some_and(|bandwidth| bandwidth.was_full());
+        let bps = peer.bandwidth.as_ref().map_or(u64::MAX, |bandwidth| match was_full {
             true => bandwidth.target_bps(),
             // Nothing speaks against it yet: what is looked at most begins at once, and what plays goes on although its rate has risen
             // since, as with the key frames of a crowd that joins. A picture that stops and comes back is worse than one that comes late.
@@ -88,8 +89,7 @@ impl Shard {
                 target.max(voices + essential_bps(&demands).max(playing))
             }
         });
-        let was_full = peer.bandwidth.as_ref().is_some_and(|bandwidth| bandwidth.was_full());
-        peer.allocated = allocate(Budget { bps: budget, audio_bps: voices, was_full }, &mut demands, now_us);
+        peer.allocated = allocate(Budget { bps, audio_bps: voices, was_full }, &mut demands, now_us);
         peer.choice_due = None;
         if !slots.is_empty() && peer.srtp.is_some() {
             peer.choice_due = Some(now + CHOOSE_EVERY);

@@ -78,16 +78,21 @@ impl Shard {
         let changes = peer.ice.accepted(check, now);
         if changes.added {
             if let Some(other) = self.paths.insert(from, key).filter(|other| *other != key) {
-                if let Some(other) = self.peers.get_mut(other) {
-                    other.ice.lost(from);
-                    other.path = other.ice.selected();
-                }
+                self.lose(other, from);
             }
         } else if self.paths.get(&from) != Some(&key) && peer.ice.knows(from) {
             self.paths.insert(from, key);
         }
         self.ice_changed(now, key, changes);
         self.ask(now, key);
+    }
+
+    /// A path is not a peer's any more.
+    pub(super) fn lose(&mut self, key: Key<Peer>, path: Path) {
+        if let Some(peer) = self.peers.get_mut(key) {
+            peer.ice.lost(path);
+            peer.path = peer.ice.selected();
+        }
     }
 
     /// Asks the addresses that have yet to prove themselves, as far as that is due.

@@ -66,10 +66,7 @@ impl Shard {
         self.tell_violations(now, key);
         self.tell_silence(now, key);
         let Some(peer) = self.peers.get(key) else { return };
-        let mut next = ends.min(peer.dtls.wake());
-        for at in [peer.violations_due(now), peer.ice.ask_due()].into_iter().flatten() {
-            next = next.min(at);
-        }
+        let mut next = ends.min(peer.dtls.wake()).min(peer.violations_due(now).unwrap_or(ends));
         if ready {
             let bandwidth = self.bandwidth_due(peer, now);
             for at in [peer.report_due, peer.feedback_due, peer.choice_due, bandwidth].into_iter().flatten() {

@@ -188,7 +188,8 @@ fn whatever_is_asked_the_budget_holds_and_nothing_panics() {
         for _ in 0..20 {
             now += noise.below(5_000_000) as u64;
             let budget = if noise.one_in(30) { noise.next() } else { noise.below(10_000_000) as u64 };
-            let used = allocate(full(budget, 40_000), &mut demands, now).used_bps;
+            let was_full = noise.one_in(2);
+            let used = allocate(Budget { bps: budget, audio_bps: 40_000, was_full }, &mut demands, now).used_bps;
             assert!(used <= budget.saturating_add(budget / 4).max(40_000), "round {round}: {used} of {budget}");
             for demand in &demands {
                 assert!(number(demand.choice.play) <= demand.max_layer.max(-1), "round {round}");
