@@ -88,10 +88,10 @@ async def recording(call: Call) -> ReplayAnswer:
     title, _ = await _class(call, session)
     await viewer(call, session)
     store = call.app[keys.PUBLISHED].store
+    versions = await store.versions(session, id)  # before `served`: what is published between the two is not yet said to be ready
     served = await store.served(session, id)
     if served is None:
-        row = await living(call, session, id)
-        told = _answer(row, await store.versions(session, id))
+        told = _answer(await living(call, session, id), versions)
         return ReplayAnswer(title=title, recording=id, state=told.state, started_at=told.started_at, duration_ms=told.duration_ms)
     opened = await _open(call, served)
     grant, expires_at = replays.sign(call.app[keys.RING], served, call.now, _presigned_s(call, opened))

@@ -130,6 +130,29 @@ async def test_states_of_a_recording(home: House) -> None:
     assert (await about(home, held, ann)).body["state"] == "ready"
 
 
+@pytest.mark.parametrize("look", ["served", "versions"])
+async def test_what_becomes_ready_while_it_is_asked_for_has_its_files_or_is_not_ready(
+    home: House, monkeypatch: pytest.MonkeyPatch, look: str
+) -> None:
+    held = await recorded(home, ready=False)
+    ann = await home.come_in(held.session, "ann")
+    published = app(home)[keys.PUBLISHED]
+    asked = getattr(published.store, look)
+
+    async def overtaken(*about: Any) -> Any:
+        found = await asked(*about)
+        monkeypatch.undo()
+        await taped.publish(held, published, title=TITLE)
+        return found
+
+    monkeypatch.setattr(published.store, look, overtaken)
+    during = (await about(home, held, ann)).body
+    assert (during["state"] == "ready") == (during["content"] is not None)
+    after = (await about(home, held, ann)).body
+    assert after["state"] == "ready"
+    assert after["content"]["title"] == TITLE
+
+
 async def test_a_rebuild_moves_on_and_leaves_who_is_watching(home: House) -> None:
     held = await recorded(home)
     ann = await home.come_in(held.session, "ann")
