@@ -14,7 +14,7 @@ use aws_lc_rs::aead::{Aad, LessSafeKey, Nonce, UnboundKey, AES_128_GCM, MAX_TAG_
 use serde_json::{json, Map, Value};
 
 use crate::args::Args;
-use crate::net::{open, send_batch, thread_cpu, Epoll, Inbound, Outgoing, BATCH};
+use crate::net::{open, send_batch, thread_cpu, Epoll, Inbound, Outgoing, BATCH, TAKE};
 
 const HEADER: usize = 12;
 const FRAME: Duration = Duration::from_nanos(1_000_000_000 / 30);
@@ -301,7 +301,7 @@ fn drain(dest: IpAddr, receivers: usize, tick: Duration) -> std::io::Result<()> 
         epoll.ready(&mut ready)?;
         for socket in ready.iter().filter_map(|token| sockets.get(*token as usize)) {
             loop {
-                let more = inbound.receive(socket)?;
+                let more = inbound.receive(socket, TAKE)?;
                 for i in 0..inbound.len() {
                     count += inbound.get(i).map_or(0, |(_, _, datagrams)| datagrams.len() as u64);
                 }

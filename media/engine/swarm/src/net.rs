@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Messages taken or sent per system call.
 pub const BATCH: usize = 64;
 /// Messages taken per call: each may be a whole run of datagrams.
-const TAKE: usize = 16;
+pub const TAKE: usize = 16;
 /// Longest run of datagrams the kernel hands over as one.
 const RUN: usize = 65_536;
 /// Room for two control messages.
@@ -109,13 +109,14 @@ impl Default for Inbound {
 }
 
 impl Inbound {
-    /// Takes what waits, at most 16 messages; returns whether there may be more.
-    pub fn receive(&mut self, socket: &UdpSocket) -> io::Result<bool> {
+    /// Takes what waits, at most so many messages or 16; returns whether there may be more.
+    pub fn receive(&mut self, socket: &UdpSocket, most: usize) -> io::Result<bool> {
         self.messages.clear();
         let mut vectors = [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; TAKE];
         // SAFETY: all-zero is a valid mmsghdr (null pointers, zero lengths).
         let mut headers: [libc::mmsghdr; TAKE] = unsafe { std::mem::zeroed() };
-        for (i, buffer) in self.bytes.chunks_exact_mut(RUN).enumerate() {
+        let most = most.min(TAKE);
+        for (i, buffer) in self.bytes.chunks_exact_mut(RUN).take(most).enumerate() {
             vectors[i] = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: RUN };
             let header = &mut headers[i].msg_hdr;
             header.msg_iov = &mut vectors[i];
@@ -127,7 +128,7 @@ impl Inbound {
         }
         let flags = libc::MSG_DONTWAIT;
         // SAFETY: every header points at its own live buffer, vector, control space and address, none of which move during the call.
-        let n = unsafe { libc::recvmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), TAKE as libc::c_uint, flags, std::ptr::null_mut()) };
+        let n = unsafe { libc::recvmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), most as libc::c_uint, flags, std::ptr::null_mut()) };
         let taken = match check(n) {
             Ok(n) => n as usize,
             // A port that was closed on the other side is told to us here; it changes nothing.
@@ -139,7 +140,7 @@ impl Inbound {
             let (segment, arrived) = read_control(&header.msg_hdr);
             self.messages.push(Message { len, segment: segment.unwrap_or(len).max(1), arrived: arrived.unwrap_or(0) });
         }
-        Ok(taken == TAKE)
+        Ok(taken == most)
     }
 
     /// How many messages the last batch has.
@@ -324,7 +325,7 @@ mod tests {
             assert_eq!(send_batch(&a, &[run, single]).unwrap(), 2);
             let mut inbound = Inbound::default();
             let mut got = Vec::new();
-            assert!(!inbound.receive(&b).unwrap());
+            assert!(!inbound.receive(&b, TAKE).unwrap());
             for i in 0..inbound.len() {
                 let (from, arrived, datagrams) = inbound.get(i).unwrap();
                 assert_eq!(from, a.local_addr().unwrap());
@@ -334,7 +335,7 @@ mod tests {
             }
             assert_eq!(got.iter().map(Vec::len).collect::<Vec<_>>(), [1000, 1000, 500, 10]);
             assert_eq!(got[..3].concat(), bytes);
-            inbound.receive(&b).unwrap();
+            inbound.receive(&b, TAKE).unwrap();
             assert_eq!(inbound.len(), 0);
         }
     }
@@ -350,7 +351,7 @@ mod tests {
         a.send_to(b"x", b.local_addr().unwrap()).unwrap();
         epoll.ready(&mut ready).unwrap();
         assert_eq!(ready, vec![7]);
-        Inbound::default().receive(&b).unwrap();
+        Inbound::default().receive(&b, TAKE).unwrap();
         epoll.ready(&mut ready).unwrap();
         assert!(ready.is_empty());
     }

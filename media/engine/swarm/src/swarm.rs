@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::clip::Clips;
 use crate::measure::{Joins, Mark, Verdict};
 use crate::member::{Member, Part, Phase};
-use crate::net::{Epoll, Inbound};
+use crate::net::{Epoll, Inbound, TAKE};
 use crate::peer::Kit;
 use crate::plan::Plan;
 use crate::publisher::Output;
@@ -224,7 +224,9 @@ impl Swarm<'_> {
     fn listen(&mut self) -> Result<(), String> {
         let (mut ready, mut now, mut wall) = (Vec::new(), Instant::now(), wall_clock());
         let mut due = self.due();
-        for _ in 0..=self.members.len() / 512 {
+        for round in 0..=1 + self.members.len() / 512 {
+            // Mostly one run waits, and asking for a second costs a quarter of the call: who has more is ready in the next round too.
+            let most = if round == 0 { 1 } else { TAKE };
             self.epoll.ready(&mut ready).map_err(|e| e.to_string())?;
             for token in &ready {
                 if due.is_some_and(|due| due <= Instant::now()) {
@@ -233,7 +235,7 @@ impl Swarm<'_> {
                 }
                 let i = (token & (DOOR - 1)) as usize;
                 if token & DOOR == 0 {
-                    self.receive(i, now, wall)?;
+                    self.receive(i, most, now, wall)?;
                 } else if let Some(member) = &mut self.members[i] {
                     member.drive(now);
                 }
@@ -247,10 +249,10 @@ impl Swarm<'_> {
     }
 
     /// `wall` is `now` in nanoseconds since 1970.
-    fn receive(&mut self, i: usize, now: Instant, wall: u64) -> Result<(), String> {
+    fn receive(&mut self, i: usize, most: usize, now: Instant, wall: u64) -> Result<(), String> {
         let (Some(member), world) = (&mut self.members[i], &mut self.world) else { return Ok(()) };
         loop {
-            let more = self.inbound.receive(&member.peer.socket).map_err(|e| e.to_string())?;
+            let more = self.inbound.receive(&member.peer.socket, most).map_err(|e| e.to_string())?;
             for message in 0..self.inbound.len() {
                 let Some((from, at, datagrams)) = self.inbound.get(message) else { continue };
                 let at = if at == 0 { wall } else { at };
@@ -269,7 +271,7 @@ impl Swarm<'_> {
                     }
                 }
             }
-            if !more {
+            if !more || most == 1 {
                 break;
             }
         }
