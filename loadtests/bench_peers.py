@@ -36,6 +36,9 @@ SIZES: Final = (10, 100, 300)
 #: budgets hold from so many viewers on
 TOLD_FROM: Final = 100
 LIMIT_S: Final = 590
+#: seconds for a load, and for a viewer to get in: Janus as installed may be too slow for some of many, and each of those waits as long
+LOAD_S: Final = 120
+JOIN_S: Final = 10
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,11 @@ def measure(tuning: Tuning | None, net: Namespace, viewers: int, options: Mappin
     """One server under the load, from its start to its end."""
     with serving(tuning, net) as server:
         load: dict[str, object] = {"publishers": 1, "viewers": viewers, "full": min(viewers, 10), "warmup": 2, **options}
-        told = swarm("run", 75, **load, bind=net.outside, pid=server.pid, concurrency=16, tolerate=1_000_000, **server.doors)
+        load |= {"bind": net.outside, "pid": server.pid, "concurrency": 16, "join_timeout": JOIN_S, "tolerate": 1_000_000}
+        try:
+            told = swarm("run", LOAD_S, **load, **server.doors)
+        except SwarmFailed as failed:
+            raise SwarmFailed(f"1 -> {viewers}, {OURS if tuning is None else tuning.name}: {failed}") from None
     return Round(cost(told), told)
 
 
