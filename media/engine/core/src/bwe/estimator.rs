@@ -84,6 +84,8 @@ pub struct Estimator {
     /// Since when something has been sent and nothing was heard.
     unheard_since_us: Option<u64>,
     backed_off_us: u64,
+    /// It backed off, and nothing was heard since.
+    deaf: bool,
     over_us: Option<u64>,
     /// The first trains have not failed yet.
     exploring: bool,
@@ -108,6 +110,7 @@ impl Estimator {
             rtt_us: None,
             unheard_since_us: None,
             backed_off_us: 0,
+            deaf: false,
             over_us: None,
             exploring: true,
             credit: 64,
@@ -172,7 +175,7 @@ impl Estimator {
         if !known {
             return;
         }
-        self.unheard_since_us = None;
+        (self.unheard_since_us, self.deaf) = (None, false);
         if let Some(newest) = newest {
             self.measure_rtt(newest, now_us);
         }
@@ -265,9 +268,9 @@ impl Estimator {
         self.prober.settle(worthwhile, now_us);
     }
 
-    /// Whether the connection ever showed that it carries no more.
+    /// Whether the connection ever showed that it carries no more, or shows nothing now: who was silent for a while was busy, mostly.
     pub fn was_full(&self) -> bool {
-        self.counters.decreases > 0 || self.counters.back_offs > 0
+        self.counters.decreases > 0 || self.deaf
     }
 
     /// What may be sent, bits/s.
@@ -301,7 +304,7 @@ impl Estimator {
             self.judge(finding, now_us);
         }
         if self.deaf_due().is_some_and(|at| at <= now_us) {
-            self.backed_off_us = now_us;
+            (self.backed_off_us, self.deaf) = (now_us, true);
             self.rate.back_off(now_us);
             self.rate.bps = self.rate.bps.max(MIN_BPS as f64);
             self.counters.back_offs = self.counters.back_offs.saturating_add(1);

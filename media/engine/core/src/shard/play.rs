@@ -26,17 +26,18 @@ const WORTH_SENDING: usize = 128 * 1024;
 impl Shard {
     /// Plays everything that waits.
     pub fn play(&mut self, now: Instant) {
-        self.play_and_send(now, &mut |_| {});
+        self.play_and_send(now, &mut |_| now);
     }
 
     /// Plays everything that waits, class by class, then begins what has to begin, and now and then gives the outbox to `send`, which empties
-    /// it: what a crowd begins with is more than an outbox holds.
-    pub fn play_and_send(&mut self, now: Instant, send: &mut dyn FnMut(&mut Outbox)) {
+    /// it and says what time it is: what a crowd begins with is more than an outbox holds, and how long its first receivers took is no
+    /// delay of the last one's connection.
+    pub fn play_and_send(&mut self, mut now: Instant, send: &mut dyn FnMut(&mut Outbox) -> Instant) {
         self.crowd = None;
         let mut ready = std::mem::take(&mut self.ready);
         for id in ready.drain(..) {
             let Some(mut tracks) = self.rooms.get_mut(&id).map(|room| std::mem::take(&mut room.ready)) else { continue };
-            self.guarded(Place::Play, Behalf::Nobody(id), |shard| shard.play_tracks(now, &mut tracks, send));
+            self.guarded(Place::Play, Behalf::Nobody(id), |shard| shard.play_tracks(&mut now, &mut tracks, send));
             for key in tracks.drain(..) {
                 let Some(track) = self.tracks.get_mut(key) else { continue };
                 track.pending = false;
@@ -52,24 +53,24 @@ impl Shard {
             let Some(slot) = self.slots.get(key) else { continue };
             self.guarded(Place::Begin, Behalf::Peer(slot.peer), |shard| shard.begin(now, key));
             if self.outbox.bytes() >= WORTH_SENDING {
-                send(&mut self.outbox);
+                now = send(&mut self.outbox);
             }
         }
         self.bury(now);
     }
 
     /// Plays all tracks of a class to the same receivers before it goes on to the next ones: what goes to one leaves together.
-    fn play_tracks(&mut self, now: Instant, tracks: &mut [Key<Track>], send: &mut dyn FnMut(&mut Outbox)) {
+    fn play_tracks(&mut self, now: &mut Instant, tracks: &mut [Key<Track>], send: &mut dyn FnMut(&mut Outbox) -> Instant) {
         // A run ends with a shorter datagram: pictures first.
         tracks.sort_unstable_by_key(|key| self.tracks.get(*key).map(|track| (track.kind == Kind::Audio, track.id)));
         tracks.iter().for_each(|key| self.relay(*key));
         let audience = tracks.iter().map(|key| self.audience(*key)).max().unwrap_or(0);
         for from in (0..audience).step_by(PORTION) {
             for key in tracks.iter().copied() {
-                self.guarded(Place::Play, self.sender_of(key), |shard| shard.play_track(now, key, from));
+                self.guarded(Place::Play, self.sender_of(key), |shard| shard.play_track(*now, key, from));
             }
             if self.outbox.bytes() >= WORTH_SENDING {
-                send(&mut self.outbox);
+                *now = send(&mut self.outbox);
             }
         }
     }

@@ -15,6 +15,7 @@ use jiangtai_core::{rtcp, stun};
 /// Header extension ids every client uses.
 pub const MID: u8 = 4;
 pub const LEVEL: u8 = 1;
+pub const SEND_TIME: u8 = 2;
 pub const TWCC: u8 = 3;
 pub const RID: u8 = 10;
 pub const RRID: u8 = 11;
@@ -31,6 +32,7 @@ pub struct Received {
     pub mid: Option<String>,
     pub level: Option<u8>,
     pub twcc: Option<u16>,
+    pub send_time: Option<[u8; 3]>,
 }
 
 pub struct Client {
@@ -203,6 +205,7 @@ impl Client {
             mid: view.extension(MID).and_then(rtp::text).map(str::to_owned),
             level: view.extension(LEVEL).map(|v| v[0]),
             twcc: view.extension(TWCC).map(|v| u16::from_be_bytes(v.try_into().unwrap())),
+            send_time: view.extension(SEND_TIME).map(|v| v.try_into().unwrap()),
         });
     }
 

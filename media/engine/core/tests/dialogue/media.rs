@@ -1,9 +1,15 @@
 //! What a viewer gets: continuous streams, repaired losses, key frames, voices.
 
+use std::time::Duration;
+
+use jiangtai_core::clock::Clock;
 use jiangtai_core::command::Command;
 use jiangtai_core::event::Event;
 use jiangtai_core::media::{Codec, CodecName, Kind};
+use jiangtai_core::outbox::Outbox;
 use jiangtai_core::rtcp::{self, ReportBlock, SenderInfo};
+use jiangtai_core::rtp::abs_send_time;
+use jiangtai_core::twcc::Recorder;
 
 use super::client::Received;
 use super::scene::{frame, opus, vp8, Scene, OPUS, RED, VP8, VP8_RTX};
@@ -474,4 +480,77 @@ fn a_receiver_without_redundant_payloads_gets_the_same_packets_again_instead() {
     (12..20).for_each(|word| say(&mut scene, word));
     let last = scene.client(2).take(3000).len() as u64;
     assert!(last > 0 && scene.metric("repeated_out") == 5 + 2 * got);
+}
+
+#[test]
+fn how_long_it_took_to_send_to_the_first_of_a_crowd_is_no_delay_of_the_last_ones() {
+    let mut scene = Scene::new();
+    scene.join(1);
+    scene.add_track(10, 1, Kind::Video, 1000, vp8());
+    let viewers: Vec<u64> = (2..50).collect();
+    for viewer in viewers.iter().copied() {
+        scene.join(viewer);
+        scene.add_slot(20 + viewer, viewer, Kind::Video, 2000, vp8(), None);
+        scene.command(Command::Assign { slot: 20 + viewer, track: Some(10) });
+    }
+    scene.video(1, 1000, &frame(true, 1, 0));
+    viewers.iter().for_each(|viewer| scene.client(*viewer).rtp.clear());
+    let (now, mut packets) = (scene.now, Vec::new());
+    let mut large = frame(false, 2, 1);
+    large.resize(1100, 0);
+    for _ in 0..6 {
+        let (_, mut packet) = scene.packet(1, 1000, VP8, 3000, None, &large);
+        let path = scene.client(1).path;
+        scene.shard.receive(now, path, &mut packet);
+    }
+    let took = Duration::from_millis(20);
+    let mut calls = 0;
+    let mut collect = |outbox: &mut Outbox| {
+        packets.extend(outbox.iter().map(|(to, bytes)| (to, bytes.to_vec())));
+        outbox.clear();
+        calls += 1;
+        now + took * calls
+    };
+    scene.shard.play_and_send(now, &mut collect);
+    collect(&mut scene.shard.outbox);
+    for (to, bytes) in packets {
+        scene.clients.values_mut().filter(|client| client.path == to).for_each(|client| client.receive(now, &bytes));
+    }
+    let clock = Clock::new(scene.start, Duration::ZERO);
+    let told = |after: u32| abs_send_time(clock.micros(now + took * after));
+    let times: Vec<_> =
+        viewers.iter().map(|viewer| scene.clients[viewer].rtp.iter().map(|p| p.send_time.unwrap()).collect::<Vec<_>>()).collect();
+    assert_eq!(times.first().unwrap(), &[told(0); 6]);
+    assert_eq!(times.last().unwrap(), &[told(1); 6]);
+}
+
+#[test]
+fn who_was_silent_for_two_seconds_sees_again_as_soon_as_it_speaks() {
+    let mut scene = Scene::lesson();
+    let mut recorder = Recorder::new();
+    let mut got = Vec::new();
+    // 1.1 Mbit/s in packets of 8 ms, a key frame every 0.2 s.
+    for n in 0..450u32 {
+        let ms = u64::from(n) * 8;
+        let mut payload = frame(n % 25 == 0, n as u16, 0);
+        payload.resize(1100, 0);
+        scene.video(1, 1000, &payload);
+        for packet in scene.client(2).take(2000) {
+            recorder.record(packet.twcc.unwrap(), ms * 1000);
+            got.push(ms);
+        }
+        let speaks = !(300..2600).contains(&ms);
+        if speaks && n % 12 == 0 && recorder.pending() {
+            let feedback = scene.client(2).seal_rtcp(|rtcp| {
+                rtcp.receiver_report(1, &[]).unwrap();
+                rtcp.twcc(&mut recorder, 1, 2000).unwrap();
+            });
+            scene.send(2, &feedback);
+        }
+        scene.advance(8);
+    }
+    let during = |span: std::ops::Range<u64>| got.iter().filter(|at| span.contains(at)).count();
+    assert!(during(0..1700) > 200, "it plays at first: {}", during(0..1700));
+    assert_eq!(during(2300..2600), 0, "and is paused when nothing is heard");
+    assert!(during(3100..3600) > 60, "it plays again: {}", during(3100..3600));
 }

@@ -14,7 +14,7 @@ use jiangtai_core::outbox::Path;
 use jiangtai_core::rtp::Header;
 use jiangtai_core::shard::Shard;
 
-use super::client::{Client, LEVEL, MID, RID, RRID, TWCC};
+use super::client::{Client, LEVEL, MID, RID, RRID, SEND_TIME, TWCC};
 
 pub const ROOM: u64 = 1;
 /// The names of simulcast layers, lowest first.
@@ -96,7 +96,7 @@ impl Scene {
             rrid: Some(RRID),
             audio_level: Some(LEVEL),
             twcc: Some(TWCC),
-            ..Extensions::default()
+            abs_send_time: Some(SEND_TIME),
         };
         let open = OpenPeer { peer: client.id, room: ROOM, ice: client.ice.clone(), fingerprint, extensions, expires_ms: 60_000 };
         self.clients.insert(client.id, client);
