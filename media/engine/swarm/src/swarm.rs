@@ -22,8 +22,10 @@ use crate::viewer::{Input, World};
 
 mod window;
 
-/// Everybody's feedback comes round this often; who lacks something is served every time.
+/// Everybody's feedback comes round in so many portions, so far apart, however long a turn takes: who is silent for a second while others
+/// join would seem to have lost the connection. Who lacks something is served every time.
 const ROUND: usize = 20;
+const PORTION: Duration = Duration::from_millis(5);
 /// A token's member is heard through its door, not its transport.
 const DOOR: u64 = 1 << 32;
 /// While members join, rounds are short: handshakes take several.
@@ -65,6 +67,8 @@ struct Swarm<'a> {
     lacking: BTreeSet<usize>,
     churned: u64,
     round: usize,
+    /// When the next portion is due.
+    portion_at: Instant,
     /// Of viewers that left.
     past: Verdict,
     begin: Option<Mark>,
@@ -107,6 +111,7 @@ pub fn run(plan: &Plan) -> Result<(Value, u64), String> {
         lacking: BTreeSet::new(),
         churned: 0,
         round: 0,
+        portion_at: now,
         past: Verdict::default(),
         begin: None,
         end: None,
@@ -318,10 +323,19 @@ impl Swarm<'_> {
 
     /// Feedback, joins, farewells.
     fn serve(&mut self, now: Instant) -> Result<(), String> {
-        self.round = (self.round + 1) % ROUND;
-        let (first, count) = (self.plan.publishers + self.round, self.members.len());
-        let mut served = std::mem::take(&mut self.lacking);
-        served.extend((first..count).step_by(ROUND));
+        let (publishers, count) = (self.plan.publishers, self.members.len());
+        let (mut served, mut heard) = (std::mem::take(&mut self.lacking), Vec::new());
+        for _ in 0..ROUND {
+            if self.portion_at > now {
+                break;
+            }
+            self.portion_at += PORTION;
+            self.round = (self.round + 1) % ROUND;
+            served.extend((publishers + self.round..count).step_by(ROUND));
+            heard.extend((0..publishers).skip(self.round).step_by(ROUND));
+        }
+        // More than a whole round is not made up for.
+        self.portion_at = self.portion_at.max(now);
         let wall = wall_clock();
         for i in served {
             let Some(member) = &mut self.members[i] else { continue };
@@ -337,7 +351,7 @@ impl Swarm<'_> {
             }
             self.attend(i)?;
         }
-        for i in (0..self.plan.publishers).skip(self.round).step_by(ROUND) {
+        for i in heard {
             if let Some(member) = &mut self.members[i] {
                 member.stay(now);
                 self.attend(i)?;
