@@ -35,9 +35,8 @@ ABLATIONS: Final[Mapping[str, tuple[Mapping[str, str], Mapping[str, Any]]]] = {
     "equal sizes": ({"JIANGTAI_ENGINE_NO_EQUALISE": "1"}, {}),
     "bandwidth estimation": ({}, {"no_twcc": True}),
 }
-#: load of the media thread under which delays are judged, and the least per cent of it that still count as that
+#: load of the media thread under which delays are judged, and between how many per cent it is that; what lies outside is measured again
 AIM: Final = 0.7
-#: per cent: so far from it is measured again
 LEAST_LOAD: Final = 65
 MOST_LOAD: Final = 75
 #: seconds between changes of layer in the churn

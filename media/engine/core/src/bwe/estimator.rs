@@ -84,8 +84,6 @@ pub struct Estimator {
     /// Since when something has been sent and nothing was heard.
     unheard_since_us: Option<u64>,
     backed_off_us: u64,
-    /// It backed off, and nothing was heard since.
-    deaf: bool,
     over_us: Option<u64>,
     /// The first trains have not failed yet.
     exploring: bool,
@@ -110,7 +108,6 @@ impl Estimator {
             rtt_us: None,
             unheard_since_us: None,
             backed_off_us: 0,
-            deaf: false,
             over_us: None,
             exploring: true,
             credit: 64,
@@ -175,7 +172,7 @@ impl Estimator {
         if !known {
             return;
         }
-        (self.unheard_since_us, self.deaf) = (None, false);
+        self.unheard_since_us = None;
         if let Some(newest) = newest {
             self.measure_rtt(newest, now_us);
         }
@@ -270,7 +267,7 @@ impl Estimator {
 
     /// Whether the connection ever showed that it carries no more, or shows nothing now: who was silent for a while was busy, mostly.
     pub fn was_full(&self) -> bool {
-        self.counters.decreases > 0 || self.deaf
+        self.counters.decreases > 0 || self.unheard_since_us.is_some_and(|since| self.backed_off_us > since)
     }
 
     /// What may be sent, bits/s.
@@ -304,7 +301,7 @@ impl Estimator {
             self.judge(finding, now_us);
         }
         if self.deaf_due().is_some_and(|at| at <= now_us) {
-            (self.backed_off_us, self.deaf) = (now_us, true);
+            self.backed_off_us = now_us;
             self.rate.back_off(now_us);
             self.rate.bps = self.rate.bps.max(MIN_BPS as f64);
             self.counters.back_offs = self.counters.back_offs.saturating_add(1);
