@@ -27,7 +27,10 @@ help: ## what there is to call
 run: venv engine web ## set up, build, start a node with a demo class, print one link per role
 	@exec $(BIN)/jiangtai serve --demo $(ARGS)
 
-setup: venv engine web $(DONE)/dev $(DONE)/packages $(DONE)/stores ## everything that run and test need
+# The engine compiles while packages of others come over the network; `dev` is in one environment with the engine, so after it.
+setup: venv ## everything that run and test need
+	@$(MAKE) -s -j4 --output-sync engine web $(DONE)/packages $(DONE)/stores
+	@$(MAKE) -s $(DONE)/dev
 
 # --- what is built ---------------------------------------------------------------------------------------------------
 venv: $(DONE)/venv
@@ -136,8 +139,9 @@ $(DONE)/swarm-for-tests: $(SWARM_SOURCES) media/engine/swarm/clips.py | $(DONE)/
 	$(BIN)/python media/engine/swarm/clips.py var/swarm low
 	@mkdir -p $(@D) && touch $@
 
+# Of the whole workspace, as rust-test builds it: of the package alone, dependencies have other features and are compiled once more.
 $(DONE)/packager-for-tests: $(ENGINE_SOURCES)
-	$(CARGO) build $(ENGINE) --quiet -p jiangtai-package --examples
+	$(CARGO) build $(ENGINE) --quiet --workspace --examples
 	@mkdir -p $(@D) && touch $@
 
 $(DONE)/clips: $(DONE)/dev media/engine/swarm/clips.py
