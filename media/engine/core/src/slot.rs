@@ -157,9 +157,14 @@ impl Slot {
         (self.playing.map(|source| (source.track, source.layer)) != Some((track, layer))).then_some((track, layer))
     }
 
-    /// The receiver reported its loss (1/256): sound is repeated at once, and for a while after the last loss.
+    /// The receiver reported what it still missed after repeats (1/256).
+    pub fn missed(&mut self, fraction: u8, now: Instant) {
+        self.lost(repeats::before_repair(fraction, self.repeats(now)), now);
+    }
+
+    /// So much was lost on the way (1/256): sound is repeated at once, and for a while after the last loss.
     pub fn lost(&mut self, fraction: u8, now: Instant) {
-        let wanted = match repeats::before_repair(fraction, self.repeats(now)) {
+        let wanted = match fraction {
             0..=4 => 0,
             5..=20 => 1,
             _ => 2,

@@ -330,6 +330,11 @@ impl Estimator {
         (self.believed_bps, self.rtt_us, self.over_us, self.exploring) = (bps, None, None, true);
     }
 
+    /// Loss on the way to the receiver since this was last asked, 0 to 1; None until enough has been sent to tell it from chance.
+    pub fn take_loss(&mut self) -> Option<f64> {
+        self.loss.take_certain()
+    }
+
     fn queue_us(&self) -> u64 {
         (self.delay.queue_ms() * 1000.0) as u64
     }

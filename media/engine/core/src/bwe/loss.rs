@@ -79,6 +79,8 @@ pub struct Loss {
     learned: f64,
     inherent: f64,
     recent: f64,
+    /// What of it is no chance, until taken.
+    certain: Option<f64>,
     bound_bps: Option<f64>,
     trial: Option<Trial>,
     cut: Cut,
@@ -150,6 +152,7 @@ impl Loss {
         let time = p.last_us.saturating_sub(p.first_us).max(1) as f64;
         let loss = f64::from(p.lost) / f64::from(p.packets.max(1));
         self.recent = loss;
+        self.certain = Some((loss - deviation(loss, f64::from(p.packets))).max(0.0));
         self.judge(p.bytes as f64 * 8e6 / time, loss, time / 1e6, f64::from(p.packets));
     }
 
@@ -206,7 +209,7 @@ impl Loss {
         }
         let excess = self.excess(loss);
         // One standard deviation may be chance.
-        if excess > HIGH + (loss * (1.0 - loss) / packets).sqrt() {
+        if excess > HIGH + deviation(loss, packets) {
             if self.bound_bps.is_some() && bps < FAR_BELOW * self.cut.bps && !self.queued {
                 // A link of that capacity would lose nothing here: wait for the verdict, or reverse it.
                 if self.trial.is_some() {
@@ -239,6 +242,16 @@ impl Loss {
     pub fn recent(&self) -> f64 {
         self.recent
     }
+
+    /// Loss of an observation that was not asked for before, less what may be chance, 0 to 1.
+    pub fn take_certain(&mut self) -> Option<f64> {
+        self.certain.take()
+    }
+}
+
+/// One standard deviation of the share lost of so many packets.
+fn deviation(loss: f64, packets: f64) -> f64 {
+    (loss * (1.0 - loss) / packets.max(1.0)).sqrt()
 }
 
 #[cfg(test)]

@@ -36,6 +36,14 @@ impl Shard {
         let Some(peer) = self.peers.get_mut(key) else { return };
         let Some(bandwidth) = peer.bandwidth.as_mut() else { return };
         bandwidth.feedback(feedback, now_us);
+        // Told every second, also of what copies repaired; reports on sound come every 5 s and tell the rest.
+        if let Some(loss) = bandwidth.take_loss() {
+            for slot in peer.slots.iter().copied() {
+                if let Some(slot) = self.slots.get_mut(slot).filter(|slot| slot.kind == Kind::Audio) {
+                    slot.lost((loss * 256.0) as u8, now);
+                }
+            }
+        }
         // Less than what is being sent: no time to lose.
         if bandwidth.target_bps() < peer.allocated.used_bps {
             self.choose_layers(now, key);

@@ -63,7 +63,7 @@ impl Shard {
 
     fn report_block(&mut self, now: Instant, key: Key<Peer>, block: &ReportBlock) {
         let Some(slot) = self.slot_of(key, block.ssrc).and_then(|slot| self.slots.get_mut(slot)) else { return };
-        slot.lost(block.fraction_lost, now);
+        slot.missed(block.fraction_lost, now);
         let Some(peer) = self.peers.get_mut(key) else { return };
         peer.traffic.loss_out = peer.traffic.loss_out.max(Some(u32::from(block.fraction_lost) * 1000 / 256));
         if block.last_sr != 0 {

@@ -554,3 +554,39 @@ fn who_was_silent_for_two_seconds_sees_again_as_soon_as_it_speaks() {
     assert_eq!(during(2300..2600), 0, "and is paused when nothing is heard");
     assert!(during(3100..3600) > 60, "it plays again: {}", during(3100..3600));
 }
+
+#[test]
+fn sound_comes_again_a_second_after_packets_began_to_be_lost_and_as_long_as_copies_repair_it_all() {
+    let mut scene = Scene::lesson();
+    scene.add_track(11, 1, Kind::Audio, 1100, opus());
+    scene.add_slot(30, 2, Kind::Audio, 3000, opus(), Some(0));
+    let mut recorder = Recorder::new();
+    let mut pictures = 0u16;
+    // 50 words and pictures a second, `lost` of 10 of them on the way; how often words were repeated.
+    let mut say = |scene: &mut Scene, seconds: u32, lost: u32| {
+        let before = scene.metric("repeated_out");
+        for n in 0..50 * seconds {
+            pictures += 1;
+            scene.video(1, 1000, &frame(pictures % 50 == 1, pictures, 0));
+            scene.audio(1, 1100, 20);
+            let at_us = scene.now.duration_since(scene.start).as_micros() as u64;
+            let got = [scene.client(2).take(2000), scene.client(2).take(3000)].concat();
+            got.iter().filter(|_| n % 10 >= lost).filter_map(|packet| packet.twcc).for_each(|number| recorder.record(number, at_us));
+            if n % 5 == 4 && recorder.pending() {
+                let feedback = scene.client(2).seal_rtcp(|rtcp| {
+                    // All is repaired, it says.
+                    rtcp.receiver_report(1, &[ReportBlock { ssrc: 3000, ..ReportBlock::default() }]).unwrap();
+                    rtcp.twcc(&mut recorder, 1, 3000).unwrap();
+                });
+                scene.send(2, &feedback);
+            }
+            scene.advance(20);
+        }
+        scene.metric("repeated_out") - before
+    };
+    assert_eq!(say(&mut scene, 3, 0), 0);
+    assert!(say(&mut scene, 3, 3) >= 2 * 50, "3 of 10 lost: two copies of each word, after 2 s at the latest");
+    assert_eq!(say(&mut scene, 12, 3), 2 * 12 * 50, "and no end to it while packets are lost");
+    say(&mut scene, 13, 0);
+    assert_eq!(say(&mut scene, 3, 0), 0);
+}
