@@ -1,8 +1,12 @@
 const FIRST_MS = 400;
+const GROWTH = 1.5;
 const MOST_MS = 12_000;
 
-/** Milliseconds before the attempt-th reconnect (0 = first): doubling, capped, spread over half to one and a half so that a class does not return as one wave. */
+/**
+ * Milliseconds before the attempt-th reconnect (0 = first): each half as long again as the one before, capped, spread over half to one and
+ * a half so that a class does not return as one wave. A node that was away for a few seconds is not waited for as long again.
+ */
 export function reconnectDelay(attempt: number, random: number): number {
-  const base = Math.min(MOST_MS, FIRST_MS * 2 ** Math.min(attempt, 10));
+  const base = Math.min(MOST_MS, FIRST_MS * GROWTH ** Math.min(attempt, 20));
   return Math.round(base * (0.5 + random));
 }

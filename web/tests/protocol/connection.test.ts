@@ -222,16 +222,16 @@ describe("events", () => {
 });
 
 describe("the way back", () => {
-  it("doubles its pauses up to a bound and starts small again after success", () => {
+  it("makes its pauses longer up to a bound and starts small again after success", () => {
     wire.welcome({ snapshot: snapshot(0) });
     const pauses: number[] = [];
-    for (let i = 0; i < 8; i++) {
+    for (let i = 0; i < 11; i++) {
       wire.lose();
       const next = timers.waiting.at(-1);
       pauses.push((next?.at ?? 0) - timers.now);
       timers.pass(60_000);
     }
-    expect(pauses).toEqual([400, 800, 1600, 3200, 6400, 12_000, 12_000, 12_000]);
+    expect(pauses).toEqual([400, 600, 900, 1350, 2025, 3038, 4556, 6834, 10_252, 12_000, 12_000]);
     wire.welcome({ resumed: true });
     wire.lose();
     expect((timers.waiting.at(-1)?.at ?? 0) - timers.now).toBe(400);
