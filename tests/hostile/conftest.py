@@ -1,7 +1,8 @@
 """A node with a class of twenty honest people in it, who must not notice what a hostile case does.
 
 One node and one class serve all cases of a module; each case is judged by what the twenty saw while it ran. Where the machine itself is
-starved, the lateness of this process's own event loop (the node is another process) is allowed on top.
+starved, the lateness of this process's own event loop (the node is another process) is allowed on top; while that loop does not turn it
+hears no answer, so what it was late during a wait is no part of the wait.
 """
 
 import asyncio
@@ -33,6 +34,9 @@ class Bystanders:
         self.members = members
         self._acks: list[float] = []
         self._late: list[float] = []
+        self._late_total = 0.0
+        #: codes of refusals a case brings upon them by what the class does, and which are no harm
+        self.accepted: set[str] = set()
         self._stop = False
         self._tasks = [asyncio.create_task(self._live(member, n)) for n, member in enumerate(members)]
         self._tasks.append(asyncio.create_task(self._watch()))
@@ -41,18 +45,22 @@ class Bystanders:
         await asyncio.sleep(n / len(self.members) * _EVERY_S)
         raised = False
         while not self._stop:
-            begun = time.perf_counter()
+            begun, late = time.perf_counter(), self._late_total
             reply = await member.command("lower_hand" if raised else "raise_hand")
-            self._acks.append(time.perf_counter() - begun)
-            assert "error" not in reply, reply
-            raised = not raised
+            self._acks.append(time.perf_counter() - begun - (self._late_total - late))
+            if "error" not in reply:
+                raised = not raised
+            else:
+                assert reply["error"]["code"] in self.accepted, reply
             await asyncio.sleep(_EVERY_S)
 
     async def _watch(self) -> None:
         while not self._stop:
             begun = time.perf_counter()
             await asyncio.sleep(0.01)
-            self._late.append(time.perf_counter() - begun - 0.01)
+            late = time.perf_counter() - begun - 0.01
+            self._late.append(late)
+            self._late_total += late
 
     def begin(self) -> None:
         """A case starts."""
