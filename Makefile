@@ -10,6 +10,8 @@ DONE := .cache/stamps
 #: more arguments for the node, e.g. ARGS="--host 0.0.0.0 --tls self-signed"
 ARGS ?=
 PYTEST := $(BIN)/pytest
+# Where the surroundings forbid Python to keep what it compiled, every node that a test starts would compile itself again.
+export PYTHONDONTWRITEBYTECODE :=
 
 ENGINE_SOURCES := $(shell find media/engine \( -name target -o -name swarm -o -name fuzz \) -prune -o -type f \( -name '*.rs' -o -name 'Cargo.*' \) -print)
 SWARM_SOURCES := $(shell find media/engine/swarm -name target -prune -o -type f \( -name '*.rs' -o -name 'Cargo.*' \) -print 2>/dev/null)
