@@ -225,13 +225,13 @@ describe("the way back", () => {
   it("makes its pauses longer up to a bound and starts small again after success", () => {
     wire.welcome({ snapshot: snapshot(0) });
     const pauses: number[] = [];
-    for (let i = 0; i < 11; i++) {
+    for (let i = 0; i < 18; i++) {
       wire.lose();
       const next = timers.waiting.at(-1);
       pauses.push((next?.at ?? 0) - timers.now);
       timers.pass(60_000);
     }
-    expect(pauses).toEqual([400, 600, 900, 1350, 2025, 3038, 4556, 6834, 10_252, 12_000, 12_000]);
+    expect(pauses).toEqual([400, 500, 625, 781, 977, 1221, 1526, 1907, 2384, 2980, 3725, 4657, 5821, 7276, 9095, 11_369, 12_000, 12_000]);
     wire.welcome({ resumed: true });
     wire.lose();
     expect((timers.waiting.at(-1)?.at ?? 0) - timers.now).toBe(400);
