@@ -7,6 +7,6 @@ const MOST_MS = 12_000;
  * a half so that a class does not return as one wave. A node that was away for a few seconds is not waited for half as long again.
  */
 export function reconnectDelay(attempt: number, random: number): number {
-  const base = Math.min(MOST_MS, FIRST_MS * GROWTH ** Math.min(attempt, 20));
+  const base = Math.min(MOST_MS, FIRST_MS * GROWTH ** attempt);
   return Math.round(base * (0.5 + random));
 }
