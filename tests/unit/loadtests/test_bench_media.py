@@ -176,6 +176,14 @@ def test_rounds_that_do_not_count_are_in_no_ratio(capsys: pytest.CaptureFixture[
     assert [line["verdict"] for line in report.lines] == ["MISS", "MISS"]
 
 
+def test_what_cannot_carry_the_whole_stream_is_judged_by_a_lighter_one(capsys: pytest.CaptureFixture[str]) -> None:
+    whole = {OURS: [1.0], **{tuning.name: [5.0] for tuning in AT_BEST}, AS_INSTALLED.name: [math.nan]}
+    for lighter, verdict in ((14.0, "ok"), (10.0, "MISS"), (math.nan, "MISS")):
+        report = Report()
+        compare_costs(report, 300, whole, {OURS: [2.0], AS_INSTALLED.name: [lighter]})
+        assert [line["verdict"] for line in report.lines] == ["ok", "", verdict]
+
+
 def test_every_other_round_goes_backwards() -> None:
     assert [order(["a", "b", "c"], number) for number in range(3)] == [["a", "b", "c"], ["c", "b", "a"], ["a", "b", "c"]]
 
