@@ -5,6 +5,7 @@
 - `POST /whip/{room}`: an offer that sends; the first audio m-line is a microphone, the first video m-line a camera. 201, answer, Location.
 - `POST /whep/{room}`: an offer that receives: audio m-line i gets the room's i-th loudest voice, video m-line k the room's k-th camera.
 - `DELETE` of what Location named.
+- With `--shards N` the engine has so many ports and threads; peers are spread over them in the order they come.
 - With `--switch-s S` every camera plays in another layer every S seconds; viewers of one camera differ.
 - `GET /figures`: CPU seconds of the process and of each thread, memory, the engine's metrics and how often each event was told (`closed`
   and `layer` by reason and layer).
@@ -52,11 +53,12 @@ class Door:
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.bind: str = arguments.bind
-        self.engine = Engine(bind=self.bind, udp_ports=[0], tcp_port=None, queue=1 << 17)
+        self.engine = Engine(bind=self.bind, udp_ports=[0] * arguments.shards, tcp_port=None, queue=1 << 17)
         self.rooms: dict[str, Room] = {}
         self.peers: dict[int, Room] = {}
         self.told: Counter[str] = Counter()
         self.last = 0
+        self.shards = itertools.cycle(range(arguments.shards))
         asyncio.get_running_loop().add_reader(self.engine.event_fd, self.listen)
 
     def listen(self) -> None:
@@ -73,22 +75,22 @@ class Door:
             self.engine.open_room(room.id, AUDIO_SLOTS)
         return self.rooms[name]
 
-    def transport(self) -> ServerTransport:
+    def transport(self, shard: int) -> ServerTransport:
         return ServerTransport(
             ufrag=secrets.token_hex(4),
             pwd=secrets.token_hex(12),
             fingerprint=self.engine.fingerprint,
             addresses=(self.bind,),
-            udp_port=self.engine.udp_ports[0],
+            udp_port=self.engine.udp_ports[shard],
             tcp_port=None,
         )
 
-    def open(self, room: Room, server: ServerTransport, remote: RemoteTransport, extensions: Mapping[str, int]) -> int:
+    def open(self, room: Room, shard: int, server: ServerTransport, remote: RemoteTransport, extensions: Mapping[str, int]) -> int:
         peer = self.new()
         self.engine.open_peer(
             peer,
             room.id,
-            shard=0,
+            shard=shard,
             local_ufrag=server.ufrag,
             local_pwd=server.pwd,
             remote_ufrag=remote.ufrag,
@@ -101,7 +103,8 @@ class Door:
 
     async def whip(self, request: web.Request) -> web.Response:
         room = self.room(request.match_info["room"])
-        server = self.transport()
+        shard = next(self.shards)
+        server = self.transport(shard)
         offer = await request.text()
         sources: dict[str, Source] = {}
         for section in parse(offer).sections:
@@ -109,7 +112,7 @@ class Door:
             if source not in sources.values():
                 sources[section.first("mid") or ""] = source
         answer, plan = answer_publish(offer, sources, server)
-        peer = self.open(room, server, plan.remote, plan.extensions)
+        peer = self.open(room, shard, server, plan.remote, plan.extensions)
         for track in plan.tracks:
             id = self.new()
             # Engines that know simulcast are told the layers' names.
@@ -124,7 +127,8 @@ class Door:
 
     async def whep(self, request: web.Request) -> web.Response:
         room = self.room(request.match_info["room"])
-        server = self.transport()
+        shard = next(self.shards)
+        server = self.transport(shard)
         offer = parse(await request.text())
         sections, slots, extensions = [], [], {}
         places: Counter[str] = Counter()
@@ -147,7 +151,7 @@ class Door:
             attributes = [*transport_lines(slot["mid"], server), *write_extensions(ids, EXTENSIONS_OF[kind]), *lines, *ssrc_lines(slot)]
             sections.append(Section(kind=kind, port=9, protocol=section.protocol, formats=names, attributes=tuple(attributes)))
         sections[0] = replace(sections[0], attributes=sections[0].attributes + server.candidates())
-        peer = self.open(room, server, remote_of(offer), extensions)
+        peer = self.open(room, shard, server, remote_of(offer), extensions)
         for slot, place in slots:
             id = self.new()
             self.engine.add_slot(id, peer, **slot)
@@ -264,6 +268,7 @@ async def serve(arguments: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--bind", default="127.0.0.1")
+    parser.add_argument("--shards", type=int, default=1, choices=range(1, 17), metavar="N")
     parser.add_argument("--switch-s", type=float, help="how often cameras change their layer")
     asyncio.run(serve(parser.parse_args()))
 

@@ -48,7 +48,7 @@ def answers(sock: socket.socket) -> list[bytes]:
             return got
 
 
-async def test_checks_without_the_password_get_no_answer_and_leave_no_state() -> None:
+async def test_g01_checks_without_the_password_get_no_answer_and_leave_no_state() -> None:
     async with bystanders() as good:
         engine = good.stage.engine
         remote = good.teacher.pc.remoteDescription.sdp
@@ -80,7 +80,7 @@ async def test_checks_without_the_password_get_no_answer_and_leave_no_state() ->
         await good.flow()
 
 
-async def test_media_from_an_unchecked_address_is_neither_taken_nor_answered() -> None:
+async def test_g06_media_from_an_unchecked_address_is_neither_taken_nor_answered() -> None:
     async with bystanders() as good:
         engine = good.stage.engine
         before = engine.metrics()
@@ -97,7 +97,7 @@ async def test_media_from_an_unchecked_address_is_neither_taken_nor_answered() -
         await good.flow()
 
 
-async def test_junk_at_speed_does_not_disturb_a_class() -> None:
+async def test_g16_junk_at_speed_does_not_disturb_a_class() -> None:
     async with bystanders() as good:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.connect(("127.0.0.1", good.stage.engine.udp_ports[0]))

@@ -22,7 +22,7 @@ def hello(suites: bytes) -> bytes:
 NULL_CIPHER = b"\x00\x02\xc0\x06"
 
 
-async def test_a_hello_from_an_unchecked_address_gets_no_answer() -> None:
+async def test_g02_a_hello_from_an_unchecked_address_gets_no_answer() -> None:
     async with bystanders() as good:
         engine = good.stage.engine
         before = engine.metrics()["dtls_in"]
@@ -39,7 +39,7 @@ async def test_a_hello_from_an_unchecked_address_gets_no_answer() -> None:
         await good.flow()
 
 
-async def test_a_wrong_certificate_closes_its_leg_only() -> None:
+async def test_g03_a_wrong_certificate_closes_its_leg_only() -> None:
     async with bystanders() as good:
         intruder = await good.stage.publish({"camera": Picture()}, fingerprint=":".join(["AB"] * 32))
         await until(lambda: good.stage.told("closed", intruder.peer, "fingerprint"))
@@ -48,7 +48,7 @@ async def test_a_wrong_certificate_closes_its_leg_only() -> None:
         await good.flow()
 
 
-async def test_garbage_handshakes_from_a_checked_address_cost_that_leg_at_most() -> None:
+async def test_g02_garbage_handshakes_from_a_checked_address_cost_that_leg_at_most() -> None:
     async with bystanders() as good:
         for garbage in (
             record(22, hello(NULL_CIPHER)),
@@ -72,7 +72,7 @@ async def test_garbage_handshakes_from_a_checked_address_cost_that_leg_at_most()
         assert good.stage.engine.metrics()["panics"] == 0
 
 
-async def test_records_with_a_bad_mac_do_not_move_the_window() -> None:
+async def test_g04_records_with_a_bad_mac_do_not_move_the_window() -> None:
     async with bystanders() as good:
         for epoch in (0, 1, 2, 0xFFFF):
             for sequence in (0, 1, 1 << 32, (1 << 48) - 1):

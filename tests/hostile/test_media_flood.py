@@ -117,7 +117,7 @@ def spare(good: Bystanders) -> bytes:
     ("rate", "seconds"),
     [pytest.param(40_000, 3, id="short"), pytest.param(200_000, 15, id="long", marks=pytest.mark.prove)],
 )
-async def test_a_class_goes_on_under_a_flood_of_junk(rate: int, seconds: int) -> None:
+async def test_g16_a_class_goes_on_under_a_flood_of_junk(rate: int, seconds: int) -> None:
     async with bystanders() as good:
         engine = good.stage.engine
         port = engine.udp_ports[0]
@@ -174,7 +174,7 @@ async def test_viewers_who_leave_without_a_word_cost_the_others_nothing() -> Non
         assert engine.metrics()["receive_errors"] == 0
 
 
-async def test_a_thousand_empty_and_overlong_datagrams_are_counted() -> None:
+async def test_g16_a_thousand_empty_and_overlong_datagrams_are_counted() -> None:
     async with bystanders() as good:
         engine = good.stage.engine
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:

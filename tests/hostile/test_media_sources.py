@@ -15,7 +15,7 @@ def negotiated(leg: Leg, name: str) -> int:
     return int(line.split(":")[1].split(" ")[0])
 
 
-async def test_ten_thousand_sources_are_bounded_and_told_of() -> None:
+async def test_g07_ten_thousand_sources_are_bounded_and_told_of() -> None:
     async with bystanders() as good:
         engine = good.stage.engine
         leg = await good.stage.publish({"camera": Picture()})
@@ -30,7 +30,7 @@ async def test_ten_thousand_sources_are_bounded_and_told_of() -> None:
         await good.flow()
 
 
-async def test_another_publishers_source_and_mid_are_not_stolen() -> None:
+async def test_g07_another_publishers_source_and_mid_are_not_stolen() -> None:
     async with bystanders() as good:
         engine = good.stage.engine
         sender = next(s for s in good.teacher.pc.getSenders() if s.kind == "video")
@@ -48,7 +48,7 @@ async def test_another_publishers_source_and_mid_are_not_stolen() -> None:
         assert lost == [0], "nothing was mixed into the teacher's picture"
 
 
-async def test_unknown_payload_types_are_dropped() -> None:
+async def test_g07_unknown_payload_types_are_dropped() -> None:
     async with bystanders() as good:
         leg = await good.stage.publish({"camera": Picture()})
         await until(lambda: good.stage.told("track", leg.tracks["camera"], True))
@@ -59,7 +59,7 @@ async def test_unknown_payload_types_are_dropped() -> None:
         await good.flow()
 
 
-async def test_who_may_not_send_is_not_forwarded_and_is_told_of() -> None:
+async def test_g13_who_may_not_send_is_not_forwarded_and_is_told_of() -> None:
     async with bystanders() as good:
         engine = good.stage.engine
         leg = await good.stage.publish({"microphone": Tone(), "screen": Picture(250)}, allowed=False)

@@ -19,7 +19,7 @@ async def sender(good: Bystanders) -> Leg:
     return leg
 
 
-async def test_replays_bad_tags_and_stumps_are_dropped() -> None:
+async def test_g05_replays_bad_tags_and_stumps_are_dropped() -> None:
     async with bystanders() as good:
         engine, leg = good.stage.engine, await sender(good)
         sealed = leg.seal(rtp(1))
@@ -66,7 +66,7 @@ REFUSED_UNOPENED = {
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-async def test_malformed_packets_are_dropped_after_decryption(name: str) -> None:
+async def test_g08_malformed_packets_are_dropped_after_decryption(name: str) -> None:
     async with bystanders() as good:
         engine, leg = good.stage.engine, await sender(good)
         await leg.send_raw(leg.seal(MALFORMED[name]))
@@ -74,7 +74,7 @@ async def test_malformed_packets_are_dropped_after_decryption(name: str) -> None
         await good.flow()
 
 
-async def test_packets_that_cannot_be_opened_are_dropped_before() -> None:
+async def test_g05_packets_that_cannot_be_opened_are_dropped_before() -> None:
     async with bystanders() as good:
         engine, leg = good.stage.engine, await sender(good)
         before = engine.metrics()
@@ -91,7 +91,7 @@ async def test_packets_that_cannot_be_opened_are_dropped_before() -> None:
         await good.flow()
 
 
-async def test_extension_blocks_of_every_shape_harm_nobody() -> None:
+async def test_g08_extension_blocks_of_every_shape_harm_nobody() -> None:
     async with bystanders() as good:
         engine, leg = good.stage.engine, await sender(good)
         for n in range(500):

@@ -229,7 +229,7 @@ BROKEN: dict[str, tuple[str | bytes, set[int]]] = {
     "nul": ("v=0\0", {400}),
     "two cameras": (SENDS.replace("m=audio", "m=video"), {400}),
     "the other way": (PLAYS, {400}),
-    "data channel": (SENDS.replace("m=audio", "m=application"), {400}),
+    "G14 data channel": (SENDS.replace("m=audio", "m=application"), {400}),
     "no codec": (SENDS.replace("/90000", "/9"), {400}),
     "four layers": (SENDS.replace("send q;h;f", "send q;h;f;x"), {400}),
 }

@@ -1,4 +1,4 @@
-//! Sockets and threads of the media engine; the only crate with `unsafe`.
+//! Sockets and threads of the media engine; the only crate of the engine with `unsafe`.
 //!
 //! One thread per UDP port runs one pure shard; one more accepts TCP. Commands and events cross in bounded queues; nothing
 //! here waits for the embedder.

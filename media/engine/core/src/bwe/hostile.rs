@@ -115,7 +115,7 @@ fn padding_is_asked_for_at_the_rate_only_when_more_is_wanted() {
 }
 
 #[test]
-fn feedback_beyond_what_was_sent_is_refused_and_its_numbers_mean_nothing() {
+fn g12_feedback_beyond_what_was_sent_is_refused_and_its_numbers_mean_nothing() {
     let mut estimator = Estimator::new(0, START_BPS);
     talk(&mut estimator, 0, 0, S, true);
     let before = estimator.target_bps();
@@ -132,7 +132,7 @@ fn feedback_beyond_what_was_sent_is_refused_and_its_numbers_mean_nothing() {
 }
 
 #[test]
-fn a_claim_of_nothing_or_of_everything_stays_within_the_bounds() {
+fn g12_a_claim_of_nothing_or_of_everything_stays_within_the_bounds() {
     // Everything lost; everything at once; every delay longer than the last; time running backwards.
     for lie in 0..4u64 {
         let mut estimator = Estimator::new(0, START_BPS);

@@ -276,7 +276,7 @@ fn unknown_payload_types_and_malformed_rtp_are_dropped() {
 }
 
 #[test]
-fn feedback_about_other_peoples_streams_does_nothing() {
+fn g11_feedback_about_other_peoples_streams_does_nothing() {
     let mut scene = Scene::lesson();
     scene.video(1, 1000, &frame(true, 1, 0));
     scene.advance(1000);
@@ -295,7 +295,7 @@ fn feedback_about_other_peoples_streams_does_nothing() {
 }
 
 #[test]
-fn a_nack_flood_is_capped() {
+fn g10_a_nack_flood_is_capped() {
     let mut scene = Scene::lesson();
     for n in 0..500 {
         scene.video(1, 1000, &frame(n == 0, n, 0));

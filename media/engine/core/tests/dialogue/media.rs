@@ -68,7 +68,7 @@ fn an_unanswered_key_frame_request_is_repeated() {
 }
 
 #[test]
-fn a_thousand_receivers_asking_make_two_requests_a_second_at_most() {
+fn g09_a_thousand_receivers_asking_make_two_requests_a_second_at_most() {
     let mut scene = Scene::lesson();
     scene.video(1, 1000, &frame(true, 1, 0));
     scene.advance(1000);
