@@ -121,6 +121,28 @@ async def test_three_megabits_then_six_hundred_kilobits_then_three_again(viewer:
 
 @pytest.mark.prove
 @pytest.mark.parametrize("viewer", ["chromium", "firefox"])
+async def test_a_line_that_wobbles_and_lets_packets_overtake_keeps_the_large_picture(viewer: str) -> None:
+    wobbling = "3000kbit jitter=10ms reorder=1%x15ms"
+    async with (
+        chromium() as crome,
+        firefox() as fox,
+        watched({"chromium": crome, "firefox": fox}[viewer], wobbling) as (_node, relay, page),
+    ):
+        await page.until(f"{HEIGHT}.then((height) => height === 720)", limit=30)
+        await relay.figures(reset=True)
+        seen = await layers(page, 20)
+        way = max((await relay.figures())["down"], key=lambda way: way["forwarded"])
+        fps, samples, concealed = await asyncio.gather(*(rate(page, what, 8) for what in (FRAMES, SAMPLES, CONCEALED)))
+        print(viewer, way, f"{fps:.0f} fps, {1 - concealed / samples:.1%} of sound played as sent")
+        assert way["reordered"] > 0
+        assert seen[-1][1] == 720
+        assert changes(seen, 0) <= 2, "one in ten seconds"
+        assert fps >= 15
+        assert concealed <= 0.1 * samples
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("viewer", ["chromium", "firefox"])
 async def test_one_packet_in_ten_lost_leaves_the_picture_moving_and_three_in_ten_the_sound(viewer: str) -> None:
     async with chromium() as crome, firefox() as fox, watched({"chromium": crome, "firefox": fox}[viewer]) as (_node, relay, trainee):
         await trainee.until(f"{HEIGHT}.then((height) => height > 0)", limit=30)
