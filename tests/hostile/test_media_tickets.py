@@ -1,11 +1,16 @@
-"""E03, E08, D07 and neighbours: who may have a media transport, and for how long. The real engine and classroom; signaling left out."""
+"""E03, E08, D07, G03 and neighbours: who may have a media transport, and for how long.
 
+The real engine and classroom; signaling left out.
+"""
+
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from media.devices import Device
 from media.plane import MAX_CHECKS, MAX_DEVICES, TICKET_MS
 from signaling.classroom.errors import Rejected
 from signaling.classroom.participants import Decline
@@ -38,6 +43,16 @@ async def refused(code: str, call: Any) -> None:
     with pytest.raises(Rejected) as caught:
         await call
     assert caught.value.code == code
+
+
+def swapped(sdp: str) -> str:
+    """The same with another certificate."""
+    return re.sub(r"a=fingerprint:sha-256 \S+", "a=fingerprint:sha-256 " + ":".join(["5A"] * 32), sdp)
+
+
+def device(node: BareNode) -> Device:
+    [klass] = node.plane._board.classes.values()
+    return klass.devices["ann"]
 
 
 def transports(node: BareNode) -> int:
@@ -88,6 +103,33 @@ async def test_a_ticket_works_once() -> None:
         assert await subscribe(node, "ann", answer) == {}
         await refused("media_unavailable", subscribe(node, "ann", answer))
         assert transports(node) == 1
+
+
+async def test_g03_a_restart_with_another_certificate_is_refused_and_leaves_the_transport_as_it_was() -> None:
+    async with bare_node() as node:
+        offer = await subscribe(node, "ann")
+        await subscribe(node, "ann", {"action": "answer", "sdp": answered(offer["sdp"])})
+        open_before = device(node).subscribe
+        restart = answered((await subscribe(node, "ann", {"action": "restart"}))["sdp"])
+        await refused("bad_sdp", subscribe(node, "ann", {"action": "answer", "sdp": swapped(restart)}))
+        assert open_before is not None
+        assert device(node).subscribe is open_before
+        await refused("media_unavailable", subscribe(node, "ann", {"action": "answer", "sdp": restart}))
+        again = answered((await subscribe(node, "ann", {"action": "restart"}))["sdp"])
+        assert await subscribe(node, "ann", {"action": "answer", "sdp": again}) == {}
+        assert transports(node) == 1
+
+
+async def test_g03_an_offer_with_another_certificate_is_a_new_transport_and_ends_the_old_one() -> None:
+    async with bare_node() as node:
+        await publish(node, "ann")
+        before = device(node).publish
+        await publish(node, "ann", request=PUBLISH | {"sdp": swapped(OFFER)})
+        after = device(node).publish
+        assert before is not None
+        assert after is not None
+        assert after.peer != before.peer
+        assert (before.peer in node.plane._board.places, after.peer in node.plane._board.places) == (False, True)
 
 
 async def test_a_ticket_expires() -> None:
