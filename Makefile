@@ -21,7 +21,7 @@ ENGINE := --manifest-path media/engine/Cargo.toml
 # Where it is built for tests it stands beside the engine's tests, which have compiled most of it.
 SWARM := --manifest-path media/engine/swarm/Cargo.toml --target-dir media/engine/target
 
-.PHONY: screens help run setup venv engine web check lint types unit rust-lint rust-check web-check test rust-test fuzz sanitize integration e2e prove bench-signaling bench-media bench-peers bench-recording docs clean
+.PHONY: screens help run setup venv engine web check lint types unit rust-lint rust-check web-check test rust-test fuzz sanitize deny integration e2e prove bench-signaling bench-media bench-peers bench-recording docs clean
 
 help: ## what there is to call
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 20
@@ -108,6 +108,9 @@ fuzz: ## every fuzz target for SECONDS (default 60), three for two cores at a ti
 sanitize: ## the crate with unsafe code under AddressSanitizer
 	.ci/sanitize --quiet
 
+deny: ## what the engine and the load generator are built from: licences, sources, unwanted crates (cargo-deny)
+	.ci/deny
+
 integration: $(DONE)/dev engine web $(DONE)/swarm-for-tests $(DONE)/packager-for-tests $(DONE)/stores
 	$(PYTEST) -m "not prove" tests/stateful tests/contract tests/interop
 	$(PYTEST) -n 2 --dist loadfile -m "not prove" tests/integration
@@ -120,6 +123,8 @@ e2e: setup ## classes in real browsers, and every page against its picture
 
 prove: setup $(DONE)/swarm $(DONE)/clips ## the long proofs: crashes, storms, soaks; prints figures
 	@.ci/packages bench
+	.ci/deny
+	.ci/sanitize --quiet
 	$(PYTEST) -s -m prove tests
 	JIANGTAI_KILLS=50 $(CARGO) test $(ENGINE) --quiet -p jiangtai-net --test crash -- --nocapture
 	JIANGTAI_KILLS=200 $(CARGO) test $(ENGINE) --quiet -p jiangtai-journal --test redact -- --nocapture
