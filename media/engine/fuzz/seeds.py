@@ -10,7 +10,7 @@ from pathlib import Path
 
 SEEDS = Path(__file__).parent / "seeds"
 #: longest input kept, bytes
-LONGEST = {"shard": 500, "bwe": 2_000, "package": 400}
+LONGEST = {"shard": 500, "bwe": 2_000, "package": 400, "containers": 400}
 LONGEST_ELSE = 200
 
 

@@ -11,23 +11,37 @@ mod scene;
 
 use std::time::Duration;
 
+use client::{MID, RID};
 use jiangtai_core::bytes::Reader;
-use jiangtai_core::command::{Command, RecordTrack};
+use jiangtai_core::command::{AddTrack, Command, RecordTrack};
 use jiangtai_core::media::{Codec, CodecName, Kind};
 use jiangtai_core::outbox::Path;
 use jiangtai_core::srtp::MAX_OVERHEAD;
 use jiangtai_core::tape::Rank;
-use scene::{opus, vp8, Scene, OPUS, RED, ROOM, VP8, VP8_RTX};
+use scene::{opus, vp8, Scene, LAYERS, OPUS, RED, ROOM, VP8, VP8_RTX};
 
 const H264: u8 = 102;
+const VP9: u8 = 98;
+const AV1: u8 = 45;
+/// The track of three layers that is there from the start.
+const SIMULCAST: u64 = 13;
 /// What one input may ask for.
 const STEPS: usize = 64;
 /// Timers that may fire at once, and in each millisecond; more is a timer that does not move.
 const FIRINGS: usize = 100;
 
-/// VP8 and H.264 with retransmissions.
+/// Every video codec with retransmissions.
 fn video() -> Vec<Codec> {
-    [vp8(), vec![Codec { pt: H264, name: CodecName::H264, rtx_pt: Some(H264 + 1) }]].concat()
+    let others = [(H264, CodecName::H264), (VP9, CodecName::Vp9), (AV1, CodecName::Av1)];
+    vp8().into_iter().chain(others.map(|(pt, name)| Codec { pt, name, rtx_pt: Some(pt + 1) })).collect()
+}
+
+/// A track of three layers told apart by name.
+fn simulcast(track: u64, peer: u64) -> Command {
+    let (mid, rids) = (format!("t{track}"), LAYERS.map(str::to_owned).to_vec());
+    let (kind, codecs) = (Kind::Video, video());
+    let ssrcs = vec![];
+    Command::AddTrack(Box::new(AddTrack { track, peer, kind, mid, ssrcs, codecs, rids, voice: false, allowed: true, priority: false }))
 }
 
 /// Opus, and redundant audio for those who have it.
@@ -68,11 +82,13 @@ fn send_sealed(scene: &mut Scene, id: u64, plain: &[u8], rtcp: bool) {
     }
 }
 
-/// An RTP packet: flags, payload type, source, steps of sequence number and timestamp, extension block, payload.
+/// An RTP packet: flags, payload type, source (or layer), steps of sequence number and timestamp, extension block, payload.
 fn rtp(input: &mut Reader<'_>, scene: &mut Scene, clocks: &mut (u16, u32)) -> Option<()> {
     let [who, flags, kind, source, step, ticks, words, len] = input.array()?;
-    let pt = if kind & 0x10 == 0 { [VP8, VP8_RTX, OPUS, RED, H264][usize::from(kind & 0x0f) % 5] } else { kind & 0x7f };
+    let pt = if kind & 0x10 == 0 { [VP8, VP8_RTX, OPUS, RED, H264, VP9, AV1][usize::from(kind & 0x0f) % 7] } else { kind & 0x7f };
+    let layer = (flags & 0x80 != 0).then_some(usize::from(source % 3));
     let ssrc = [1000u32, 1001, 1100, 1101, 1200, 3000, u32::from(source)][usize::from(source % 7)];
+    let ssrc = layer.map_or(ssrc, |layer| 1300 + 10 * layer as u32);
     clocks.0 = clocks.0.wrapping_add_signed(i16::from(step as i8) * if flags & 0x40 == 0 { 1 } else { 100 });
     clocks.1 = clocks.1.wrapping_add(u32::from(ticks) * 30);
     let mut plain = vec![0x80 | flags & 0x3f, kind & 0x80 | pt];
@@ -80,7 +96,11 @@ fn rtp(input: &mut Reader<'_>, scene: &mut Scene, clocks: &mut (u16, u32)) -> Op
     plain.extend(clocks.1.to_be_bytes());
     plain.extend(ssrc.to_be_bytes());
     plain.extend(input.take(usize::from(flags & 0x0f) * 4)?);
-    if flags & 0x10 != 0 {
+    if let Some(layer) = layer {
+        plain[0] |= 0x10;
+        let name = LAYERS[layer].as_bytes()[0];
+        plain.extend([0xbe, 0xde, 0, 2, MID << 4 | 2, b't', b'1', b'3', RID << 4, name, 0, 0]);
+    } else if flags & 0x10 != 0 {
         let words = words % 8;
         plain.extend([0xbe, 0xde, 0, words]);
         plain.extend(input.take(usize::from(words) * 4)?);
@@ -101,6 +121,7 @@ fn command(input: &mut Reader<'_>, scene: &mut Scene) -> Option<()> {
         1 if what == 1 => Command::CloseRoom { room },
         2 => Command::RestartIce { peer, ice: client::credentials(peer, u32::from(c)) },
         3 if c % 4 == 0 => Command::ClosePeer { peer },
+        4 if other && a & 0x40 != 0 => simulcast(track, peer),
         4 => {
             scene.add_track(track, peer, kind, 1000 + 100 * u32::from(b % 4), codecs);
             return Some(());
@@ -198,6 +219,9 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     scene.add_track(11, 1, Kind::Audio, 1100, audio(true));
     scene.add_slot(21, 2, Kind::Audio, 2100, audio(false), Some(0));
     scene.add_slot(22, 1, Kind::Audio, 2200, audio(true), Some(0));
+    scene.command(simulcast(SIMULCAST, 1));
+    scene.add_slot(23, 2, Kind::Video, 2300, video(), None);
+    scene.command(Command::Assign { slot: 23, track: Some(SIMULCAST) });
     let (mut input, mut clocks) = (Reader::new(data), (65_500u16, 0xffff_0000u32));
     for _ in 0..STEPS {
         if step(&mut input, &mut scene, &mut clocks).is_none() {

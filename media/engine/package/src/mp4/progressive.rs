@@ -54,11 +54,12 @@ impl Table {
                 }
                 // What came before lasts until here.
                 if let Some(last) = table.samples.last_mut().filter(|_| fragment.time > table.end) {
-                    let longer = u64::from(last.duration) + fragment.time - table.end;
+                    let longer = u64::from(last.duration).saturating_add(fragment.time - table.end);
                     last.duration = u32::try_from(longer).unwrap_or(u32::MAX);
                     table.end = fragment.time;
                 }
-                table.end += fragment.samples.iter().map(|sample| u64::from(sample.duration)).sum::<u64>();
+                let long = fragment.samples.iter().map(|sample| u64::from(sample.duration)).sum();
+                table.end = table.end.saturating_add(long);
                 let bytes = fragment.samples.iter().map(|sample| u64::from(sample.size)).sum();
                 let samples = fragment.samples.len() as u32;
                 table.chunks.push(Chunk { part: number, offset: fragment.data_offset, bytes, time: fragment.time, samples });
@@ -198,4 +199,24 @@ fn edits(out: &mut Vec<u8>, late: u64, long: u64) {
             u16(out, 0);
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mp4::Fragmenter;
+    use std::io::Cursor;
+
+    #[test]
+    fn times_at_the_end_of_all_time_are_no_overflow() {
+        let mut fragmenter = Fragmenter::new(true);
+        let mut fragment = |time| {
+            fragmenter.push(time, &crate::timeline::Sample { time, duration: 960, key: true, data: vec![1], config: None });
+            fragmenter.cut(0).0
+        };
+        let file = [fragment(0), fragment(u64::MAX - 1), fragment(5)].concat();
+        let part = Part { config: Config::Opus, timescale: 48_000, file: Cursor::new(file) };
+        let table = Table::scan(&mut [part]).unwrap();
+        assert_eq!((table.start, table.end, table.samples[0].duration), (0, u64::MAX, u32::MAX));
+    }
 }

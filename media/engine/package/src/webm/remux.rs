@@ -105,7 +105,9 @@ impl<W: Write + Seek, R: Read + Seek> Mux<'_, W, R> {
             let Some(sample) = current.samples.next() else { continue };
             let mut data = Vec::new();
             part.file.seek(SeekFrom::Start(current.offset))?;
-            part.file.by_ref().take(u64::from(sample.size)).read_to_end(&mut data)?;
+            if part.file.by_ref().take(u64::from(sample.size)).read_to_end(&mut data)? as u64 != u64::from(sample.size) {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
             current.time = current.time.saturating_add(u64::from(sample.duration));
             current.offset = current.offset.saturating_add(u64::from(sample.size));
             let end = ms(current.time, part.timescale);
@@ -113,5 +115,29 @@ impl<W: Write + Seek, R: Read + Seek> Mux<'_, W, R> {
             let full = self.writer.push(1, begin.saturating_sub(self.start_ms), end.saturating_sub(self.start_ms), true, &data);
             full.map_or(Ok(()), |step| self.step(step))?;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mp4::Fragmenter;
+    use std::io::Cursor;
+
+    #[test]
+    fn sound_that_is_not_all_there_is_refused() {
+        let mut fragmenter = Fragmenter::new(true);
+        fragmenter.push(0, &crate::timeline::Sample { time: 0, duration: 960, key: true, data: vec![1; 5], config: None });
+        let (mut sound, _) = fragmenter.cut(0);
+        let remuxed = |sound: &[u8]| {
+            let part = Part { config: Config::Opus, timescale: 48_000, file: Cursor::new(sound) };
+            remux(&Config::Vp8 { width: 64, height: 48 }, &mut Cursor::new([]), &mut [part], &mut Cursor::new(Vec::new()))
+        };
+        remuxed(&sound).unwrap();
+        // The box of the media is as short as the file.
+        let media = sound.len() - 13;
+        sound[media + 3] = 12;
+        sound.pop();
+        assert_eq!(remuxed(&sound).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 }
