@@ -29,6 +29,8 @@ pub struct Received {
     pub timestamp: u32,
     pub marker: bool,
     pub payload: Vec<u8>,
+    /// Of all of it, as it came.
+    pub bytes: usize,
     pub mid: Option<String>,
     pub level: Option<u8>,
     pub twcc: Option<u16>,
@@ -202,6 +204,7 @@ impl Client {
             timestamp: view.timestamp(),
             marker: view.marker(),
             payload: view.payload().to_vec(),
+            bytes: datagram.len(),
             mid: view.extension(MID).and_then(rtp::text).map(str::to_owned),
             level: view.extension(LEVEL).map(|v| v[0]),
             twcc: view.extension(TWCC).map(|v| u16::from_be_bytes(v.try_into().unwrap())),

@@ -6,16 +6,16 @@ use jiangtai_core::srtp::MAX_OVERHEAD;
 use super::scene::{frame, Scene, VP8};
 
 /// A small seeded generator (xorshift).
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn next(&mut self) -> u64 {
+    pub fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0
     }
-    fn below(&mut self, n: usize) -> usize {
+    pub fn below(&mut self, n: usize) -> usize {
         (self.next() % n as u64) as usize
     }
     fn bytes(&mut self, len: usize) -> Vec<u8> {

@@ -103,6 +103,14 @@ fn a_panic_while_a_slot_settles_costs_its_viewer() {
 }
 
 #[test]
+fn a_panic_while_a_slot_begins_with_what_is_cached_costs_its_viewer() {
+    let mut scene = class();
+    arm(Place::Begin, 2, 1);
+    scene.command(Command::Assign { slot: 20, track: Some(12) });
+    only_viewer_2_is_lost(&mut scene, "begin");
+}
+
+#[test]
 fn a_panic_in_the_middle_of_closing_a_peer_leaves_nothing_of_it() {
     let mut scene = class();
     arm(Place::Closing, 2, 1);

@@ -1,5 +1,6 @@
 //! The shard as its peers see it: hand-made clients, simulated time, no sockets.
 
+mod bandwidth;
 mod client;
 mod cost;
 mod damage;
@@ -7,6 +8,7 @@ mod faults;
 mod hostile;
 mod layers;
 mod media;
+mod property;
 mod recording;
 mod relay;
 mod scene;
