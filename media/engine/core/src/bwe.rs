@@ -31,7 +31,7 @@
 //! | increase | normal, after hold | over-use, under-use | grows (1) | when more is wanted, after 1 to 10 s |
 //! | hold | under-use, or normal after a decrease | normal, over-use | stays | as in increase |
 //! | decrease | over-use | normal, under-use | falls (2) | not for 2 s; up to 30 s if a train led here |
-//! | unheard | 0.5 s without feedback on what was sent | feedback | stays; after 1.5 s -20 % each 0.5 s | none |
+//! | unheard | 0.5 s without feedback on what was sent | feedback | stays; after 1.5 s -20 % each 0.5 s | none; after 1.5 s a packet a second, so that it is heard when it carries again |
 //!
 //! (1) 8 % a second; near the last full rate 9.6 kbit/s per response time; up to 1.5 times what arrives. (2) To 85 % of what arrives if
 //! the over-use is certain, else by 15 %; less while the queue drains.

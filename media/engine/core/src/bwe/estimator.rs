@@ -23,6 +23,9 @@ const CALM_US: u64 = 2_000_000;
 const SILENT_US: u64 = 500_000;
 const DEAF_US: u64 = 1_500_000;
 const DEAF_EVERY_US: u64 = 500_000;
+/// While nothing is heard so much is sent so often if more is wanted: with all paused nothing else would tell that it carries again.
+const SOUND_EVERY_US: u64 = 1_000_000;
+const SOUND_BYTES: usize = 200;
 /// Loss above the inherent that goes with a full queue, and the queue that goes with loss of our doing, ms.
 const LOSSY: f64 = 0.05;
 const QUEUED_MS: f64 = 40.0;
@@ -84,6 +87,7 @@ pub struct Estimator {
     /// Since when something has been sent and nothing was heard.
     unheard_since_us: Option<u64>,
     backed_off_us: u64,
+    sounded_us: u64,
     over_us: Option<u64>,
     /// The first trains have not failed yet.
     exploring: bool,
@@ -108,6 +112,7 @@ impl Estimator {
             rtt_us: None,
             unheard_since_us: None,
             backed_off_us: 0,
+            sounded_us: 0,
             over_us: None,
             exploring: true,
             credit: 64,
@@ -278,6 +283,10 @@ impl Estimator {
     /// What to send now to find out whether `wanted_bps` would fit; 0 = nothing more is wanted. Call it when due, and after each
     /// feedback.
     pub fn next_probe(&mut self, now_us: u64, wanted_bps: u64) -> Option<Probe> {
+        if self.is_deaf(now_us) && wanted_bps > 0 && now_us.saturating_sub(self.sounded_us) >= SOUND_EVERY_US {
+            self.sounded_us = now_us;
+            return Some(Probe { cluster: 0, bytes: SOUND_BYTES, rate_bps: self.target_bps() });
+        }
         if self.prober.is_ready(now_us) && wanted_bps > 0 && self.is_calm(now_us) {
             let target = self.target_bps();
             let explored = if self.exploring { EXPLORED_BPS } else { 0 };
@@ -293,6 +302,10 @@ impl Estimator {
     fn is_calm(&self, now_us: u64) -> bool {
         let heard = self.reported.is_some() && self.unheard_since_us.is_none_or(|since| now_us.saturating_sub(since) < SILENT_US);
         heard && self.over_us.is_none_or(|at| now_us.saturating_sub(at) >= CALM_US)
+    }
+
+    fn is_deaf(&self, now_us: u64) -> bool {
+        self.reported.is_some() && self.unheard_since_us.is_some_and(|since| now_us.saturating_sub(since) >= DEAF_US)
     }
 
     /// Backs off when feedback on what was sent stays away; call it when due.

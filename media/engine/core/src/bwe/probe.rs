@@ -14,9 +14,11 @@
 
 use super::history::Sent;
 
-/// Length of a train, microseconds, and its most bytes.
+/// Length of a train, microseconds, and its most bytes. One slower than 320 kbit/s takes longer, to these bytes: with fewer its halves
+/// are too few packets of nothing but padding to be judged.
 const TRAIN_US: u64 = 50_000;
 const TRAIN_BYTES: u64 = 100_000;
+const TRAIN_LEAST_BYTES: u64 = 2_000;
 /// Time between two requests for padding, microseconds.
 const TICK_US: u64 = 5_000;
 /// A request is at least this, and at most three ticks' worth, bytes.
@@ -98,11 +100,11 @@ impl Prober {
     /// Begins a train.
     pub fn begin(&mut self, rate_bps: u64, now_us: u64) {
         self.cluster = self.cluster.wrapping_add(1);
-        let longest = TRAIN_BYTES.saturating_mul(8_000_000).checked_div(rate_bps).unwrap_or(TRAIN_US);
+        let takes = |bytes: u64| bytes.saturating_mul(8_000_000).checked_div(rate_bps).unwrap_or(TRAIN_US);
         self.train = Some(Train {
             rate_bps,
             start_us: now_us,
-            length_us: TRAIN_US.min(longest),
+            length_us: TRAIN_US.clamp(takes(TRAIN_LEAST_BYTES), takes(TRAIN_BYTES)),
             tick_us: now_us,
             first: None,
             last: 0,

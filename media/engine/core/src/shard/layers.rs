@@ -15,7 +15,10 @@ impl Shard {
     pub(super) fn aim(&mut self, key: Key<Slot>, target: Option<u8>) {
         let Some(slot) = self.slots.get_mut(key) else { return };
         if slot.target == target {
-            return;
+            // Assigned, or looked at again, and it still does not fit.
+            return if target.is_none() {
+                self.tell_layer(key)
+            };
         }
         slot.target = target;
         if target.is_none() {
