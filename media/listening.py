@@ -143,22 +143,15 @@ class Listening:
         board.signals.to_all(klass.room.id, {"type": "speakers", "speakers": speakers})
         board.refresh(klass.room.id)
 
-    def _receiver(self, peer: int | None) -> Transport | None:
-        """The receiving transport of this number, if it is open."""
-        place = self._board.places.get(peer or 0)
-        klass = self._board.classes.get(place.session) if place is not None else None
-        device = klass.devices.get(place.connection) if klass is not None and place is not None else None
-        return device.subscribe if device is not None and device.subscribe is not None and device.subscribe.peer == peer else None
-
     def _layer(self, slot: int, layer: int) -> None:
-        transport = self._receiver(self._board.slots.get(slot))
+        transport = self._board.receiver(self._board.slots.get(slot))
         if transport is not None:
             transport.layers[transport.mids[slot]] = layer
             self._changed[transport.peer] = None
 
     def _tell_layers(self, peer: int) -> None:
-        """All of them: a signal that is not read is replaced by the next."""
-        transport, place = self._receiver(peer), self._board.places.get(peer)
+        """All of them that are known."""
+        transport, place = self._board.receiver(peer), self._board.places.get(peer)
         if transport is not None and place is not None:
             slots = [{"mid": mid, "layer": layer} for mid, layer in transport.layers.items()]
             self._board.signals.to_connection(place.session, place.connection, {"type": "layers", "slots": slots})

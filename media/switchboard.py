@@ -222,6 +222,13 @@ class Switchboard:
             self.carry_out(klass, klass.director.remove_tracks(klass.room, ids))
             self.refresh(klass.room.id)
 
+    def receiver(self, peer: int | None) -> Transport | None:
+        """The receiving transport of this number, if it is open."""
+        place = self.places.get(peer or 0)
+        klass = self.classes.get(place.session) if place is not None else None
+        device = klass.devices.get(place.connection) if klass is not None and place is not None else None
+        return device.subscribe if device is not None and device.subscribe is not None and device.subscribe.peer == peer else None
+
     # Carrying out.
 
     def carry_out(self, klass: Class, directives: Iterable[Directive]) -> None:
@@ -239,6 +246,9 @@ class Switchboard:
                 self.do(self.engine.set_track, track, allowed=allowed, priority=priority)
             case Play(slot=slot, track=played):
                 self.do(self.engine.assign, slot, played)
+                # What was told was of the picture before; of this one the engine tells anew.
+                if (transport := self.receiver(self.slots.get(slot))) is not None:
+                    transport.layers.pop(transport.mids[slot], None)
             case Limit(slot=slot, layer=layer):
                 self.do(self.engine.limit_slot, slot, layer)
             case Own(peer=peer, tracks=tracks):

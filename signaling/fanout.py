@@ -322,8 +322,13 @@ class Group:
         self.board.stop()
 
 
-def tell(viewers: Iterable[Viewer], signal: Signal) -> None:
-    """Tell single connections something now."""
+def tell(viewer: Viewer, signal: Signal) -> None:
+    """Tell a single connection what is told once, as it changes: who reads slowly gets it later."""
+    viewer.out.send(encode_event("signals", [signal]))
+
+
+def tell_latest(viewers: Iterable[Viewer], signal: Signal) -> None:
+    """Tell single connections something now; who reads slowly can do without, for the next says it anew."""
     frame = encode_event("signals", [signal])
     for viewer in viewers:
         viewer.out.send_latest(frame)

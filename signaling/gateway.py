@@ -26,7 +26,7 @@ from signaling.classroom.seats import Seat
 from signaling.classroom.session import ClassEnded
 from signaling.client import Allowance, Client, State
 from signaling.entries import Entry
-from signaling.fanout import WINDOW_S, Group, Viewer, Writer, tell
+from signaling.fanout import WINDOW_S, Group, Viewer, Writer, tell, tell_latest
 from signaling.hub import Hub
 from signaling.loop import Probe
 from signaling.messages import Welcome
@@ -386,13 +386,13 @@ class Gateway:
     def to_participant(self, session: SessionId, participant: ParticipantId, signal: Mapping[str, Any]) -> None:
         """See ports.Signals."""
         if (group := self._groups.get(session)) is not None:
-            tell(group.viewers(participant), signal)
+            tell_latest(group.viewers(participant), signal)
 
     def to_connection(self, session: SessionId, connection: str, signal: Mapping[str, Any]) -> None:
         """See ports.Signals."""
         client = self._inside.get(connection)
         if client is not None and client.session == session:
-            tell((client,), signal)
+            tell(client, signal)
 
 
 def _key(signal: Mapping[str, Any]) -> str:

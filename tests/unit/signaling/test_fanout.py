@@ -13,7 +13,7 @@ from signaling.classroom.audience import Audience, Lane
 from signaling.classroom.base import Origin
 from signaling.classroom.hands import AllHandsLowered
 from signaling.entries import RING, Entry
-from signaling.fanout import Group, Writer, tell
+from signaling.fanout import Group, Writer, tell, tell_latest
 from signaling.metrics import Counters
 from signaling.outbound import Laggards, Outbound
 from signaling.packets import raw
@@ -195,7 +195,7 @@ async def test_moving_to_another_lane_changes_what_comes_next() -> None:
     assert (len(group), group.viewers("ann")) == (0, [])
 
 
-async def test_signals_are_left_out_for_slow_readers() -> None:
+async def test_signals_of_what_is_so_now_are_left_out_for_slow_readers_and_those_told_once_wait_for_them() -> None:
     group, laggards = group_of()
     ann, ben = Seat("ann", "trainee", laggards), Seat("ben", "trainee", laggards)
     ben.out.lagging = True
@@ -203,9 +203,13 @@ async def test_signals_are_left_out_for_slow_readers() -> None:
         group.enter(seat, 0)
     group.board.put(("trainee",), {"type": "speakers", "speakers": []})
     await asyncio.sleep(0.01)
-    tell([ann, ben], {"type": "media", "state": "connected", "side": "publish"})
-    assert [[s["type"] for s in argument] for name, argument in ann.said() if name == "signals"] == [["speakers"], ["media"]]
+    tell_latest([ann, ben], {"type": "quality", "participant": "ann", "score": 4, "rtt": 20, "loss": 0})
+    for seat in (ann, ben):
+        tell(seat, {"type": "slots", "slots": []})
+    assert [[s["type"] for s in argument] for name, argument in ann.said() if name == "signals"] == [["speakers"], ["quality"], ["slots"]]
     assert ben.said() == []
+    ben.out.drain()
+    assert [[s["type"] for s in argument] for name, argument in ben.said() if name == "signals"] == [["slots"]]
     group.stop()
 
 

@@ -15,6 +15,7 @@ export interface LinkPlan {
 
 export class LinkKeeper {
   #plan: LinkPlan;
+  #followed: RTCPeerConnection | null = null;
   #tries = 0;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #busy = false;
@@ -26,6 +27,7 @@ export class LinkKeeper {
 
   /** Follows a connection until it is closed or another one is followed. */
   follow(pc: RTCPeerConnection): void {
+    this.#followed = pc;
     this.#plan.tell("connecting");
     pc.addEventListener("connectionstatechange", () => {
       if (!this.#live) return;
@@ -75,9 +77,9 @@ export class LinkKeeper {
     this.#tries += 1;
     try {
       await (rebuild ? this.#plan.rebuild() : this.#plan.restart());
-      // A restart that leads nowhere shows up as no state change at all: look again later.
+      // A restart that leads nowhere shows up as no state change at all: look again later. So does one of a path that came back meanwhile.
       this.#busy = false;
-      if (!rebuild) this.#later(PAUSES_MS[4] ?? 8_000);
+      if (!rebuild && this.#followed?.connectionState !== "connected") this.#later(PAUSES_MS[4] ?? 8_000);
     } catch {
       this.#busy = false;
       this.#again();

@@ -82,7 +82,10 @@ export class MediaSession implements MediaControls {
     );
     if (this.#shown) this.#subscriber.show(this.#shown);
     this.#subscriber.start();
-    for (const [source, track] of Object.entries(this.#tracks)) void this.#publisher.send(source as Device, track).catch(() => undefined);
+    // A muted microphone is kept open and not sent.
+    for (const [source, track] of Object.entries(this.#tracks) as [Device | "screen_audio", MediaStreamTrack][]) {
+      if (this.#on[source === "screen_audio" ? "screen" : source]) void this.#publisher.send(source, track).catch(() => undefined);
+    }
   }
 
   hear(signal: Signal): void {
@@ -124,9 +127,19 @@ export class MediaSession implements MediaControls {
     if (change.speaker !== undefined) this.#player.use(change.speaker);
     for (const device of ["microphone", "camera"] as const) {
       const wanted = change[device];
-      if (!wanted || !this.#on[device] || this.#tracks[device]?.getSettings().deviceId === wanted) continue;
+      if (!wanted || this.#tracks[device]?.getSettings().deviceId === wanted) continue;
+      if (!this.#on[device]) {
+        // Muted with the former one, which the next word must not go to.
+        this.#tracks[device]?.stop();
+        delete this.#tracks[device];
+        continue;
+      }
       try {
         const track = device === "camera" ? await openCamera(wanted, this.#wiring.large()) : await openMicrophone(wanted);
+        if (!this.#on[device] || this.#closed) {
+          track.stop();
+          continue;
+        }
         this.#keep(device, track);
         await this.#publisher.send(device, track);
       } catch (error) {
@@ -195,6 +208,12 @@ export class MediaSession implements MediaControls {
     this.#wiring.change({ screen: "starting" });
     try {
       const { video, audio } = await openScreen();
+      // The class may have ended while the browser asked.
+      if (!this.#on.screen || this.#closed) {
+        video.stop();
+        audio?.stop();
+        return;
+      }
       this.#tracks.screen = video;
       if (audio) this.#tracks.screen_audio = audio;
       video.addEventListener("ended", () => this.#tracks.screen === video && void this.#off("screen", true));

@@ -29,11 +29,14 @@ export function assigned(slots: Slots, changes: readonly SlotChange[], partial: 
     const change = changes.find((each) => each.mid === slot.mid);
     if (!change && (partial || slot.kind === "audio")) return slot;
     const participant = change?.participant ?? null;
-    return { ...slot, participant, source: participant === null ? null : (change?.source ?? null) };
+    const source = participant === null ? null : (change?.source ?? null);
+    // What was told was of the picture before.
+    const layer = participant === slot.participant && source === slot.source ? slot.layer : null;
+    return { ...slot, participant, source, layer };
   });
 }
 
-/** A `layers` signal. The layer is the slot's, whoever is in it: the node tells no news when the next one does not fit either. */
+/** A `layers` signal, of the pictures that are in the slots now. */
 export function layered(slots: Slots, changes: readonly SlotLayer[]): Slots {
   return slots.map((slot) => {
     const change = changes.find((each) => each.mid === slot.mid);

@@ -1,4 +1,5 @@
 /** The receiving connection: the node offers a fixed set of slots, we answer once; who is in a slot changes by signal, never by negotiation. */
+import { Refused } from "../protocol/refused";
 import type { SlotChange, SlotLayer, SlotOffer } from "../protocol/types";
 import { LinkKeeper } from "./link";
 import { assigned, layered, offered, type Slots } from "./slots";
@@ -19,6 +20,8 @@ export interface Received {
 }
 
 const LATE_CHANGES = 64;
+/** A busy node is asked again after this. */
+const REST_MS = 1_000;
 
 export class Subscriber {
   #calls: SubscribeCalls;
@@ -67,7 +70,16 @@ export class Subscriber {
 
   show(participants: string[]): void {
     this.#shown = participants;
-    if (this.#ready) this.#calls.show(participants).catch(() => undefined);
+    if (this.#ready) this.#show(participants);
+  }
+
+  #show(participants: string[]): void {
+    const pc = this.#pc;
+    this.#calls.show(participants).catch((error: unknown) => {
+      // A lost node is told everything when it is back; a busy one is told again, if that is still what is shown.
+      if (!(error instanceof Refused) || error.retry !== "later" || error.code === "offline") return;
+      setTimeout(() => this.#ready && this.#pc === pc && pc && this.#shown === participants && this.#show(participants), REST_MS);
+    });
   }
 
   close(): void {

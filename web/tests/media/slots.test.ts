@@ -68,12 +68,13 @@ describe("slots", () => {
     expect(layered(paused, [{ mid: "3", layer: 1 }])[3]?.layer).toBe(1);
   });
 
-  it("stay paused when somebody else comes into them, until they are told to go on", () => {
+  it("forget what was told of a picture when another comes into them, and keep it while the same stays", () => {
     const paused = layered(assigned(offered([], OFFER), [{ mid: "3", participant: "a", source: "camera" }], false), [
       { mid: "3", layer: PAUSED },
     ]);
-    expect(assigned(paused, [{ mid: "3", participant: "b", source: "camera" }], false)[3]).toMatchObject({
-      participant: "b",
+    expect(assigned(paused, [{ mid: "3", participant: "b", source: "camera" }], false)[3]).toMatchObject({ participant: "b", layer: null });
+    expect(assigned(paused, [{ mid: "3", participant: "a", source: "camera" }], false)[3]).toMatchObject({
+      participant: "a",
       layer: PAUSED,
     });
   });
