@@ -13,8 +13,6 @@ use crate::rtp::Extended;
 
 /// Layers one track may have.
 pub const LAYERS: usize = 3;
-/// A layer silent for this long is not chosen: browsers stop the upper ones when they lack bandwidth.
-const INACTIVE: Duration = Duration::from_millis(800);
 /// A key frame older than this is not played to newcomers: too much follows it.
 const CACHE_AGE: Duration = Duration::from_secs(2);
 /// Nor is one that more than this many bytes and packets follow.
@@ -98,11 +96,6 @@ impl Layer {
         self.newest = None;
         self.pending.clear();
         self.start = None;
-    }
-
-    /// Whether packets come in.
-    pub fn is_active(&self, now: Instant) -> bool {
-        self.last_packet.is_some_and(|at| now.saturating_duration_since(at) < INACTIVE)
     }
 
     /// A key frame begins with this packet.

@@ -151,6 +151,11 @@ impl Slot {
         self.kind == Kind::Video && self.target.is_none() && self.unfinished != Some(timestamp)
     }
 
+    /// Whether anything was sent within this time.
+    pub fn has_sent(&self, within: Duration, now: Instant) -> bool {
+        self.mapping.last().is_some_and(|(_, at)| now.saturating_duration_since(at) < within)
+    }
+
     /// Whether it is to play something it does not play yet.
     pub fn awaits(&self) -> Option<(Key<Track>, u8)> {
         let (track, layer) = (self.wanted?, self.target?);

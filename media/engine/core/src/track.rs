@@ -13,6 +13,10 @@ use crate::tape::Recorded;
 
 /// A track with no packet for this long has stopped.
 pub const SILENCE: Duration = Duration::from_secs(2);
+/// A layer silent for this long while others go on is not chosen.
+const INACTIVE: Duration = Duration::from_millis(800);
+/// Layers of one picture come within this of each other.
+const TOGETHER: Duration = Duration::from_millis(100);
 
 /// Packets a second one track may send, far above what browsers do (sound each 10 ms is 100; 20 Mbit/s of pictures are 2,000): whoever
 /// sends more costs every listener. Each is forwarded to all of them.
@@ -60,6 +64,8 @@ pub struct Track {
     pub pending: bool,
     /// It is being recorded (at home only).
     pub recorded: Option<Box<Recorded>>,
+    /// The last moments at which packets of any layer were taken, newest first, `TOGETHER` apart or more.
+    pub moments: [Option<Instant>; 2],
 }
 
 impl Track {
@@ -86,6 +92,7 @@ impl Track {
             wanted: false,
             pending: false,
             recorded: None,
+            moments: [None; 2],
         }
     }
 
@@ -122,6 +129,24 @@ impl Track {
             Some(rid) if self.layers.len() > 1 => self.layers.iter().position(|layer| layer.rid.as_deref() == Some(rid)),
             _ => (self.layers.len() == 1).then_some(0),
         }
+    }
+
+    /// A packet of this layer was taken.
+    pub fn taken(&mut self, layer: usize, now: Instant) {
+        if let Some(layer) = self.layers.get_mut(layer) {
+            layer.last_packet = Some(now);
+        }
+        if self.moments[0].is_none_or(|at| now.saturating_duration_since(at) >= TOGETHER) {
+            self.moments = [Some(now), self.moments[0]];
+        }
+    }
+
+    /// Whether packets of this layer come: browsers stop upper ones when they lack bandwidth, while the others go on. Of a still screen they
+    /// send one picture a second, so silence of all of them says nothing for longer.
+    pub fn is_active(&self, layer: usize, now: Instant) -> bool {
+        let Some(last) = self.layers.get(layer).and_then(|layer| layer.last_packet) else { return false };
+        let went_on = self.moments.into_iter().flatten().find(|at| now.saturating_duration_since(*at) >= TOGETHER);
+        now.saturating_duration_since(last) < SILENCE && went_on.is_none_or(|at| at.saturating_duration_since(last) < INACTIVE)
     }
 
     /// The source a layer is now.

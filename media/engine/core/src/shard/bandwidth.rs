@@ -14,8 +14,9 @@ use crate::twcc::Feedback;
 
 /// Layers are reviewed this often while a picture is wanted.
 const CHOOSE_EVERY: Duration = Duration::from_millis(200);
-/// Set aside for each voice that is heard, bits/s.
+/// Set aside for each voice that is heard, bits/s, and for so long after its last word: people pause.
 const VOICE_BPS: u64 = 45_000;
+const VOICE_HELD: Duration = Duration::from_secs(10);
 /// Probing packets per request, at most.
 const PROBE_PACKETS: usize = 64;
 
@@ -78,7 +79,7 @@ impl Shard {
         let mut voices = 0;
         for slot in &peer.slots {
             match self.slots.get(*slot) {
-                Some(found) if found.kind == Kind::Audio => voices += u64::from(found.playing.is_some()),
+                Some(found) if found.kind == Kind::Audio => voices += u64::from(found.has_sent(VOICE_HELD, now)),
                 Some(found) if found.wanted.is_some() => slots.push(*slot),
                 _ => {}
             }
@@ -114,9 +115,9 @@ impl Shard {
         let slot = self.slots.get(key)?;
         let track = self.tracks.get_mut(slot.wanted?)?;
         let mut rates = [0; LAYERS];
-        for (rate, layer) in rates.iter_mut().zip(&mut track.layers) {
+        for (at, rate) in rates.iter_mut().enumerate() {
             // Browsers stop upper layers when they lack bandwidth or processor time: only what comes can be played.
-            if layer.is_active(now) {
+            if let Some(layer) = Some(track.is_active(at, now)).filter(|active| *active).and_then(|_| track.layers.get_mut(at)) {
                 *rate = u64::from(layer.rate.bits_per_second(now)).max(1);
             }
         }
@@ -126,14 +127,21 @@ impl Shard {
 
     fn decide(&mut self, key: Key<Slot>, demand: &Demand) {
         let Some(slot) = self.slots.get_mut(key) else { return };
-        slot.choice = demand.choice;
         let idle = demand.rates.iter().all(|rate| *rate == 0);
-        let target = match demand.choice.play {
-            _ if slot.most.is_none() => None,
-            // Nothing comes yet: begin with what comes first.
-            _ if idle => Some(0),
-            Play::Layer(layer) => Some(layer),
-            Play::Hidden | Play::Paused => None,
+        let target = if slot.most.is_some() && idle {
+            // What did not fit is not woken by a sender's silence.
+            if slot.choice.play == Play::Paused {
+                return;
+            }
+            // Nothing comes yet: begin with what comes first. Or nothing comes any more: go on where it was.
+            slot.target.or(Some(0))
+        } else {
+            slot.choice = demand.choice;
+            match demand.choice.play {
+                _ if slot.most.is_none() => None,
+                Play::Layer(layer) => Some(layer),
+                Play::Hidden | Play::Paused => None,
+            }
         };
         self.aim(key, target);
     }

@@ -218,10 +218,10 @@ impl Shard {
         if !resent {
             layer.newest = Some((packet.timestamp, now));
         }
-        layer.last_packet = Some(now);
         if packet.key_frame {
             layer.key_frame(extended, packet.timestamp, now);
         }
+        track.taken(at, now);
         let begins = track.sending.replace(codec.name).is_none();
         if begins {
             wake = Some(wake.map_or(now + SILENCE, |at| at.min(now + SILENCE)));

@@ -40,7 +40,7 @@ impl Shard {
     /// to be played: it would be played twice.
     pub(super) fn begin(&mut self, now: Instant, key: Key<Slot>) {
         let Some(slot) = self.slots.get(key).filter(|slot| slot.kind == Kind::Video) else { return };
-        let Some((track, layer)) = slot.awaits() else { return };
+        let Some((track, layer)) = slot.awaits() else { return self.tell_layer(key) };
         if self.peers.get(slot.peer).is_none_or(|peer| peer.srtp.is_none() || peer.path.is_none()) {
             return;
         }

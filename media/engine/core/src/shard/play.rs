@@ -2,7 +2,7 @@
 //! leaves for each receiver can be one run.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::guard::Behalf;
 use super::{Shard, Switched};
@@ -20,6 +20,8 @@ use crate::track::{Origin, Track};
 const BURST: usize = 16;
 /// Receivers served at a time.
 const PORTION: usize = 32;
+/// A voice that was not played in an audio place for this long begins anew there.
+const PAUSE: Duration = Duration::from_secs(1);
 /// The outbox is worth sending from this many bytes on: less would cost system calls, more would leave the processor's cache.
 const WORTH_SENDING: usize = 128 * 1024;
 
@@ -159,9 +161,12 @@ impl Shard {
                 continue;
             }
             let Some(peer) = self.peers.get_mut(slot.peer) else { continue };
-            if follows && peer.own.contains(&track.id) {
+            let own = follows && peer.own.contains(&track.id);
+            if own || follows && !slot.has_sent(PAUSE, now) {
                 // Who had the place before begins anew when he has it again: what was not heard meanwhile is no loss.
                 slot.playing = None;
+            }
+            if own {
                 continue;
             }
             let before = slot.playing;
@@ -179,7 +184,8 @@ impl Shard {
                 self.metrics.panics.inc();
                 self.doomed.push((slot.peer, CloseReason::Panic));
             } else if slot.playing != before {
-                let left = before.map(|old| old.track).filter(|old| !follows && *old != key);
+                let (plays, wants) = (slot.playing.map(|source| source.track), slot.wanted);
+                let left = before.map(|old| old.track).filter(|old| !follows && Some(*old) != plays && Some(*old) != wants);
                 self.switched.push(Switched { slot: slot_key, peer: slot.peer, left });
             }
         }

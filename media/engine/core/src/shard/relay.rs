@@ -120,10 +120,10 @@ impl Shard {
         layer.extended.advance(label.sequence);
         layer.rate.add(packet.payload.len(), now);
         layer.newest = Some((packet.timestamp, now));
-        layer.last_packet = Some(now);
         if track.kind == Kind::Video && packet.key_frame {
             layer.key_frame(label.sequence, packet.timestamp, now);
         }
+        track.taken(at, now);
         self.await_play(key, at, label.sequence);
     }
 }

@@ -46,7 +46,7 @@ impl Shard {
         let RecordTrack { number, rank, description } = record;
         track.recorded = Some(Box::new(Recorded { number, rank, layer: None, lost: (0, 0), asked: None }));
         let (muted, video) = (!track.allowed, track.kind == Kind::Video);
-        let best = track.layers.iter().rposition(|layer| layer.is_active(now)).unwrap_or(0);
+        let best = (0..track.layers.len()).rfind(|at| track.is_active(*at, now)).unwrap_or(0);
         self.tape_mark(now, key, Taped::Start, 0, &description);
         if muted {
             self.tape_mark(now, key, Taped::Mute, 0, &[]);
@@ -100,8 +100,8 @@ impl Shard {
     pub(super) fn tape_packet(&mut self, now: Instant, sample: &Sample<'_>) {
         let Some(track) = self.tracks.get_mut(sample.track) else { return };
         let (room, video) = (track.room, track.kind == Kind::Video);
+        let best = (0..track.layers.len()).rfind(|at| track.is_active(*at, now)).unwrap_or(sample.layer);
         let Some(recorded) = track.recorded.as_mut() else { return };
-        let best = track.layers.iter().rposition(|layer| layer.is_active(now)).unwrap_or(sample.layer);
         let Some(layer) = track.layers.get(sample.layer) else { return };
         let here = (sample.layer, layer.epoch);
         let begins = match recorded.layer {

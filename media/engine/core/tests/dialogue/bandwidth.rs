@@ -64,6 +64,8 @@ struct Class {
     picture: u16,
     /// Somebody talks.
     voice: bool,
+    /// The camera sends.
+    camera: bool,
 }
 
 impl Class {
@@ -76,12 +78,12 @@ impl Class {
         scene.command(Command::Assign { slot: 20, track: Some(10) });
         scene.add_track(11, 1, Kind::Audio, 1900, opus());
         scene.add_slot(21, 2, Kind::Audio, 2100, opus(), Some(0));
-        Class { scene, link: Link::default(), picture: 0, voice }
+        Class { scene, link: Link::default(), picture: 0, voice, camera: true }
     }
 
     /// Layers of about 180 and 300 kbit/s, and key frames for who asks; what of the slot came.
     fn show(&mut self, bps: Option<u64>, seconds: u32) -> Vec<Received> {
-        let Class { scene, link, picture, voice } = self;
+        let Class { scene, link, picture, voice, camera } = self;
         link.bps = bps;
         let mut got = Vec::new();
         for n in 0..25 * seconds {
@@ -89,7 +91,7 @@ impl Class {
             let mut key = *picture == 0 || scene.client(1).take_requests(1000).1 > 0;
             scene.client(1).rtcp = asked;
             key |= scene.client(1).take_requests(1010).1 > 0;
-            for layer in 0..2 {
+            for layer in 0..if *camera { 2 } else { 0 } {
                 let mut payload = frame(key, *picture, layer as u8);
                 payload.resize(700 + 500 * layer, 0);
                 scene.layer(1, 10, 1000, layer, &payload);
@@ -137,6 +139,35 @@ impl Class {
 #[test]
 fn a_slot_whose_lowest_layer_no_longer_fits_is_told_as_paused_and_comes_back_with_a_key_frame() {
     Class::new(true).thin(100_000);
+}
+
+#[test]
+fn voices_that_spoke_long_ago_take_nothing_from_a_thin_connection() {
+    let mut class = Class::new(true);
+    for n in 1..3u32 {
+        class.scene.add_track(11 + u64::from(n), 1, Kind::Audio, 1900 + 10 * n, opus());
+        class.scene.add_slot(21 + u64::from(n), 2, Kind::Audio, 2100 + 10 * n, opus(), Some(n as usize));
+    }
+    class.show(None, 2);
+    for _ in 0..50 {
+        (0..3).for_each(|n| class.scene.audio(1, 1900 + 10 * n, 20));
+        class.scene.advance(20);
+    }
+    class.show(Some(300_000), 60);
+    assert!(class.show(Some(300_000), 20).len() > 25 * 15, "the lowest layer and one voice fit");
+}
+
+#[test]
+fn a_paused_slot_is_not_woken_by_the_silence_of_its_sender() {
+    let mut class = Class::new(true);
+    class.show(None, 4);
+    class.show(Some(100_000), 5);
+    assert_eq!(class.told().last(), Some(&None));
+    class.camera = false;
+    class.show(Some(100_000), 5);
+    class.camera = true;
+    assert!(class.show(Some(100_000), 5).is_empty());
+    assert_eq!(class.told(), vec![]);
 }
 
 #[test]

@@ -101,6 +101,31 @@ fn when_the_sender_stops_a_layer_the_one_below_takes_over_without_a_break() {
 }
 
 #[test]
+fn a_still_screen_of_which_a_picture_comes_each_second_stays_in_its_layer() {
+    let mut scene = classroom();
+    pictures(&mut scene, &[0, 1], true, 40, 100);
+    pictures(&mut scene, &[0, 1], true, 20, 140);
+    assert_eq!(layers_told(&scene).last(), Some(&Some(1)));
+    let asked = scene.metric("pli_out");
+    scene.events.clear();
+    scene.client(2).take(2000);
+    for n in 160..180 {
+        for layer in 0..2u8 {
+            scene.layer(1, 10, 1000, usize::from(layer), &frame(false, n, layer));
+            scene.advance(4);
+        }
+        scene.live(992);
+    }
+    assert_eq!((layers_told(&scene), scene.metric("pli_out") - asked), (vec![], 0));
+    let got = scene.client(2).take(2000);
+    assert_eq!(got.iter().map(|packet| packet.payload[8]).collect::<Vec<u8>>(), [1; 20]);
+    // When nothing comes for longer it is waited for where it was.
+    scene.live(5000);
+    scene.layer(1, 10, 1000, 1, &frame(false, 180, 1));
+    assert_eq!((layers_told(&scene), scene.client(2).take(2000).len(), scene.metric("pli_out") - asked), (vec![], 1, 0));
+}
+
+#[test]
 fn an_unknown_layer_is_dropped_and_counted() {
     let mut scene = classroom();
     scene.video(1, 4000, &frame(true, 1, 0));

@@ -259,6 +259,34 @@ fn who_gets_the_place_back_after_the_own_voice_goes_on_without_a_gap() {
 }
 
 #[test]
+fn who_gets_the_place_back_after_half_the_numbers_were_sent_unheard_is_heard_at_once() {
+    let mut scene = choir();
+    let speak = |scene: &mut Scene, levels: &[(u64, u8)]| {
+        for _ in 0..200 {
+            levels.iter().for_each(|(id, level)| scene.audio(*id, 1000 * *id as u32, *level));
+            scene.advance(20);
+        }
+        scene.live(1);
+        [9000, 9010, 9020].map(|ssrc| scene.client(9).take(ssrc).len())
+    };
+    assert!(speak(&mut scene, &[(1, 30), (2, 10), (3, 10)]).iter().all(|got| *got > 150));
+    // The network of 1 fails for a while; then 1 only listens.
+    speak(&mut scene, &[(2, 10), (3, 10)]);
+    for n in 0..33_000 {
+        scene.audio(1, 1000, 127);
+        scene.advance(5);
+        if n % 1000 == 0 {
+            scene.live(1);
+        }
+    }
+    scene.client(9).take(9000);
+    let dropped = scene.metric("dropped_unsealed");
+    let heard = speak(&mut scene, &[(1, 30), (2, 10), (3, 10)]);
+    assert!(heard.iter().all(|got| *got > 150), "{heard:?}");
+    assert_eq!(scene.metric("dropped_unsealed"), dropped);
+}
+
+#[test]
 fn redundant_audio_is_passed_on_or_reduced_to_what_the_receiver_speaks() {
     let red =
         |opus_pt| vec![Codec { pt: opus_pt, name: CodecName::Opus, rtx_pt: None }, Codec { pt: RED, name: CodecName::Red, rtx_pt: None }];

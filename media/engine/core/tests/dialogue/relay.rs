@@ -157,6 +157,25 @@ fn a_track_nobody_watches_there_any_more_is_carried_no_longer() {
 }
 
 #[test]
+fn a_picture_that_only_bridged_the_wait_for_one_that_never_came_is_carried_no_longer() {
+    let mut house = House::lesson();
+    house.shards[0].add_track(12, 1, Kind::Video, 1200, vp8());
+    let mirror = AddMirror { track: 12, room: ROOM, kind: Kind::Video, codecs: vp8(), layers: 1, allowed: true };
+    house.shards[1].command(Command::AddMirror(Box::new(mirror)));
+    house.shards[1].command(Command::Assign { slot: 20, track: Some(10) });
+    house.carry();
+    house.video(true, 1);
+    house.shards[1].command(Command::Assign { slot: 20, track: Some(12) });
+    house.carry();
+    house.video(false, 2);
+    assert_eq!(house.carried, 2, "until the other is there");
+    house.shards[0].command(Command::RemoveTrack { track: 12 });
+    house.carry();
+    (3..6).for_each(|n| house.video(false, n));
+    assert_eq!(house.carried, 3, "the one with which it was noticed");
+}
+
+#[test]
 fn voices_are_chosen_at_home_and_heard_everywhere() {
     let mut house = House::lesson();
     for _ in 0..10 {
