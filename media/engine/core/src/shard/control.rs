@@ -355,8 +355,11 @@ impl Shard {
         }
         // A picture stays until the next one is there.
         if let Some(old) = playing.filter(|old| Some(*old) != track && !keeps) {
-            self.slots.get_mut(key)?.playing = None;
-            self.unlisten(key, old);
+            let slot = self.slots.get_mut(key)?;
+            slot.pause();
+            if slot.playing.is_none() {
+                self.unlisten(key, old);
+            }
         }
         let Some(new) = track else { return Some(()) };
         let target = self.tracks.get_mut(new)?;

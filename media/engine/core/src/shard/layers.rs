@@ -22,13 +22,11 @@ impl Shard {
         }
         slot.target = target;
         if target.is_none() {
-            let playing = slot.playing.map(|source| source.track);
-            match playing.filter(|track| Some(*track) != slot.wanted) {
-                Some(other) => {
-                    slot.playing = None;
-                    self.unlisten(key, other);
-                }
-                None => slot.pause(),
+            let other = slot.playing.map(|source| source.track).filter(|track| Some(*track) != slot.wanted);
+            slot.pause();
+            // Else with the end of the picture.
+            if let Some(other) = other.filter(|_| slot.playing.is_none()) {
+                self.unlisten(key, other);
             }
             self.tell_layer(key);
         } else {

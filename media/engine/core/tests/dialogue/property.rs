@@ -66,7 +66,7 @@ fn classes(codec: CodecName, seeds: std::ops::Range<u64>) {
     let seen: Vec<(usize, usize)> = seeds.map(|seed| class(codec, seed)).collect();
     let (packets, changes) = seen.iter().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
     // Else nothing would have been tried.
-    assert!(packets > 300 * seen.len() && changes > 5 * seen.len(), "{packets} packets, {changes} changes");
+    assert!(packets > 300 * seen.len() && changes > 4 * seen.len(), "{packets} packets, {changes} changes");
 }
 
 #[test]

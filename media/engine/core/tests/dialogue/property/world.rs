@@ -274,11 +274,7 @@ impl World {
             match self.within {
                 Within::Looks if !calm && self.dice.below(30) == 0 => {
                     let (receiver, place) = (self.dice.below(self.receivers.len()), self.dice.below(2));
-                    // Who looks away while another picture is still awaited gives up the old one at once.
-                    let Place { wanted, got, .. } = &self.receivers[receiver].places[place];
-                    if *wanted == got.last_key_value().map(|(_, got)| got.mark.track) {
-                        self.limit(receiver, place, false);
-                    }
+                    self.limit(receiver, place, false);
                 }
                 Within::Anything if !calm && self.dice.below(60) == 0 => self.anything(),
                 _ => {}
