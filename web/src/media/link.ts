@@ -57,6 +57,8 @@ export class LinkKeeper {
   }
 
   #again(): void {
+    // What was asked for before it was stopped may fail after; another keeper tells by now.
+    if (!this.#live) return;
     const pause = PAUSES_MS[Math.min(this.#tries, PAUSES_MS.length - 1)] ?? 0;
     if (this.#tries > 0) this.#plan.tell("failed");
     this.#later(pause);
@@ -82,7 +84,8 @@ export class LinkKeeper {
       if (!rebuild && this.#followed?.connectionState !== "connected") this.#later(PAUSES_MS[4] ?? 8_000);
     } catch {
       this.#busy = false;
-      this.#again();
+      // A refused restart of a path that came back meanwhile is not missed.
+      if (rebuild || this.#followed?.connectionState !== "connected") this.#again();
     }
   }
 

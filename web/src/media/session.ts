@@ -129,15 +129,14 @@ export class MediaSession implements MediaControls {
       const wanted = change[device];
       if (!wanted || this.#tracks[device]?.getSettings().deviceId === wanted) continue;
       if (!this.#on[device]) {
-        // Muted with the former one, which the next word must not go to.
-        this.#tracks[device]?.stop();
-        delete this.#tracks[device];
+        this.#giveBack(device);
         continue;
       }
       try {
         const track = device === "camera" ? await openCamera(wanted, this.#wiring.large()) : await openMicrophone(wanted);
         if (!this.#on[device] || this.#closed) {
           track.stop();
+          this.#giveBack(device);
           continue;
         }
         this.#keep(device, track);
@@ -267,6 +266,12 @@ export class MediaSession implements MediaControls {
           : { microphone: "off" },
     );
     if (tell) await this.#announce(device, false, true);
+  }
+
+  /** Muted with one that is no longer the chosen one: the next word must not go to it. */
+  #giveBack(device: "microphone" | "camera"): void {
+    this.#tracks[device]?.stop();
+    delete this.#tracks[device];
   }
 
   #keep(device: "microphone" | "camera", track: MediaStreamTrack): void {
