@@ -20,7 +20,6 @@ export class Publisher {
   #keeper: LinkKeeper | null = null;
   #senders = new Map<Source, RTCRtpSender>();
   #tracks = new Map<Source, MediaStreamTrack>();
-  #opening: Promise<void> | null = null;
 
   constructor(publish: Publish, tell: (link: Link) => void, large: () => boolean) {
     this.#publish = publish;
@@ -36,12 +35,7 @@ export class Publisher {
   async send(source: Source, track: MediaStreamTrack | null): Promise<void> {
     if (track) this.#tracks.set(source, track);
     else this.#tracks.delete(source);
-    if (!this.#pc && track) {
-      this.#opening ??= this.#open().finally(() => {
-        this.#opening = null;
-      });
-      return this.#opening;
-    }
+    if (!this.#pc && track) return this.#open();
     await this.#senders.get(source)?.replaceTrack(track);
     if (track) await this.#fit(source);
   }
@@ -81,7 +75,8 @@ export class Publisher {
     try {
       await this.#negotiate(pc, false);
     } catch (error) {
-      this.#keeper?.broken();
+      // One that was closed meanwhile is no fault of the one in its place.
+      if (this.#pc === pc) this.#keeper?.broken();
       throw error;
     }
   }

@@ -123,11 +123,14 @@ export class MediaSession implements MediaControls {
   setScreen = (on: boolean): Promise<void> => (on ? this.#share() : this.#off("screen", true));
 
   async chooseDevices(change: { camera?: string | null; microphone?: string | null; speaker?: string | null }): Promise<void> {
+    const before = remembered();
     remember(change);
     if (change.speaker !== undefined) this.#player.use(change.speaker);
     for (const device of ["microphone", "camera"] as const) {
       const wanted = change[device];
-      if (!wanted || this.#tracks[device]?.getSettings().deviceId === wanted) continue;
+      // null is the browser's own choice.
+      if (wanted === undefined) continue;
+      if (wanted === null ? before[device] === null : this.#tracks[device]?.getSettings().deviceId === wanted) continue;
       if (!this.#on[device]) {
         this.#giveBack(device);
         continue;

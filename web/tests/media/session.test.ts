@@ -291,6 +291,15 @@ describe("a microphone", () => {
     expect(live()).toEqual(["audio headset"]);
   });
 
+  it("is the usual one again when that is chosen, and stays when nothing else is", async () => {
+    await session.setMicrophone(true);
+    await session.chooseDevices({ microphone: null });
+    expect(opened).toHaveLength(1);
+    await session.chooseDevices({ microphone: "headset" });
+    await session.chooseDevices({ microphone: null });
+    expect(live()).toEqual(["audio usual"]);
+  });
+
   it("chosen while on takes the place of the former at once", async () => {
     await session.setMicrophone(true);
     await session.chooseDevices({ microphone: "headset" });
