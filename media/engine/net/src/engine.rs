@@ -232,9 +232,10 @@ impl Engine {
         if shard.is_some_and(|shard| shard >= self.mailboxes.len()) {
             return Err(Refused::NoSuchShard);
         }
-        let leaving = match command {
-            Command::ClosePeer { peer } => Some(peer),
-            _ => None,
+        let (leaving, removed) = match command {
+            Command::ClosePeer { peer } => (Some(peer), None),
+            Command::RemoveTrack { track } => (None, Some(track)),
+            _ => (None, None),
         };
         let home = self.directory.route(&command, shard);
         if let (Command::AddTrack(add), Some(home)) = (&command, home) {
@@ -249,6 +250,9 @@ impl Engine {
                     Err(_) => None,
                 };
                 gone.into_iter().for_each(|peer| self.directory.forget(peer));
+                if let (Some(track), Ok(())) = (removed, &result) {
+                    self.directory.forget_track(track);
+                }
                 result.map_err(|_| Refused::Full)
             }
             None => self.mailboxes.iter().try_for_each(|m| m.send(Input::Command(command.clone())).map_err(|_| Refused::Full)),

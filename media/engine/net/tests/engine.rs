@@ -4,16 +4,20 @@ use std::io::{Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use jiangtai_core::command::{Command, IceCredentials, OpenPeer};
+use jiangtai_core::command::{AddTrack, Command, IceCredentials, OpenPeer};
 use jiangtai_core::event::{CloseReason, Event};
-use jiangtai_core::media::Extensions;
+use jiangtai_core::media::{Extensions, Kind};
 use jiangtai_core::stun;
 use jiangtai_net::engine::{Engine, Refused, Settings};
 
 const PASSWORD: &str = "a-password-of-twenty-two";
 
 fn engine(shards: usize) -> Engine {
-    let settings = Settings { bind: [127, 0, 0, 1].into(), udp_ports: vec![0; shards], tcp_port: Some(0), queue: 64 };
+    engine_with_rings(shards, 64)
+}
+
+fn engine_with_rings(shards: usize, queue: usize) -> Engine {
+    let settings = Settings { bind: [127, 0, 0, 1].into(), udp_ports: vec![0; shards], tcp_port: Some(0), queue };
     Engine::start(&settings).unwrap()
 }
 
@@ -127,6 +131,40 @@ fn what_cannot_be_posted_is_refused() {
     engine.close();
     engine.close();
     assert_eq!(engine.post(open(1), Some(0)), Err(Refused::Closed));
+}
+
+#[test]
+fn what_a_full_ring_refused_is_done_when_it_is_posted_again() {
+    let engine = engine_with_rings(2, 1);
+    let refusals = std::cell::Cell::new(0);
+    let post = |command: Command, shard| {
+        until(|| {
+            let result = engine.post(command.clone(), shard);
+            refusals.set(refusals.get() + u32::from(result == Err(Refused::Full)));
+            result.is_ok()
+        });
+    };
+    let track = |track| AddTrack {
+        track,
+        peer: 1,
+        kind: Kind::Audio,
+        mid: track.to_string(),
+        ssrcs: Vec::new(),
+        codecs: Vec::new(),
+        rids: Vec::new(),
+        voice: false,
+        allowed: true,
+        priority: false,
+    };
+    post(Command::OpenRoom { room: 1, audio_slots: 3, home: 1 }, None);
+    post(open(1), Some(1));
+    (1..=20).for_each(|n| post(Command::AddTrack(Box::new(track(n))), None));
+    // At home and as mirrors.
+    until(|| metric(&engine, "tracks") == 40);
+    refusals.set(0);
+    (1..=20).for_each(|n| post(Command::RemoveTrack { track: n }, None));
+    until(|| metric(&engine, "tracks") == 0);
+    assert!(refusals.get() > 0, "the ring never was full");
 }
 
 #[test]
