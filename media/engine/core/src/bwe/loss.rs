@@ -13,6 +13,7 @@
 //! | trial | other rate, loss as before, no queue | the loss is inherent: learned, bound lifted; free |
 //! | bounded | excess loss > 10 % | bound = what got through; trial |
 //! | bounded | excess loss > 10 % as before, far below what got through then, no queue | inherent after all: learned, bound lifted; free |
+//! | bounded | excess loss between, no queue | bound grows 2 % a second: if the loss is of our doing it grows beyond 10 % |
 //! | bounded | excess loss < 3 % | bound grows 8 % a second; free when it binds nothing |
 //!
 //! Excess loss is what exceeds the inherent loss. Loss alone never bounds below `FLOOR_BPS`: audio and a lowest layer get
@@ -29,7 +30,9 @@ const PACKETS: u32 = 20;
 /// Excess loss that starts a trial, and below which a bound grows.
 const HIGH: f64 = 0.10;
 const LOW: f64 = 0.03;
+/// A bound grows by so much a second, and while moderate loss leaves it in doubt by so much.
 const GROWTH: f64 = 1.08;
+const DOUBTFUL_GROWTH: f64 = 1.02;
 /// Two stories must differ by this share of the loss to be told apart.
 const DISTINCT: f64 = 0.4;
 /// Sending less than this share of what got through is sending far below it.
@@ -223,9 +226,14 @@ impl Loss {
             self.bound_bps = Some(self.bound_bps.map_or(through, |bound| bound.min(through)));
             self.cut = Cut { bps: through, loss };
             self.trial.get_or_insert(Trial { bps, excess, loss, ..Trial::default() });
-        } else if excess < LOW {
-            self.bound_bps = self.bound_bps.map(|bound| bound * GROWTH.powf(seconds.min(2.0))).filter(|bound| *bound < MAX_BPS as f64);
+            return;
         }
+        let growth = match excess < LOW {
+            true => GROWTH,
+            false if self.trial.is_none() && !self.queued => DOUBTFUL_GROWTH,
+            false => return,
+        };
+        self.bound_bps = self.bound_bps.map(|bound| bound * growth.powf(seconds.min(2.0))).filter(|bound| *bound < MAX_BPS as f64);
     }
 
     /// The most that loss allows, bits/s.
@@ -309,6 +317,18 @@ mod tests {
             n % 20 == 0
         });
         assert_eq!(loss.bound_bps(), None);
+    }
+
+    #[test]
+    fn a_bound_grows_slowly_under_moderate_loss_without_a_queue() {
+        for (queued, grown) in [(false, 1.15..1.25), (true, 0.99..1.01)] {
+            let (mut loss, mut at, mut n) = (Loss { bound_bps: Some(1_000_000.0), queued, ..Loss::default() }, 0, 0u32);
+            send(&mut loss, &mut at, 1_000_000, 10, || {
+                n += 1;
+                n % 17 == 0
+            });
+            assert!(grown.contains(&(loss.bound_bps().unwrap_or(0) as f64 / 1e6)), "{loss:?}");
+        }
     }
 
     #[test]

@@ -77,6 +77,8 @@ pub struct Seen {
     /// (time, queueing delay in the bottleneck) of each packet of ours.
     pub waits: Vec<(u64, u64)>,
     pub audio: (u64, u64),
+    /// Packets of ours that the bottleneck let through, and had no room for.
+    pub passed: (u64, u64),
 }
 
 pub struct Simulation {
@@ -266,8 +268,10 @@ impl Simulation {
         self.free_at = self.free_at.max(self.now);
         let wait = self.free_at - self.now;
         if wait * self.link.bps / 8 / SECOND + bytes > self.link.queue {
+            self.seen.passed.1 += 1;
             return None;
         }
+        self.seen.passed.0 += 1;
         self.seen.waits.push((self.now, wait));
         self.free_at += time(bytes, self.link.bps);
         Some(self.free_at)

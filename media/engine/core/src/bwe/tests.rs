@@ -157,6 +157,40 @@ fn loss_that_begins_later_is_survived_and_forgotten() {
 }
 
 #[test]
+fn moderate_loss_that_stays_after_a_burst_holds_nobody_down() {
+    for loss in [50, 60, 80] {
+        seeds(|seed| {
+            let mut sim = Simulation::new(seed, LINK, &[1]);
+            sim.run(20.0);
+            sim.link.loss = 300;
+            sim.run(2.0);
+            sim.link.loss = loss;
+            sim.run(80.0);
+            trace("after a burst", &sim);
+            let back = sim.seen.changes.iter().find(|(at, _, play)| *at > 22 * SECOND && *play == Play::Layer(2));
+            println!("burst {loss} {seed}: {back:?} {:?}", sim.seen.changes);
+            assert!(back.is_some(), "{loss} seed {seed}");
+        });
+    }
+}
+
+#[test]
+fn a_narrow_link_with_hardly_a_queue_is_not_flooded() {
+    for (bps, queue) in [(600_000, 2_500), (600_000, 8_000), (750_000, 2_500)] {
+        seeds(|seed| {
+            let mut sim = Simulation::new(seed, Link { bps, queue, ..LINK }, &[1]);
+            sim.run(20.0);
+            sim.seen.passed = (0, 0);
+            sim.run(180.0);
+            trace("shallow", &sim);
+            let (passed, lost) = sim.seen.passed;
+            println!("shallow {bps} {queue} {seed}: lost {lost} of {}, target {}", passed + lost, sim.seen.target(20.0, 200.0));
+            assert!(lost * 10 < passed + lost, "{bps} {queue} seed {seed}");
+        });
+    }
+}
+
+#[test]
 fn a_policer_is_respected() {
     seeds(|seed| {
         let mut sim = Simulation::new(seed, Link { policer: 1_000_000, ..LINK }, &[1]);
