@@ -89,6 +89,8 @@ pub struct Estimator {
     backed_off_us: u64,
     sounded_us: u64,
     over_us: Option<u64>,
+    /// The path has shown that it carries no more.
+    full: bool,
     /// The first trains have not failed yet.
     exploring: bool,
     credit: u32,
@@ -114,6 +116,7 @@ impl Estimator {
             backed_off_us: 0,
             sounded_us: 0,
             over_us: None,
+            full: false,
             exploring: true,
             credit: 64,
             counters: Counters::default(),
@@ -233,7 +236,7 @@ impl Estimator {
         }
         if self.rate.decreased_us() != before {
             self.counters.decreases = self.counters.decreases.saturating_add(1);
-            self.exploring = false;
+            (self.full, self.exploring) = (true, false);
             self.prober.refuted(CALM_US, now_us);
         }
         self.rate.bps = self.rate.bps.clamp(MIN_BPS as f64, MAX_BPS as f64);
@@ -270,9 +273,9 @@ impl Estimator {
         self.prober.settle(worthwhile, now_us);
     }
 
-    /// Whether the connection ever showed that it carries no more, or shows nothing now: who was silent for a while was busy, mostly.
+    /// Whether the path ever showed that it carries no more, or shows nothing now: who was silent for a while was busy, mostly.
     pub fn was_full(&self) -> bool {
-        self.counters.decreases > 0 || self.unheard_since_us.is_some_and(|since| self.backed_off_us > since)
+        self.full || self.unheard_since_us.is_some_and(|since| self.backed_off_us > since)
     }
 
     /// What may be sent, bits/s.
@@ -340,7 +343,8 @@ impl Estimator {
         self.loss = Loss::default();
         self.delivered.restart();
         self.prober = Prober::default();
-        (self.believed_bps, self.rtt_us, self.over_us, self.exploring) = (bps, None, None, true);
+        (self.believed_bps, self.rtt_us, self.over_us) = (bps, None, None);
+        (self.full, self.exploring) = (false, true);
     }
 
     /// Loss on the way to the receiver since this was last asked, 0 to 1; None until enough has been sent to tell it from chance.

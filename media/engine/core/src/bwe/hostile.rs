@@ -205,3 +205,21 @@ fn damaged_feedback_is_survived() {
         in_bounds(&estimator);
     });
 }
+
+#[test]
+fn that_the_old_path_was_full_says_nothing_of_the_new_one() {
+    let mut estimator = Estimator::new(0, START_BPS);
+    let number = talk(&mut estimator, 0, 0, S, true);
+    assert!(!estimator.was_full());
+    // Each packet queues longer than the one before.
+    for n in 0..200u64 {
+        let now = S + n * 10_000;
+        let ticks = (now + 20_000 + n * 5_000) / 250;
+        estimator.sent(number.wrapping_add(n as u16), 500, Class::Media, now);
+        let bytes = body(number.wrapping_add(n as u16), 1, (ticks / 256) as u32, &[(1, 1)], &[(ticks % 256) as u8]);
+        tell(&mut estimator, &bytes, now + 40_000 + n * 5_000);
+    }
+    assert!(estimator.was_full() && estimator.figures().counters.decreases > 0);
+    estimator.path_changed(5 * S, START_BPS);
+    assert!(!estimator.was_full());
+}
