@@ -13,3 +13,4 @@ mod recording;
 mod relay;
 mod scene;
 mod transport;
+mod voices;
