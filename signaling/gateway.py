@@ -32,7 +32,7 @@ from signaling.loop import Probe
 from signaling.messages import Welcome
 from signaling.outbound import BEHIND_S, STALLED_S, Laggards, Outbound
 from signaling.ports import Clock, Seats, SendMany
-from signaling.runner import Runner
+from signaling.runner import Reply, Runner
 from signaling.signals import INSIDE, STAFF
 from signaling.transport import Connection, Limits, Refused, Upgraded, Wheel, check_upgrade, opening, upgrade
 
@@ -274,10 +274,13 @@ class Gateway:
         if missed is not None:
             out.catch_up(missed, group.top)
         else:
-            client.runner.submit(None, None, None, lambda reply: self._show_again(client))
+            client.runner.submit(None, None, None, lambda reply: self._show_again(client, reply))
 
-    def _show_again(self, client: Client) -> None:
-        """Called between turns, a few at a time."""
+    def _show_again(self, client: Client, reply: Reply) -> None:
+        """Called between turns, a few at a time; refused, when the room may not be what the journal says: then it is asked for again."""
+        if reply.error is not None:
+            client.out.catching_up = False
+            return
         group = self._groups.get(client.session)
         if client.state is State.IN and group is not None:
             client.out.catch_up(self._welcome(client, client.runner.room), client.runner.room.seq)

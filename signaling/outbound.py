@@ -172,8 +172,14 @@ class Outbound:
 
     def catch_up(self, frame: bytes, upto: int) -> None:
         """Send everything that was missed, up to this number; numbered frames may follow again."""
+        if self.closing_until is not None:
+            return
         self.behind_since, self.catching_up = None, False
-        self.send(frame, upto)
+        self._queue.append(_Queued(frame, upto))
+        self._queued_bytes += len(frame)
+        # However large it is, it must not push itself out of the queue: it goes at once, once each time all before it is gone.
+        while self._queue:
+            self._hand_over()
 
     def _overflow(self) -> None:
         if all(queued.upto is None for queued in self._queue):  # only answers fill the queue: the peer asks without reading
@@ -185,17 +191,21 @@ class Outbound:
     def drain(self) -> bool:
         """Hand over queued frames while the transport's buffer is empty; True when nothing is left."""
         while self._queue and not self.transport.get_write_buffer_size():
-            piece = []
-            size = 0
-            while self._queue and size < _PIECE:
-                queued = self._queue.popleft()
-                piece.append(queued.frame)
-                size += len(queued.frame)
-                if queued.upto is not None:
-                    self.position = queued.upto
-            self._queued_bytes -= size
-            self.transport.write(b"".join(piece))
+            self._hand_over()
         return not self._queue and not self.transport.get_write_buffer_size()
+
+    def _hand_over(self) -> None:
+        """Give the transport the first queued frames."""
+        piece = []
+        size = 0
+        while self._queue and size < _PIECE:
+            queued = self._queue.popleft()
+            piece.append(queued.frame)
+            size += len(queued.frame)
+            if queued.upto is not None:
+                self.position = queued.upto
+        self._queued_bytes -= size
+        self.transport.write(b"".join(piece))
 
 
 _AGAIN: Final = frozenset({11, 4, 105})  # EAGAIN, EINTR, ENOBUFS

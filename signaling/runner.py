@@ -280,7 +280,12 @@ class Runner:
                     del self._known_ops[next(iter(self._known_ops))]
             log.warning("append failed", extra={"session": self.session, "why": str(error)})
             self._counters.journal_failures += 1
-            await self._undo(batch)
+            if isinstance(error, DuplicateOperation):
+                # One was done long ago, which is its answer now; the others are no worse for it.
+                self._queue.extendleft(reversed(batch))
+                await self._rebuild()
+            else:
+                await self._undo(batch)
         else:
             return True
         return False
@@ -367,9 +372,9 @@ class Runner:
             try:
                 loaded = await self._load()
             except (Unavailable, Rejected):
-                kept = deque(work for work in self._queue if _is_own(work))
-                self._refuse([work for work in self._queue if not _is_own(work)], "journal_unavailable")
-                self._queue = kept
+                # Whoever is refused may ask for the next thing at once.
+                works, self._queue = self._queue, deque(work for work in self._queue if _is_own(work))
+                self._refuse([work for work in works if not _is_own(work)], "journal_unavailable")
                 await asyncio.sleep(_RETRY_S)
             else:
                 log.warning("room rebuilt", extra={"session": self.session, "seq": self.room.seq})

@@ -110,6 +110,27 @@ def test_over_its_bound_it_is_behind_then_caught_up_from_what_it_has(laggards: L
     assert (out.behind, out.lagging, out.position) == (False, False, 1_000)
 
 
+@pytest.mark.parametrize("waiting", [b"", b"an answer"])
+def test_what_was_missed_may_be_larger_than_the_queue_and_more_may_follow_it(laggards: Laggards, clock: Clock, waiting: bytes) -> None:
+    whole = b"x" * (QUEUE_BYTES + 1)
+
+    def show_again(out: Outbound) -> None:
+        if waiting:
+            out.send(waiting)
+        out.catch_up(whole, 7)
+        out.send(b"<standing>")
+
+    laggards.ask = show_again
+    out = Outbound(transport(room=2), laggards)
+    out.send(b"one", 1)
+    out.fall_behind(-1)
+    for _ in range(10):
+        out.transport.read(QUEUE_BYTES * 2)  # type: ignore[attr-defined]
+        clock.sweep()
+    assert out.transport.received == b"one" + waiting + whole + b"<standing>"  # type: ignore[attr-defined]
+    assert (out.behind, out.lagging, out.position) == (False, False, 7)
+
+
 def test_told_to_fall_behind_it_waits_for_its_owner(laggards: Laggards, clock: Clock) -> None:
     asked: list[Outbound] = []
     laggards.ask = asked.append

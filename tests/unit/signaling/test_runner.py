@@ -168,9 +168,12 @@ async def test_old_operation_met_again_is_found_in_the_store() -> None:
     first = await desk.do("ben", RaiseHand(), "ancient")
     desk.runner.room.participants["ben"].recent.clear()
     await desk.do("ben", LowerHand(), "newer")
-    assert (await desk.do("ben", RaiseHand(), "ancient")).error == "journal_unavailable"
+    again, other = await asyncio.gather(desk.ask("ben", RaiseHand(), "ancient"), desk.ask("tina", PostChat(text="hello"), "fresh"))
+    assert again == first
+    assert other.error is None, "others in the same turn are no worse for it"
     assert await desk.do("ben", RaiseHand(), "ancient") == first
     assert desk.runner.room.hands == []
+    assert encode_room(desk.runner.room) == desk.replayed()
     await desk.runner.stop()
 
 
@@ -188,6 +191,31 @@ async def test_failed_append_refuses_the_whole_turn_and_the_resend_counts_once(f
     assert [record.seq for record in stored if record.op == "op-1"] == [again.seq]
     assert [entry.seq for entry in desk.told.entries] == list(range(2, len(stored) + 1))
     assert encode_room(desk.runner.room) == desk.replayed()
+    await desk.runner.stop()
+
+
+async def test_what_is_asked_for_on_a_refusal_is_answered_although_the_store_goes_on_failing() -> None:
+    desk = await lesson()
+    desk.journal.faults = [Fault.REFUSE]
+    desk.journal.reading_fails = 1
+    answers: list[Reply] = []
+    both = asyncio.Event()
+
+    def refused(reply: Reply) -> None:
+        answers.append(reply)
+        desk.runner.submit("ben", LowerHand(), "op-3", answered)
+
+    def answered(reply: Reply) -> None:
+        answers.append(reply)
+        both.set()
+
+    first = desk.ask("ben", RaiseHand(), "op-1")
+    await asyncio.sleep(0)
+    desk.runner.submit("ben", PostChat(text="hello"), "op-2", refused)
+    await first
+    async with asyncio.timeout(10):
+        await both.wait()
+    assert len(answers) == 2
     await desk.runner.stop()
 
 
