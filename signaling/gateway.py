@@ -100,7 +100,7 @@ class Gateway:
         self._laggards.give_up = lambda out: self._clients[cast(Connection, out)].dismiss("overloaded", "lost")
         self._writer = Writer(self.counters, self._send_many, self._laggards)
         self._wheel = Wheel(
-            lambda alive, frame: self._writer.write(self._writer.sort(alive), frame, None),
+            self._ping,
             interval_s=self._ping_s,
             missed=self._missed_pings,
         )
@@ -256,6 +256,13 @@ class Gateway:
             self._tabs[client.session, client.participant, client.tab] = client
             if former is not None and former is not client:
                 former.dismiss("replaced", "replaced")
+
+    def _ping(self, alive: Sequence[Connection], frame: bytes) -> None:
+        """Everybody gets it, slow readers in their turn: without any the other side gives up."""
+        for connection in alive:
+            if connection.lagging:
+                connection.send(frame)
+        self._writer.write(self._writer.sort([each for each in alive if not each.lagging]), frame, None)
 
     def _welcome(self, client: Client, room: Room | None) -> bytes:
         snapshot = view_for(room, client.participant) if room is not None else None

@@ -116,8 +116,11 @@ class Connection(Outbound):
         self.close(words + close_frame(code))
 
     def ping(self, missed: int = 1) -> bool:
-        """Account for a ping about to be sent; False when the last `missed` were never answered."""
-        self.unanswered = 0 if self.heard or not self.pinged else self.unanswered + 1
+        """Account for a ping about to be sent; False when the last `missed` were never answered.
+
+        To a slow reader it is under way behind all the rest; how long that may take is watched by what it reads.
+        """
+        self.unanswered = 0 if self.heard or not self.pinged or self.lagging else self.unanswered + 1
         if self.unanswered >= missed:
             self.silent = True
             return False

@@ -188,3 +188,19 @@ async def test_a_wheel_that_forgives_drops_only_after_as_many_pings_and_marks_th
     assert slow.silent
     assert slow.transport.aborted  # type: ignore[attr-defined]
     assert slow.heard_at == heard_at
+
+
+async def test_wheel_waits_for_a_slow_reader_whose_ping_is_still_under_way() -> None:
+    wheel = Wheel(lambda alive, data: None, interval_s=0.25, missed=3)
+    slow, _ = opened()
+    wheel.add(slow)
+    for lagging, alive in ((True, 10), (False, 2)):
+        slow.lagging = lagging
+        for _ in range(alive * Wheel.SLOTS):
+            wheel._tick()
+            wheel.stop()
+        assert not slow.silent
+    for _ in range(Wheel.SLOTS):
+        wheel._tick()
+        wheel.stop()
+    assert slow.silent, "once it has read all of it"
