@@ -209,7 +209,7 @@ class Gateway:
 
     def depart(self, client: Client) -> None:
         """A journaled connection is no longer in its class."""
-        self._inside.pop(client.id, None)
+        inside = self._inside.pop(client.id, None) is not None
         group = self._groups.get(client.session)
         if group is not None:
             group.leave(client)
@@ -217,7 +217,8 @@ class Gateway:
         if client.tab is not None and self._tabs.get((client.session, client.participant, client.tab)) is client:
             del self._tabs[client.session, client.participant, client.tab]
         allowance = self._allowances.get((client.session, client.participant))
-        if allowance is not None:
+        # Who left while coming in has not taken a share.
+        if inside and allowance is not None:
             allowance.users -= 1
             if allowance.users <= 0:
                 del self._allowances[client.session, client.participant]

@@ -26,6 +26,8 @@ export interface IntentKeeper {
 /** What a handset shows at once, and what a desk does. */
 const tilesHere = () => (matchMedia("(max-width: 760px)").matches ? 6 : 16);
 const BURST_MS = 3_400;
+/** An answer's events are waited for so long. */
+const SEEN_MS = 1_000;
 
 class OpenClassroom implements Classroom {
   readonly store = new Store<ClassState>(NOTHING_YET);
@@ -236,6 +238,8 @@ class OpenClassroom implements Classroom {
   #seen(reply: Reply): Promise<void> {
     const seq = reply.seq ?? 0;
     if (this.connection.seq >= seq || this.connection.status === "closed") return Promise.resolve();
+    // The number may be of an event that is not told to this person.
+    setTimeout(() => this.#release(seq), SEEN_MS);
     return new Promise((go) => this.#waiters.push({ seq, go }));
   }
 
