@@ -30,6 +30,8 @@ pub struct Known {
     person: u64,
     /// The payload type that plays, once packets came.
     playing: Option<u8>,
+    /// What the newest layer record said.
+    layer: Option<Vec<u8>>,
     /// No packet of it could be taken.
     pub strange: bool,
 }
@@ -211,7 +213,14 @@ impl Follower {
                 self.live.remove(&record.track);
                 tell(What::End)
             }
-            Kind::Layer => tell(What::Layer),
+            Kind::Layer => {
+                // A new file says again which one goes on.
+                let Some(known) = self.known.get_mut(&track).filter(|known| known.layer.as_deref() != Some(record.payload)) else {
+                    return Ok(());
+                };
+                known.layer = Some(record.payload.to_vec());
+                tell(What::Layer)
+            }
             Kind::Mute => tell(What::Mute),
             Kind::Unmute => tell(What::Unmute),
             _ => Ok(()),
@@ -232,7 +241,7 @@ impl Follower {
         if let Some(start) = first.and_then(|payload_type| label.start(payload_type, person)) {
             packager.push(Input { track, arrival_us, what: What::Start(start) })?;
         }
-        self.known.insert(track, Known { label, person, playing: first, strange: false });
+        self.known.insert(track, Known { label, person, playing: first, layer: None, strange: false });
         Ok(())
     }
 }
