@@ -10,7 +10,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use jiangtai_journal::files;
-use jiangtai_journal::format::{find_sync, get, Broken, Head, Kind, Record, HEAD};
+use jiangtai_journal::format::{find_sync, get, Broken, Head, Kind, Record, HEAD, INFERRED};
 
 use crate::input::{Input, Source, What};
 use crate::label::Label;
@@ -28,7 +28,7 @@ const MAX_LABELS: usize = 4_096;
 pub struct Known {
     pub label: Label,
     person: u64,
-    /// The payload type that plays, once packets came.
+    /// The payload type that plays, once packets came; none of a picture that is switched off.
     playing: Option<u8>,
     /// What the newest layer record said.
     layer: Option<Vec<u8>>,
@@ -221,7 +221,14 @@ impl Follower {
                 known.layer = Some(record.payload.to_vec());
                 tell(What::Layer)
             }
-            Kind::Mute => tell(What::Mute),
+            Kind::Mute => match self.known.get_mut(&track).filter(|known| known.label.source.is_picture()) {
+                // Switched off: there is nothing to see until packets come again. What just does not move stays.
+                Some(known) if record.flags & INFERRED == 0 => {
+                    known.playing = None;
+                    tell(What::End)
+                }
+                _ => tell(What::Mute),
+            },
             Kind::Unmute => tell(What::Unmute),
             _ => Ok(()),
         }

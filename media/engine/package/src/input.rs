@@ -26,6 +26,12 @@ pub enum Source {
     ScreenAudio,
 }
 
+impl Source {
+    pub fn is_picture(self) -> bool {
+        matches!(self, Source::Camera | Source::Screen)
+    }
+}
+
 /// The head of a track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Start {

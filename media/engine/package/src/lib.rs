@@ -15,7 +15,8 @@
 //!
 //! For download `mp4::remux` makes one plain MP4 of chosen tracks, `webm::remux` one WebM of VP8 and Opus.
 //!
-//! Where sound is missing there is silence, where pictures are missing the last one stays; nothing is joined over a hole.
+//! Where sound is missing there is silence, where pictures are missing the last one stays unless it was switched off; nothing is joined
+//! over a hole.
 #![forbid(unsafe_code)]
 
 mod boxes;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use jiangtai_journal::format::{Kind, Record};
+use jiangtai_journal::format::{Kind, Record, INFERRED};
 use jiangtai_journal::stream::{Label, Now, Stream};
 use jiangtai_package::follow::Follower;
 use jiangtai_package::{Memory, Options, Packager, Report, TrackId};
@@ -16,6 +16,7 @@ const SLICE: &[u8] = &[0x41, 0x9a, 3];
 /// 20 ms of Opus (code 0).
 const SOUND: &[u8] = &[0x78, 1, 2, 3, 4, 5, 6, 7];
 const CAMERA: &[u8] = br#"{"participant":"ann","source":"camera","codecs":[[96,"h264",null]]}"#;
+const SCREEN: &[u8] = br#"{"participant":"ann","source":"screen","codecs":[[96,"h264",null]]}"#;
 const MICROPHONE: &[u8] = br#"{"participant":"ben","source":"microphone","codecs":[[111,"opus",null]]}"#;
 /// The wall clock when the engine's is 0.
 const WALL_US: u64 = 1_700_000_000_000_000;
@@ -118,4 +119,50 @@ fn a_track_goes_on_from_file_to_file_without_a_seam() {
     assert_eq!(reports.len(), 2);
     assert_eq!((picture.samples, picture.broken.waiting, spans(picture)), (200, 0, vec![("track-1.mp4", 0, 20_060)]));
     assert_eq!((sound.samples, sound.filled, sound.dropped), (1_000, 0, 0));
+}
+
+#[test]
+fn a_picture_that_is_switched_off_is_over_until_it_comes_back_at_a_key_frame() {
+    let mut class = Class::new("off", 300 * SECOND);
+    class.put(Kind::TrackStart, 0, 1, 0, CAMERA);
+    class.put(Kind::TrackStart, 0, 2, 0, MICROPHONE);
+    class.layer(1, 0, 1);
+    class.layer(2, 0, 1);
+    (0..50).for_each(|n| class.picture(1, n, n == 0));
+    (0..250).for_each(|n| class.sound(2, n, 0));
+    class.put(Kind::Mute, 0, 1, 5 * SECOND, b"");
+    class.put(Kind::Mute, 0, 2, 5 * SECOND, b"");
+    // The engine says by itself that nothing comes.
+    class.put(Kind::Mute, INFERRED, 1, 7 * SECOND, b"");
+    class.put(Kind::Unmute, 0, 1, 15 * SECOND, b"");
+    class.put(Kind::Unmute, 0, 2, 15 * SECOND, b"");
+    class.layer(1, 15 * SECOND, 2);
+    class.layer(2, 15 * SECOND, 2);
+    (150..200).for_each(|n| class.picture(1, n, n == 153));
+    (750..1_000).for_each(|n| class.sound(2, n, 0));
+    class.put(Kind::Mute, 0, 1, 20 * SECOND, b"");
+    let reports = class.packaged(60 * SECOND);
+    let told: Vec<_> = reports.iter().map(|(track, report)| (*track, report.samples - report.filled, spans(report))).collect();
+    let expected = [
+        (1, 50, vec![("track-1.mp4", 0, 5_000)]),
+        (1, 47, vec![("track-1-2.mp4", 15_300, 20_000)]),
+        // Sound is told off by whoever mixes it: its hole is silence.
+        (2, 500, vec![("track-2.mp4", 0, 20_000)]),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_screen_that_nothing_moves_on_stays() {
+    let mut class = Class::new("still", 300 * SECOND);
+    class.put(Kind::TrackStart, 0, 1, 0, SCREEN);
+    class.layer(1, 0, 1);
+    (0..10).for_each(|n| class.picture(1, n, n == 0));
+    class.put(Kind::Mute, INFERRED, 1, 3 * SECOND, b"");
+    class.put(Kind::Unmute, INFERRED, 1, 30 * SECOND, b"");
+    (0..10).for_each(|n| class.packet(1, 30 * SECOND + u64::from(n) * 100_000, (96, 10 + n, (300 + u32::from(n)) * 9_000), SLICE));
+    class.put(Kind::Mute, INFERRED, 1, 33 * SECOND, b"");
+    let reports = class.packaged(60 * SECOND);
+    let told: Vec<_> = reports.iter().map(|(_, report)| (report.samples, spans(report))).collect();
+    assert_eq!(told, [(20, vec![("track-1.mp4", 0, 60_000)])]);
 }
