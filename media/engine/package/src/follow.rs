@@ -180,8 +180,11 @@ impl Follower {
     fn take<S: Sink>(&mut self, record: &Record<'_>, head: &Head, packager: &mut Packager<S>) -> io::Result<()> {
         let arrival_us = head.wall_us.saturating_add(record.arrival_us).saturating_sub(head.monotonic_us);
         self.now_us = self.now_us.max(arrival_us);
-        if record.kind == Kind::TrackStart {
-            return self.begin(record, arrival_us, packager);
+        match record.kind {
+            Kind::TrackStart => return self.begin(record, arrival_us, packager),
+            // However much is read at once, what waits is told as soon as it would be in class.
+            Kind::Clock => return packager.elapsed(self.now_us),
+            _ => {}
         }
         let Some(&track) = self.live.get(&record.track) else { return Ok(()) };
         let mut tell = |what| packager.push(Input { track, arrival_us, what });

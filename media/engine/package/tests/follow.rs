@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use jiangtai_journal::format::{Kind, Record, INFERRED};
 use jiangtai_journal::stream::{Label, Now, Stream};
 use jiangtai_package::follow::Follower;
-use jiangtai_package::{Memory, Options, Packager, Report, TrackId};
+use jiangtai_package::{Memory, Options, Packager, Report, Sink, TrackId};
 
 const STAP: &[u8] = &[
     0x78, 0, 22, 103, 66, 192, 31, 218, 1, 64, 22, 232, 64, 0, 0, 3, 0, 64, 0, 0, 15, 35, 198, 12, 168, 0, 4, 104, 206, 60, 128, 0, 4,
@@ -18,6 +18,7 @@ const SOUND: &[u8] = &[0x78, 1, 2, 3, 4, 5, 6, 7];
 const CAMERA: &[u8] = br#"{"participant":"ann","source":"camera","codecs":[[96,"h264",null]]}"#;
 const SCREEN: &[u8] = br#"{"participant":"ann","source":"screen","codecs":[[96,"h264",null]]}"#;
 const MICROPHONE: &[u8] = br#"{"participant":"ben","source":"microphone","codecs":[[111,"opus",null]]}"#;
+const OTHER: &[u8] = br#"{"participant":"eve","source":"microphone","codecs":[[111,"opus",null]]}"#;
 /// The wall clock when the engine's is 0.
 const WALL_US: u64 = 1_700_000_000_000_000;
 const SECOND: u64 = 1_000_000;
@@ -165,4 +166,60 @@ fn a_screen_that_nothing_moves_on_stays() {
     let reports = class.packaged(60 * SECOND);
     let told: Vec<_> = reports.iter().map(|(_, report)| (report.samples, spans(report))).collect();
     assert_eq!(told, [(20, vec![("track-1.mp4", 0, 60_000)])]);
+}
+
+/// Sound, as the mix is told of it.
+#[derive(Default)]
+struct Heard(Vec<(TrackId, u64)>);
+
+impl Sink for Heard {
+    fn append(&mut self, _: &str, _: &[u8]) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn overwrite(&mut self, _: &str, _: u64, _: &[u8]) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn close(&mut self, _: &str) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn sound(&mut self, track: TrackId, time: u64, packet: &[u8]) {
+        if packet == SOUND {
+            self.0.push((track, time));
+        }
+    }
+}
+
+#[test]
+fn last_words_before_a_mute_come_in_time_though_a_long_journal_is_read_at_once() {
+    let mut class = Class::new("long", 40 * SECOND);
+    class.put(Kind::TrackStart, 0, 1, 0, MICROPHONE);
+    class.put(Kind::TrackStart, 0, 2, 0, OTHER);
+    for n in 0..15_000 {
+        class.sound(2, n, 0);
+        match n {
+            ..1_000 => class.sound(1, n, 0),
+            1_000 => class.put(Kind::Mute, 0, 1, 20 * SECOND, b""),
+            _ => {}
+        }
+    }
+    class.stream.finish(class.now(300 * SECOND)).unwrap();
+    let mut packager = Packager::new(ORIGIN, Heard::default());
+    let mut follower = Follower::new(&class.root, "c", "r").unwrap();
+    let (mut seen, mut over) = ([0; 3], false);
+    // What lies more than 70 s before what is read is final in the mix.
+    let mut last = 0;
+    while !over {
+        over = follower.advance(&mut packager).unwrap();
+        for (track, time) in std::mem::take(&mut packager.sink_mut().0) {
+            assert!(time >= last, "track {track}: {} ms, when {} ms were final", time / 48, last / 48);
+            seen[usize::from(track)] += 1;
+        }
+        last = follower.now_us().saturating_sub(WALL_US + 70 * SECOND) * 48 / 1_000;
+    }
+    // The very last packet waits for what follows it.
+    assert_eq!(seen[1], 999);
+    assert!(seen[2] > 13_000);
 }
