@@ -1,8 +1,9 @@
 //! Reads the journal of one recording while it is written, or afterwards, and tells a packager what it says.
 //!
-//! A recording lies in files of its class, in order; each file has times of its own engine's monotonic clock, tied to the wall clock in its
-//! head. All times here are microseconds of the wall clock, so a recording that went on after a restart goes on in time, too. A file that
-//! goes on with a track says so again at its begin; a track of another engine is another track, whatever its number.
+//! A recording lies in files of its class, in order; each file has times of its own engine's monotonic clock, tied to the wall clock in the
+//! head of that engine's first file: a wall clock that is set later moves nothing. All times here are microseconds of the wall clock, so a
+//! recording that went on after a restart goes on in time, too. A file that goes on with a track says so again at its begin; a track of
+//! another engine is another track, whatever its number.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -39,7 +40,6 @@ pub struct Known {
 #[derive(Debug)]
 struct Open {
     file: File,
-    head: Head,
     seed: u32,
     number: u32,
     /// What was read and not yet understood.
@@ -54,7 +54,8 @@ pub struct Follower {
     open: Option<Open>,
     /// The last file looked at.
     number: u32,
-    boot: [u8; 16],
+    /// The first head of the engine that wrote what is read now.
+    engine: Option<Head>,
     /// Number in the journal -> number in the package.
     live: BTreeMap<u16, TrackId>,
     known: BTreeMap<TrackId, Known>,
@@ -75,7 +76,7 @@ impl Follower {
             recording: recording.into(),
             open: None,
             number: 0,
-            boot: [0; 16],
+            engine: None,
             live: BTreeMap::new(),
             known: BTreeMap::new(),
             people: BTreeMap::new(),
@@ -142,14 +143,14 @@ impl Follower {
                 self.number = number;
                 continue;
             };
-            if head.boot != self.boot {
+            if self.engine.as_ref().is_none_or(|engine| engine.boot != head.boot) {
                 // The engine that sent them is gone, and nobody else says that they ended.
                 for track in std::mem::take(&mut self.live).into_values() {
                     packager.push(Input { track, arrival_us: self.now_us, what: What::End })?;
                 }
-                self.boot = head.boot;
+                self.engine = Some(head);
             }
-            self.open = Some(Open { file, head, seed: Head::seed(&bytes), number, rest: Vec::new() });
+            self.open = Some(Open { file, seed: Head::seed(&bytes), number, rest: Vec::new() });
             return Ok(true);
         }
         Ok(false)
@@ -162,7 +163,7 @@ impl Follower {
         while let Some(bytes) = rest.get(at..).filter(|bytes| !bytes.is_empty()) {
             match get(bytes, open.seed) {
                 Ok(record) => {
-                    self.take(&record, &open.head, packager)?;
+                    self.take(&record, packager)?;
                     at += record.len();
                 }
                 Err(Broken::Short | Broken::Wrong { .. }) if !complete => break,
@@ -177,8 +178,9 @@ impl Follower {
         Ok(())
     }
 
-    fn take<S: Sink>(&mut self, record: &Record<'_>, head: &Head, packager: &mut Packager<S>) -> io::Result<()> {
-        let arrival_us = head.wall_us.saturating_add(record.arrival_us).saturating_sub(head.monotonic_us);
+    fn take<S: Sink>(&mut self, record: &Record<'_>, packager: &mut Packager<S>) -> io::Result<()> {
+        let Some(engine) = &self.engine else { return Ok(()) };
+        let arrival_us = engine.wall_us.saturating_add(record.arrival_us).saturating_sub(engine.monotonic_us);
         self.now_us = self.now_us.max(arrival_us);
         match record.kind {
             Kind::TrackStart => return self.begin(record, arrival_us, packager),

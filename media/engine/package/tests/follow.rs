@@ -223,3 +223,30 @@ fn last_words_before_a_mute_come_in_time_though_a_long_journal_is_read_at_once()
     assert_eq!(seen[1], 999);
     assert!(seen[2] > 13_000);
 }
+
+#[test]
+fn a_wall_clock_that_is_set_back_in_class_moves_nothing() {
+    let mut class = Class::new("wall", 10 * SECOND);
+    class.put(Kind::TrackStart, 0, 1, 0, CAMERA);
+    for n in 0..100 {
+        class.picture(1, n, n == 0);
+    }
+    class.back_us = 40 * SECOND;
+    for n in 100..150 {
+        class.picture(1, n, false);
+    }
+    class.put(Kind::TrackStart, 0, 2, 15 * SECOND, SCREEN);
+    for n in 150..200 {
+        class.picture(1, n, false);
+        class.picture(2, n, n == 150);
+    }
+    class.stream.finish(class.now(20 * SECOND)).unwrap();
+    // Another engine's clock says nothing of this one's: its own wall clock, right again, does.
+    class.stream = engine(&class.root, 2, Now { monotonic_us: 5 * SECOND, wall_us: WALL_US + 60 * SECOND });
+    class.back_us = 0;
+    class.put(Kind::TrackStart, 0, 1, 5 * SECOND, CAMERA);
+    (50..100).for_each(|n| class.picture(1, n, n == 50));
+    let reports = class.packaged(10 * SECOND);
+    let told: Vec<_> = reports.iter().flat_map(|(_, report)| spans(report)).collect();
+    assert_eq!(told, [("track-1.mp4", 0, 20_000), ("track-2.mp4", 15_000, 20_000), ("track-3.mp4", 60_000, 65_000)]);
+}
