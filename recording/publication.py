@@ -162,7 +162,10 @@ def state(row: Row, versions: Sequence[Version]) -> State:
         return "ready"
     if row.state == "recording":
         return "recording"
-    return "failed" if versions and versions[-1].failed_at is not None else "processing"
+    if not versions:
+        # What never began leaves nothing to be packaged.
+        return "failed" if row.reason == "failed" and row.files == 0 else "processing"
+    return "failed" if versions[-1].failed_at is not None else "processing"
 
 
 def write_timeline(folder: Path, built: timeline.Built, duration_ms: int) -> tuple[manifest.Timeline, str]:

@@ -140,6 +140,18 @@ def test_states() -> None:
     assert publication.state(row(ended_at=2, deleted_at=3), [done]) == "deleted"
 
 
+def test_a_recording_that_never_began_is_not_waited_for() -> None:
+    never = Row(session="s", id="r", started_at=1, ended_at=2, reason="failed")
+    begun = Version(session="s", recording="r", version=1, folder="f", begun_at=1)
+    assert publication.state(never, []) == "failed"
+    assert publication.state(msgspec.structs.replace(never, ended_at=None), []) == "recording"
+    assert publication.state(msgspec.structs.replace(never, deleted_at=3), []) == "deleted"
+    # What was written before is packaged; so may be a class whose files were not measured yet.
+    assert publication.state(msgspec.structs.replace(never, files=1), []) == "processing"
+    assert publication.state(msgspec.structs.replace(never, reason="ended"), []) == "processing"
+    assert publication.state(never, [begun]) == "processing"
+
+
 def stretch(start: int, end: int) -> Stretch:
     return Stretch(from_ms=start, to_ms=end)
 
