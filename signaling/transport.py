@@ -65,6 +65,7 @@ class Connection(Outbound):
         "pinged",
         "silent",
         "unanswered",
+        "waited",
     )
 
     def __init__(self, transport: asyncio.Transport, laggards: Laggards, limits: Limits) -> None:
@@ -82,6 +83,8 @@ class Connection(Outbound):
         self.pinged = 0
         #: pings in a row without a sign of life; ended for that
         self.unanswered = 0
+        #: the last ping went behind what the peer had not read
+        self.waited = False
         self.silent = False
 
     def begin(self, request: web.BaseRequest, owner: Receiver) -> None:
@@ -120,7 +123,8 @@ class Connection(Outbound):
 
         To a slow reader it is under way behind all the rest; how long that may take is watched by what it reads.
         """
-        self.unanswered = 0 if self.heard or not self.pinged or self.lagging else self.unanswered + 1
+        self.unanswered = 0 if self.heard or not self.pinged or self.lagging or self.waited else self.unanswered + 1
+        self.waited = self.lagging
         if self.unanswered >= missed:
             self.silent = True
             return False

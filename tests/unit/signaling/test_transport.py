@@ -194,7 +194,7 @@ async def test_wheel_waits_for_a_slow_reader_whose_ping_is_still_under_way() -> 
     wheel = Wheel(lambda alive, data: None, interval_s=0.25, missed=3)
     slow, _ = opened()
     wheel.add(slow)
-    for lagging, alive in ((True, 10), (False, 2)):
+    for lagging, alive in ((True, 10), (False, 3)):
         slow.lagging = lagging
         for _ in range(alive * Wheel.SLOTS):
             wheel._tick()

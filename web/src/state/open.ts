@@ -177,7 +177,7 @@ class OpenClassroom implements Classroom {
     this.store.set({ view: { ...view, seq: upto } });
     this.#release(upto);
     // The node switched our tracks off because it had lost us, not because anybody wished it.
-    if (wasLost(view.me, entries)) void this.media.announceAgain(announced(view)).then(() => this.#after());
+    if (wasLost(view.me, entries)) void this.media.announceAgain(announced(view)).then(() => this.#begin());
     else this.#after();
   }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::guard::Behalf;
 use super::Shard;
 use crate::arena::Key;
-use crate::bwe::Allocation;
+use crate::bwe::{Allocation, Play};
 use crate::command::{AddSlot, AddTrack, Command, IceCredentials, OpenPeer};
 use crate::dtls::DtlsServer;
 use crate::event::{CloseReason, Event};
@@ -219,6 +219,7 @@ impl Shard {
         }
         if revoked {
             self.silence(key);
+            self.cut(key);
         }
         if permitted || revoked {
             self.tape_mark(now, key, if revoked { Taped::Mute } else { Taped::Unmute }, 0, &[]);
@@ -313,6 +314,23 @@ impl Shard {
         self.slot_ids.remove(&slot.id);
     }
 
+    /// The rest of a picture that is under way will not come: who only waited for its end lets go.
+    fn cut(&mut self, key: Key<Track>) {
+        let Some(track) = self.tracks.get(key) else { return };
+        for slot_key in track.listeners.clone() {
+            let Some(slot) = self.slots.get_mut(slot_key).filter(|slot| slot.playing.is_some_and(|source| source.track == key)) else {
+                continue;
+            };
+            slot.unfinished = None;
+            if slot.target.is_none() {
+                slot.playing = None;
+                if slot.wanted != Some(key) {
+                    self.unlisten(slot_key, key);
+                }
+            }
+        }
+    }
+
     pub(super) fn unlisten(&mut self, slot: Key<Slot>, track: Key<Track>) {
         if let Some(found) = self.tracks.get_mut(track) {
             found.listeners.retain(|other| *other != slot);
@@ -346,6 +364,10 @@ impl Shard {
         let playing = slot.playing.map(|source| source.track);
         let waited = slot.wanted.filter(|wanted| Some(*wanted) != playing && Some(*wanted) != track);
         let peer = slot.peer;
+        if slot.wanted != track && slot.choice.play == Play::Paused {
+            // The other picture did not fit.
+            slot.choice.play = Play::Hidden;
+        }
         slot.wanted = track;
         slot.target = None;
         slot.told = None;

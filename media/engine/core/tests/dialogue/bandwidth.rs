@@ -8,7 +8,7 @@ use jiangtai_core::media::Kind;
 use jiangtai_core::twcc::Recorder;
 
 use super::client::Received;
-use super::scene::{frame, opus, Scene};
+use super::scene::{frame, opus, vp8, Scene};
 
 /// What waits longer than this is thrown away on the way.
 const QUEUE_US: u64 = 300_000;
@@ -168,6 +168,19 @@ fn a_paused_slot_is_not_woken_by_the_silence_of_its_sender() {
     class.camera = true;
     assert!(class.show(Some(100_000), 5).is_empty());
     assert_eq!(class.told(), vec![]);
+}
+
+#[test]
+fn a_slot_whose_former_picture_did_not_fit_begins_with_what_comes_first_of_the_next() {
+    let mut class = Class::new(true);
+    class.show(None, 4);
+    class.show(Some(100_000), 5);
+    assert_eq!(class.told().last(), Some(&None));
+    class.scene.add_track(12, 1, Kind::Video, 1500, vp8());
+    class.scene.command(Command::Assign { slot: 20, track: Some(12) });
+    class.scene.video(1, 1500, &frame(true, 1, 0));
+    assert_eq!(class.scene.client(2).take(2000).len(), 1);
+    assert_eq!(class.told(), vec![Some(0)]);
 }
 
 #[test]

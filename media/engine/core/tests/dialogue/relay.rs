@@ -176,6 +176,24 @@ fn a_picture_that_only_bridged_the_wait_for_one_that_never_came_is_carried_no_lo
 }
 
 #[test]
+fn a_picture_that_is_forbidden_halfway_is_not_waited_for_and_carried_no_longer() {
+    let mut house = House::lesson();
+    house.shards[1].command(Command::Assign { slot: 20, track: Some(10) });
+    house.carry();
+    house.shards[0].whole = false;
+    house.video(true, 1);
+    for allowed in [false, true] {
+        house.shards[0].command(Command::SetTrack { track: 10, allowed, priority: false });
+        house.carry();
+        house.shards[1].command(Command::Assign { slot: 20, track: None });
+        house.carry();
+    }
+    house.shards[0].whole = true;
+    (2..5).for_each(|n| house.video(n == 2, n));
+    assert_eq!(house.carried, 1);
+}
+
+#[test]
 fn voices_are_chosen_at_home_and_heard_everywhere() {
     let mut house = House::lesson();
     for _ in 0..10 {
