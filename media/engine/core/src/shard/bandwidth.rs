@@ -117,8 +117,8 @@ impl Shard {
         let mut rates = [0; LAYERS];
         for (at, rate) in rates.iter_mut().enumerate() {
             // Browsers stop upper layers when they lack bandwidth or processor time: only what comes can be played.
-            if let Some(layer) = Some(track.is_active(at, now)).filter(|active| *active).and_then(|_| track.layers.get_mut(at)) {
-                *rate = u64::from(layer.rate.bits_per_second(now)).max(1);
+            if track.is_active(at, now) {
+                *rate = track.layers.get_mut(at).map_or(0, |layer| u64::from(layer.rate.bits_per_second(now)).max(1));
             }
         }
         let most = slot.most.map_or(-1, |most| most.min(LAYERS as u8 - 1) as i8);

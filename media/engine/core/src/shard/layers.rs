@@ -16,9 +16,10 @@ impl Shard {
         let Some(slot) = self.slots.get_mut(key) else { return };
         if slot.target == target {
             // Assigned, or looked at again, and it still does not fit.
-            return if target.is_none() {
-                self.tell_layer(key)
-            };
+            if target.is_none() {
+                self.tell_layer(key);
+            }
+            return;
         }
         slot.target = target;
         if target.is_none() {
