@@ -1,4 +1,4 @@
-//! Who is heard: loudest-N by RFC 6464 levels with hysteresis, and who is speaking.
+//! Who is heard: loudest-N by RFC 6464 section 3 levels with hysteresis, and who is speaking.
 //!
 //! A room has N audio places. A place is taken by a voice when one is free, when a priority track needs it, or when the
 //! newcomer is clearly louder than the quietest holder for a while. Priority tracks are never displaced by others.

@@ -1,4 +1,4 @@
-//! RFC 4571 framing of datagrams on a TCP connection (ICE-TCP, RFC 6544): two bytes of length, then the datagram.
+//! RFC 4571 section 2 framing of datagrams on a TCP connection (ICE-TCP, RFC 6544): two bytes of length, then the datagram.
 //!
 //! The decoder owns one fixed buffer; a peer that announces a longer frame is an error, never an allocation.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]

@@ -1,4 +1,5 @@
-//! The recent packets of one source, stored once for all its receivers: duplicate filter, fan-out and retransmission store.
+//! The recent packets of one source, stored once for all its receivers: duplicate filter, fan-out and retransmission store
+//! (asked for by RFC 4585 section 6.2.1, resent as RFC 4588 section 4).
 //!
 //! Payloads live in one byte ring, overwritten oldest first; a small index maps extended sequence numbers to them. The
 //! memory is bounded, and taken with the first packet: a source that never sends costs nothing.

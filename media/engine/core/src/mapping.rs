@@ -1,4 +1,4 @@
-//! How one slot turns packets of changing sources into one continuous stream.
+//! How one slot turns packets of changing sources into one continuous stream (a selective forwarding middlebox, RFC 7667 section 3.7).
 //!
 //! Each time a slot takes another source (or the source restarts) a segment begins: constant offsets for sequence number,
 //! timestamp and VP8 picture ids, chosen so that the numbers a decoder sees go on without a gap. A packet is mapped by

@@ -1,4 +1,4 @@
-//! Redundant audio (RFC 2198): the primary block and the redundant ones before it.
+//! Redundant audio (RFC 2198 section 3): the primary block and the redundant ones before it.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use crate::bytes::{Full, Reader, Writer};

@@ -1,4 +1,4 @@
-//! One thing a peer receives: a continuous stream whose source changes.
+//! One thing a peer receives: a continuous stream whose source changes. Resends go as RFC 4588 section 4, repeats of sound as RFC 2198.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Writing compounds into the caller's buffer.
+//! Writing compounds (RFC 3550 section 6.1) into the caller's buffer.
 
 use super::report::{ReportBlock, SenderInfo};
 use super::{

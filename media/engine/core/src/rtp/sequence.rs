@@ -1,4 +1,4 @@
-//! Arithmetic on wrapping sequence numbers and timestamps.
+//! Arithmetic on wrapping sequence numbers and timestamps (RFC 3550 section 5.1, appendix A.1).
 
 /// How far `to` is ahead of `from` (negative: behind), by the shorter way round.
 pub fn distance(from: u16, to: u16) -> i16 {

@@ -1,4 +1,5 @@
-//! Writing packets: new header, chosen extensions, payload in parts, optional padding.
+//! Writing packets: new header, chosen extensions, payload in parts, optional padding (RFC 3550 sections 5.1, 5.3.1; RFC 8285
+//! sections 4.2, 4.3).
 
 use super::extension::{ONE_BYTE, TWO_BYTE};
 use super::{Error, FIXED_HEADER};

@@ -1,4 +1,5 @@
-//! RTCP from peers: reports, retransmission and key frame requests. Only what concerns the sender's own slots and tracks acts.
+//! RTCP from peers: reports (RFC 3550 section 6.4), retransmission and key frame requests (RFC 4585 sections 6.2.1, 6.3.1; RFC 5104
+//! section 4.3.1). Only what concerns the sender's own slots and tracks acts.
 
 use std::time::Instant;
 

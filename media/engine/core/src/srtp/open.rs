@@ -1,4 +1,4 @@
-//! Incoming protection.
+//! Incoming protection (RFC 3711 sections 3.3, 3.4 with the index of 3.3.1 and the replay list of 3.3.2; AEAD: RFC 7714 sections 8, 9).
 
 use super::cipher::{session, Cipher};
 use super::window::Window;

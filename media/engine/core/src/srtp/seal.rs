@@ -1,4 +1,4 @@
-//! Outgoing protection.
+//! Outgoing protection (RFC 3711 sections 3.3, 3.4); no nonce is used twice (RFC 7714 sections 8.4, 9.4).
 
 use super::cipher::{session, Cipher};
 use super::window::Window;

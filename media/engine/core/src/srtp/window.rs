@@ -1,4 +1,4 @@
-//! A sliding bitmap over packet indices: has this one been seen?
+//! A sliding bitmap over packet indices: has this one been seen? (RFC 3711 section 3.3.2)
 
 /// Remembers the last `WORDS * 64` indices up to the highest one; `WORDS` is a power of two.
 #[derive(Debug, Clone)]

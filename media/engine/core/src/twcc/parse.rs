@@ -1,4 +1,4 @@
-//! Reading feedback.
+//! Reading feedback (the draft's section 3.1).
 
 use super::{LARGE, MISSING, SMALL, TICKS_PER_REFERENCE, TICK_US};
 use crate::bytes::Reader;

@@ -1,4 +1,4 @@
-//! Collecting arrivals and writing feedback.
+//! Collecting arrivals and writing feedback (the draft's section 3.1: run length and status vector chunks, receive deltas).
 
 use super::{LARGE, MISSING, SMALL, TICKS_PER_REFERENCE, TICK_US};
 use crate::bytes::{Full, Writer};
