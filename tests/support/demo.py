@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 class DemoNode:
     """The node; `links` are the paths printed per role, `url` the origin."""
 
-    def __init__(self, var: Path) -> None:
+    def __init__(self, var: Path, **environment: str) -> None:
         self.var = var
         self.port = free_port()
         self.links: dict[str, str] = {}
@@ -35,6 +35,7 @@ class DemoNode:
             "JIANGTAI_PRIVATE_PORT": str(free_port()),
             "JIANGTAI_MEDIA_UDP_PORTS": str(free_port(socket.SOCK_DGRAM)),
             "JIANGTAI_MEDIA_TCP_PORT": str(free_port()),
+            **environment,
         }
 
     @property
@@ -108,10 +109,10 @@ class DemoNode:
 
 
 @asynccontextmanager
-async def demo_node() -> AsyncIterator[DemoNode]:
-    """A started node, killed and forgotten at the end."""
+async def demo_node(**environment: str) -> AsyncIterator[DemoNode]:
+    """A started node, configured by these variables too, killed and forgotten at the end."""
     with tempfile.TemporaryDirectory(prefix="jiangtai-") as var:
-        node = DemoNode(Path(var))
+        node = DemoNode(Path(var), **environment)
         try:
             await node.start()
             yield node

@@ -29,11 +29,14 @@ TRAINER, TRAINEE = 0, 1
 #: places in the target's table of sources
 VIDEO, VIDEO_RTX, AUDIO, OTHER = 0, 1, 2, 4
 #: places in its table of payload types
-VP8, RTX, OPUS, RED, H264 = range(5)
+VP8, RTX, OPUS, RED, H264, VP9, AV1 = range(7)
 
 
-def rtp(who: int, source: int, payload: bytes, *, kind: int = VP8, step: int = 1, ticks: int = 100, words: bytes = b"") -> bytes:
-    flags = 0x10 if words else 0
+def rtp(
+    who: int, source: int, payload: bytes, *, kind: int = VP8, step: int = 1, ticks: int = 100, words: bytes = b"", layered: bool = False
+) -> bytes:
+    """One packet; of a layered one the source is the layer."""
+    flags = 0x80 if layered else 0x10 if words else 0
     return bytes([0, who, flags, 0x80 | kind, source, step & 0xFF, ticks, len(words) // 4, len(payload)]) + words + payload
 
 
@@ -103,9 +106,12 @@ def lessons() -> Iterator[bytes]:
     )
     red = b"\xef\x0f\x00\x03\x6f" + b"\x78\x01\x02" + b"\x78\x03\x04\x05"
     yield b"".join(rtp(TRAINER, AUDIO, red, kind=RED, ticks=32, words=level) + passing(20) for _ in range(4))
-    h264 = [payload[:60] for payload in payloads("h264")]
     prepared = command(4, TRAINER, 2, 2) + command(7, TRAINEE, 0, 0x12) + command(9, 0, 2, 0x11)
-    yield prepared + b"".join(rtp(TRAINER, OTHER, payload, kind=H264) for payload in h264[:5])
+    for kind, codec in ((H264, "h264"), (VP9, "vp9"), (AV1, "av1")):
+        pictures = [payload[:60] for payload in payloads(codec)]
+        yield prepared + b"".join(rtp(TRAINER, OTHER, payload, kind=kind) for payload in pictures[:5])
+        yield b"".join(rtp(TRAINER, layer, payload, kind=kind, layered=True) for payload in pictures[:3] for layer in range(3))
+    yield b"".join(rtp(TRAINER, layer, payload, layered=True) for payload in vp8[:3] for layer in (2, 1, 0)) + passing(60)
     yield b"".join(
         [joining(), bytes([5, TRAINEE, 9, 1]), bytes([5, TRAINEE, 11, 3]), bytes([6, TRAINEE]), command(2, TRAINEE, 0, 1), passing(100)]
     )

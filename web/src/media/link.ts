@@ -56,6 +56,10 @@ export class LinkKeeper {
     this.#clear();
   }
 
+  get #connected(): boolean {
+    return this.#followed?.connectionState === "connected";
+  }
+
   #again(): void {
     // What was asked for before it was stopped may fail after; another keeper tells by now.
     if (!this.#live) return;
@@ -81,11 +85,11 @@ export class LinkKeeper {
       await (rebuild ? this.#plan.rebuild() : this.#plan.restart());
       // A restart that leads nowhere shows up as no state change at all: look again later. So does one of a path that came back meanwhile.
       this.#busy = false;
-      if (!rebuild && this.#followed?.connectionState !== "connected") this.#later(PAUSES_MS[4] ?? 8_000);
+      if (!rebuild && !this.#connected) this.#later(PAUSES_MS[4] ?? 8_000);
     } catch {
       this.#busy = false;
       // A refused restart of a path that came back meanwhile is not missed.
-      if (rebuild || this.#followed?.connectionState !== "connected") this.#again();
+      if (rebuild || !this.#connected) this.#again();
     }
   }
 
