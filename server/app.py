@@ -22,7 +22,7 @@ from server import api, callers, demo, keyring, keys, site, telemetry
 from server.adapters.sqlite import Database
 from server.adapters.sqlite_attendance import SqliteAttendance
 from server.adapters.sqlite_holds import SqliteHolds
-from server.adapters.sqlite_journal import SqliteDirectory, SqliteJournal
+from server.adapters.sqlite_journal import EndProjection, SqliteDirectory, SqliteJournal
 from server.adapters.sqlite_publications import SqliteWatches
 from server.adapters.sqlite_recordings import SqliteRecordings
 from server.adapters.sqlite_retention import SqliteRetention
@@ -162,7 +162,7 @@ async def _store(app: web.Application) -> AsyncIterator[None]:
     handoff = app[keys.RECORDS] = await open_handoff(config, database, app[keys.CLOCK])
     app[keys.LEDGER] = open_ledger(config, database, app[keys.CLOCK])
     if keys.JOURNAL not in app:
-        app[keys.JOURNAL] = SqliteJournal(database, (AccessProjection(), *handoff.projections))
+        app[keys.JOURNAL] = SqliteJournal(database, (EndProjection(), AccessProjection(), *handoff.projections))
     if keys.DIRECTORY not in app:
         app[keys.DIRECTORY] = SqliteDirectory(database)
     if keys.SEATS not in app:

@@ -240,7 +240,7 @@ class Hub:
             task.exception()  # told to those who wait; nobody may be left
 
     async def _mark_ended(self, session: SessionId, at: Millis) -> None:
-        with contextlib.suppress(Unavailable):  # repeated when the class is next woken
+        with contextlib.suppress(Unavailable):  # the append itself may have done it; else again when next woken
             await self._directory.mark_ended(session, at)
 
     async def _rest(self) -> None:

@@ -95,7 +95,9 @@ class Directory(Protocol):
     ) -> None:
         """Add a class; creating one that exists changes nothing. policy: its rules of attendance in JSON, None = those of the day."""
 
-    async def mark_ended(self, session: SessionId, at: Millis) -> None: ...
+    async def mark_ended(self, session: SessionId, at: Millis) -> None:
+        """Remember the end; the first one counts. A store that holds both does it with the record itself: the node may die in between."""
+
     async def get(self, session: SessionId) -> Mapping[str, Any] | None:
         """{session, title, profile, starts_at, ended_at, policy, replay} or None; `replay` as it now is."""
 

@@ -11,11 +11,15 @@ import msgspec
 from server.adapters.sqlite import Database
 from server.records.merkle import leaf_hash
 from signaling.classroom.ids import Millis, SessionId
+from signaling.classroom.session import ClassEnded
+from signaling.messages import decode_event
 from signaling.ports import DuplicateOperation, Fenced, Record
 
 #: chain value before the first record
 GENESIS: Final = bytes(32)
 _PAGE: Final = 500
+_ENDED: Final = str(ClassEnded.__struct_config__.tag).encode()
+_MARK_ENDED: Final = "UPDATE class SET ended_at = ? WHERE session = ? AND ended_at IS NULL"
 
 
 def link(chain: bytes, record: Record) -> bytes:
@@ -135,11 +139,7 @@ class SqliteDirectory:
 
     async def mark_ended(self, session: SessionId, at: Millis) -> None:
         """Remember the end; the first one counts."""
-        await self._database.write(
-            lambda connection: (
-                connection.execute("UPDATE class SET ended_at = ? WHERE session = ? AND ended_at IS NULL", (at, session)).rowcount
-            )
-        )
+        await self._database.write(lambda connection: connection.execute(_MARK_ENDED, (at, session)).rowcount)
 
     async def get(self, session: SessionId) -> Mapping[str, Any] | None:
         """See ports.Directory."""
@@ -151,6 +151,16 @@ class SqliteDirectory:
         filter_ = "" if ended else " AND ended_at IS NULL"
         sql = f"{_CLASS} WHERE session > ?{filter_} ORDER BY session LIMIT ?"
         return [_description(row) for row in await self._database.read(lambda c: c.execute(sql, (after or "", limit)).fetchall())]
+
+
+class EndProjection:
+    """Keeps `class.ended_at` what the log says (Projection): no crash comes between the end of a class and all that follows from it."""
+
+    def appended(self, connection: sqlite3.Connection, session: SessionId, before: int, records: Sequence[Record]) -> None:
+        """See Projection."""
+        for record in records:
+            if _ENDED in record.event and isinstance(decode_event(record.event), ClassEnded):  # decoding is for the few that can be one
+                connection.execute(_MARK_ENDED, (record.at, session))
 
 
 _CLASS_COLUMNS: Final = ("session", "title", "profile", "starts_at", "ended_at", "policy", "replay")

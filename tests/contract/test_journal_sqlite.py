@@ -12,8 +12,16 @@ from pathlib import Path
 import pytest
 
 from server.adapters.sqlite import Database, migrate, migrations
-from server.adapters.sqlite_journal import SqliteJournal
+from server.adapters.sqlite_journal import EndProjection, SqliteDirectory, SqliteJournal
+from signaling.classroom.chat import Channel, ChatPosted
+from signaling.classroom.roles import Role
+from signaling.classroom.session import ClassEnded
+from signaling.messages import encode_event
 from signaling.ports import Fenced, Record, Unavailable
+
+OVER = encode_event(ClassEnded())
+#: talks of it, and is none
+SAID = encode_event(ChatPosted(message="m1", name="Ann", role=Role.TRAINEE, channel=Channel.EVERYONE, text="class_ended"))
 
 
 def record(seq: int, event: bytes = b"event") -> Record:
@@ -192,3 +200,37 @@ async def test_acknowledged_appends_survive_being_killed_in_mid_commit(tmp_path:
         assert verdict.records % 3 == 0, "an append is stored whole or not at all"
         assert verdict.records <= last + 3 * kills, "nothing is stored that was never attempted"
     await database.close()
+
+
+async def ended_at(database: Database, session: str) -> int | None:
+    found = await SqliteDirectory(database).get(session)
+    assert found is not None
+    return found["ended_at"]  # type: ignore[no-any-return]
+
+
+async def test_the_end_of_a_class_is_in_the_directory_with_its_record(database: Database) -> None:
+    """Whatever the node does after the commit, or no longer does."""
+    journal, directory = SqliteJournal(database, (EndProjection(),)), SqliteDirectory(database)
+    for name in ("over", "on"):
+        await directory.create(name, name, "small", None)
+    await journal.append("on", 0, [record(1, SAID)])
+    await journal.append("over", 0, [record(1), record(2, OVER), record(3)])
+    assert (await ended_at(database, "over"), await ended_at(database, "on")) == (2, None)
+    with pytest.raises(Fenced):
+        await journal.append("on", 0, [record(1, OVER)])
+    assert await ended_at(database, "on") is None
+
+
+def test_an_end_that_only_the_log_tells_is_put_right_once(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "node.db", isolation_level=None)
+    migrate(connection)
+    logs = {"crashed": [record(1), record(2, OVER), record(3)], "said": [record(1, SAID)], "marked": [record(1), record(2, OVER)]}
+    for name, records in logs.items():
+        row = (name, name, "small", 99 if name == "marked" else None)
+        connection.execute("INSERT INTO class (session, title, profile, ended_at) VALUES (?, ?, ?, ?)", row)
+        rows = [(name, one.seq, one.at, one.by, one.op, one.event, bytes(32)) for one in records]
+        connection.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+    connection.execute("DELETE FROM migration WHERE name = '0520_ended.sql'")
+    migrate(connection)
+    assert dict(connection.execute("SELECT session, ended_at FROM class")) == {"crashed": 2, "said": None, "marked": 99}
+    connection.close()

@@ -9,7 +9,12 @@ import pytest
 
 from server import auth, keys
 from server.seats import hash_cookie, new_cookie
+from signaling.classroom import room
 from signaling.classroom.roles import Role
+from signaling.classroom.session import ClassEnded
+from signaling.classroom.settings import Profile
+from signaling.messages import encode_event
+from signaling.ports import Record
 from tests.support.house import SERVICE, House, house
 
 #: what a browser offered, with audio first
@@ -241,3 +246,14 @@ async def test_the_network_check_answers_over_the_media_path(home: House) -> Non
         good = await home.call("POST", path, {"sdp": offer}, cookie=guest.cookie)
         assert good.status == 200
         assert "a=candidate:" in good.body["sdp"]
+
+
+async def test_a_class_whose_end_is_stored_is_over_though_the_node_did_no_more(home: House) -> None:
+    """As after a crash right behind the commit: the class is never woken again."""
+    assert home.node is not None
+    session = await home.create()
+    events = (room.create(session, "Lesson", Profile.SMALL), ClassEnded())
+    records = [Record(seq=seq, at=seq, by=None, op=None, event=encode_event(event)) for seq, event in enumerate(events, 1)]
+    await home.node.app[keys.JOURNAL].append(session, 0, records)
+    found = (await home.call("GET", f"/classes/{session}", headers=SERVICE)).body
+    assert (found["phase"], found["ended_at"]) == ("ended", 2)
