@@ -66,7 +66,9 @@ class SqliteViewings:
         video = _video(connection, *whose[:2])
         if video is None:
             return
-        viewing = Viewing(*whose, connection.execute(_LAST, whose).fetchone()[0] + 1, report.at, report.at)
+        # Its time, never a count: retention removes viewings, and stores know what they were told by the number.
+        number = max(report.at, connection.execute(_LAST, whose).fetchone()[0] + 1)
+        viewing = Viewing(*whose, number, report.at, report.at)
         connection.execute(f"INSERT INTO viewing ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", viewing)  # noqa: S608 - names of our own
         actor = self._projection.actors_of(connection, report.session)(report.participant)
         self._projection.tell(connection, report.at, [viewed.begun(self._projection.site, viewing, video, actor)])

@@ -10,9 +10,11 @@ import pytest
 
 from recording.watched import MAX_STRETCHES, Report, Stretch
 from server.adapters.sqlite_publications import SqliteWatches
+from server.adapters.sqlite_retention import SqliteRetention
 from server.adapters.sqlite_viewings import SqliteViewings
 from server.records import vocabulary as v
 from server.records.viewed import IDLE_MS
+from server.retention.due import DAY_MS, Kind, Thing
 from signaling.ports import Unavailable
 from tests.support.filled import Filled
 from tests.support.recorded import START
@@ -184,3 +186,27 @@ async def test_a_recording_nobody_knows_is_told_to_nobody(tmp_path: Path) -> Non
     async with Watching(tmp_path / "node.db") as node:
         await node.play("ann", START, (0, 10_000), session="elsewhere")
         assert await node.bodies() == {}
+
+
+async def test_a_viewing_after_the_former_ones_were_removed_is_another_one(tmp_path: Path) -> None:
+    """Retention knows nothing of what stores were told: they know the former ones for ever."""
+    async with Watching(tmp_path / "node.db") as node:
+        for n in range(3):
+            at = START + n * DAY_MS
+            await node.play("ann", at, (0, 10_000 * (n + 1)))
+            assert await node.settle(at + 2 * IDLE_MS) == 1
+            act = await SqliteRetention(node.database).begin(Thing(session="class-1", kind=Kind.WATCHED), "rule", at + 3 * IDLE_MS)
+            assert act is not None
+            assert await SqliteRetention(node.database).unwatch(act, 100) == 1
+            await SqliteRetention(node.database).finish(act.number, at + 3 * IDLE_MS)
+        told = await node.told()
+        assert [one[0] for one in told] == ["initialized", "terminated"] * 3
+        assert [one[2]["extensions"][v.VIDEO_SEGMENTS] for one in told[1::2]] == ["0[.]10", "0[.]20", "0[.]30"]
+
+
+async def test_a_viewing_begun_while_the_clock_was_back_has_a_number_of_its_own(tmp_path: Path) -> None:
+    async with Watching(tmp_path / "node.db") as node:
+        for at in (START, START - 5 * MINUTE):
+            await node.play("ann", at, (0, 10_000))
+            assert await node.settle(START + 2 * IDLE_MS) == 1
+        assert [one[0] for one in await node.told()] == ["initialized", "terminated"] * 2
