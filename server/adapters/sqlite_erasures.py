@@ -5,14 +5,14 @@ hides no change that somebody made before. The record `participant_erased` is ap
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, Final, NamedTuple
-from urllib.parse import quote
+from typing import Final, NamedTuple
 
 import msgspec
 
 from moderation import pseudonyms
+from server.adapters import sqlite_places
 from server.adapters.sqlite import Database
 from server.adapters.sqlite_journal import link
 from server.adapters.sqlite_ledger import hash_at, leaf_of
@@ -43,7 +43,7 @@ _OWN: Final = {
 
 
 class Moved(Exception):
-    """The log or the ledger stands elsewhere than when it was looked at: look again."""
+    """The log, the ledger or a hold is not what it was when it was looked at: look again."""
 
 
 class Broken(Exception):
@@ -64,6 +64,8 @@ class Look(NamedTuple):
     session: SessionId
     title: str
     over: bool
+    #: whether the person is, by name
+    held: bool
     upto: int
     #: connections that no entry has closed
     left_open: int
@@ -100,9 +102,8 @@ class SqliteErasures:
         self._database = database
 
     async def places(self, person: Person) -> list[tuple[SessionId, ParticipantId]]:
-        """The classes a person has been in, and as whom."""
-        sql = "SELECT session, participant FROM identity WHERE issuer = ? AND subject = ? ORDER BY session, participant"
-        return await self._database.read(lambda c: c.execute(sql, tuple(person)).fetchall())
+        """The classes that know a person, and as whom."""
+        return await self._database.read(lambda c: sqlite_places.places(c, person))
 
     async def look(self, part: Part, person: Person) -> Look:
         """What a class says of the person; changes nothing."""
@@ -206,13 +207,6 @@ def digest(leaves: Sequence[bytes]) -> bytes:
     return tree.root()
 
 
-def is_account(found: dict[str, Any], person: Person) -> bool:
-    """Whether a part of a statement is the person's account, wherever this site lives."""
-    home = found.get("homePage")
-    ours = isinstance(home, str) and (home == person.issuer or home.endswith(f"/issuers/{quote(person.issuer, safe='')}"))
-    return ours and found.get("name") == person.subject
-
-
 # ---- what is there ----
 
 
@@ -241,11 +235,12 @@ def _look(connection: sqlite3.Connection, part: Part, person: Person) -> Look:
     names |= {row[0] for row in connection.execute("SELECT name FROM seat WHERE session = ? AND participant = ?", place)}
     recordings = "SELECT count(*) FROM recording WHERE session = ? AND purged_at IS NULL"
     kinds = {kind: connection.execute(f"SELECT count(*) FROM {where}", place).fetchone()[0] for kind, where in _OWN.items()}  # noqa: S608
-    kinds["statements"] = len(_statements(connection, part, person))
+    kinds["statements"] = len(sqlite_places.statements(connection, *place, person))
     return Look(
         session=part.session,
         title=described[0] if described else "",
         over=over or (described is None and upto == 0),
+        held=sqlite_places.is_held(connection, person),
         upto=upto,
         left_open=len(connections),
         changes=tuple(changes),
@@ -274,34 +269,6 @@ def _leaf(session: SessionId, record: Record) -> bytes:
     return leaf_of((session, record.seq, record.at, record.by, record.op, record.event))
 
 
-def _statements(connection: sqlite3.Connection, part: Part, person: Person) -> dict[int, str]:
-    """(number, id) of every statement of the class that names the person, and of those that void one of them."""
-    subject = msgspec.json.encode(person.subject)
-    sql = "SELECT number, id, kind, body FROM statement WHERE session = ? AND (instr(body, ?) OR instr(body, ?) OR instr(kind, ?))"
-    found: dict[int, str] = {}
-    for number, id, kind, body in connection.execute(sql, (part.session, subject, part.participant.encode(), part.participant)):
-        accounts = list(_accounts(msgspec.json.decode(body)))
-        if part.participant in kind or any(is_account(one, person) or one.get("name") == part.participant for one in accounts):
-            found[number] = id
-    gone = set(found.values())
-    voiding = "SELECT number, id, voids FROM statement WHERE session = ? AND voids <> ''"
-    for number, id, voids in connection.execute(voiding, (part.session,)):
-        if voids in gone:
-            found[number] = id
-    return found
-
-
-def _accounts(value: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(value, dict):
-        if "homePage" in value:
-            yield value
-        for inner in value.values():
-            yield from _accounts(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _accounts(inner)
-
-
 # ---- and what goes ----
 
 
@@ -311,7 +278,7 @@ def _erase(connection: sqlite3.Connection, job: Job, work: Work, number: int, lo
     head, chain = connection.execute(
         "SELECT seq, chain FROM record WHERE session = ? ORDER BY seq DESC LIMIT 1", (part.session,)
     ).fetchone() or (0, b"")
-    if head != look.upto:
+    if head != look.upto or sqlite_places.is_held(connection, Person(work.issuer, work.subject)):
         raise Moved
     leaves = [_release(connection, job.id, part.session, change) for change in look.changes]
     sql = "UPDATE record SET by = ?, op = ?, event = ? WHERE session = ? AND seq = ?"
@@ -378,7 +345,7 @@ def _forget(connection: sqlite3.Connection, part: Part, look: Look, work: Work) 
 
 
 def _forget_statements(connection: sqlite3.Connection, part: Part, person: Person, work: Work) -> None:
-    found = _statements(connection, part, person)
+    found = sqlite_places.statements(connection, part.session, part.participant, person)
     sql = "SELECT n.name, d.state FROM delivery d JOIN destination n ON n.id = d.destination WHERE d.statement = ?"
     for number, id in found.items():
         for name, state in connection.execute(sql, (number,)):

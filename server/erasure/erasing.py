@@ -41,7 +41,7 @@ _PLACES: Final = 50
 
 
 class NoSuchPerson(Exception):
-    """Nobody of that issuer and subject was ever in a class here, or was erased before."""
+    """Nobody of that issuer and subject is known here: never was in a class, or was erased, or has gone with what was kept."""
 
 
 class TooMany(Exception):
@@ -191,7 +191,7 @@ class Erasing:
     async def _refusal(self, look: Look) -> Refusal | None:
         if not look.over:
             return "class_not_over"
-        if await self._held(look.session):
+        if look.held or await self._held(look.session):
             return "held"
         return "recordings_stay" if look.recordings and self._redactor is None else None
 

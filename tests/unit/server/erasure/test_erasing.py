@@ -12,19 +12,23 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from recording.watched import Report, Stretch
 from server.adapters.sqlite_attendance import SqliteAttendance
 from server.adapters.sqlite_holds import SqliteHolds
-from server.adapters.sqlite_journal import SqliteJournal
+from server.adapters.sqlite_journal import SqliteDirectory, SqliteJournal
 from server.adapters.sqlite_ledger import SqliteLedger
 from server.adapters.sqlite_publications import SqliteWatches
+from server.adapters.sqlite_retention import SqliteRetention
+from server.adapters.sqlite_seats import SqliteSeats
 from server.erasure import receipt
 from server.erasure.erasing import Erasing, NoSuchPerson, NotNow
 from server.erasure.receipt import Receipt
 from server.erasure.work import Media, Person
 from server.records.attended import RollUp
 from server.records.checkpoint import Signer
+from server.retention.due import Kind, Thing
 from signaling.messages import decode_event
 from signaling.ports import Unavailable
 from tests.support.erased import bytes_left
-from tests.support.lessons import ISSUER, Store
+from tests.support.lessons import DAY, ISSUER, Store
+from tests.support.recorded import START
 
 SIGNER = Signer("class.example/ledger", Ed25519PrivateKey.generate())
 ANN, BOB = Person(ISSUER, "employee-4711"), Person(ISSUER, "employee-4712")
@@ -292,3 +296,60 @@ async def test_a_snapshot_from_before_is_not_kept_any_more(store: Store, tmp_pat
     assert await store.journal.load_snapshot("class-1") is None
     await store.journal.save_snapshot("class-1", seq + 1, b"new state")
     assert await store.journal.load_snapshot("class-1") == (seq + 1, b"new state")
+
+
+async def expire(store: Store, session: str) -> None:
+    """What retention leaves of a class when its log is due."""
+    retention, later = SqliteRetention(store.database), START + 400 * DAY
+    await SqliteDirectory(store.database).mark_ended(session, START)
+    await SqliteSeats(store.database).prune(later)
+    act = await retention.begin(Thing(session=session, kind=Kind.LOG), "log_days", later)
+    assert act is not None
+    while await retention.erase_log(act, await SqliteLedger(store.database).grow(), 500, f"class:{session}"):
+        pass
+    while await retention.forget(act, 500):
+        pass
+    await retention.finish(act.number, later)
+
+
+async def test_who_was_in_a_class_whose_log_is_no_longer_kept_is_erased_from_what_is(store: Store, tmp_path: Path) -> None:
+    """Statements wait for their store, or stay for the feed, longer than the log they were made from."""
+    expired, kept = [await store.hold(f"class-{number}", PEOPLE) for number in (1, 2)]
+    await expire(store, "class-1")
+    assert bytes_left(tmp_path, ANN.subject)
+    erasing = eraser(store, tmp_path)
+    assert [(one.session, one.kinds["statements"] > 0) for one in await erasing.foresee(ANN)] == [("class-1", True), ("class-2", True)]
+    told = await erase(erasing, ANN)
+    assert told.complete, told.search
+    outcomes = [(one.session, one.outcome, one.records > 0) for one in told.classes]
+    assert outcomes == [("class-1", "erased", False), ("class-2", "erased", True)]
+    assert bytes_left(tmp_path, ANN.subject, expired[ANN.subject], kept[ANN.subject]) == []
+    sql = "SELECT count(*) FROM statement WHERE session = 'class-1' AND instr(body, ?)"
+    assert await store.database.read(lambda c: c.execute(sql, (BOB.subject.encode(),)).fetchone()[0]) > 0
+    assert (await SqliteLedger(store.database).verify()).flaw is None
+    assert (await erasing.begin(ANN, "operator")).id == told.id
+
+
+async def test_who_began_a_recording_of_a_class_without_a_log_becomes_nobody_there(store: Store, tmp_path: Path) -> None:
+    ids = await store.hold("class-1", PEOPLE)
+    await expire(store, "class-1")
+    await store.database.write(lambda c: c.execute("DELETE FROM statement").rowcount)
+    columns = "session, id, started_at, started_by, ended_at, deleted_at, purged_at"
+    sql = f"INSERT INTO recording ({columns}) VALUES ('class-1', 'r5', 1, ?, 2, 3, 3)"
+    await store.database.write(lambda c: c.execute(sql, (ids[ANN.subject],)).rowcount)
+    told = await erase(eraser(store, tmp_path), ANN)
+    assert told.complete, told.search
+    assert bytes_left(tmp_path, ids[ANN.subject]) == []
+    with pytest.raises(NoSuchPerson):
+        await eraser(store, tmp_path).begin(BOB, "operator")
+
+
+async def test_a_hold_of_a_person_keeps_what_names_them_where_the_log_is_gone(store: Store, tmp_path: Path) -> None:
+    """No row says any more that the class is the person's, so no hold of the class's is found."""
+    await store.hold("class-1", PEOPLE)
+    await expire(store, "class-1")
+    await store.database.write(lambda c: c.execute(_HOLD, ("", *ANN)).rowcount)
+    told = await erase(eraser(store, tmp_path), ANN)
+    assert [one.code for one in told.classes] == ["held"]
+    sql = "SELECT count(*) FROM statement WHERE instr(body, ?)"
+    assert await store.database.read(lambda c: c.execute(sql, (ANN.subject.encode(),)).fetchone()[0]) > 0
