@@ -69,7 +69,9 @@ class SqliteViewings:
         # Its time, never a count: retention removes viewings, and stores know what they were told by the number.
         number = max(report.at, connection.execute(_LAST, whose).fetchone()[0] + 1)
         viewing = Viewing(*whose, number, report.at, report.at)
-        connection.execute(f"INSERT INTO viewing ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", viewing)  # noqa: S608 - names of our own
+        sql = f"INSERT INTO viewing ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608 - names of our own
+        if not connection.execute(sql, viewing).rowcount:  # who was erased while a node still knew their seat (trigger nobody_views)
+            return
         actor = self._projection.actors_of(connection, report.session)(report.participant)
         self._projection.tell(connection, report.at, [viewed.begun(self._projection.site, viewing, video, actor)])
 

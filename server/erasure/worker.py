@@ -47,7 +47,7 @@ class Worker:
             pause = _LOOK_S
             try:
                 await self.let_go()
-                while await self._erasing.carry_out() is not None:
+                while await self._carry_out() is not None:
                     self.done += 1
                     await self.let_go()
             except (Unavailable, Busy, NotNow, OSError, BrokenSeal) as error:
@@ -56,6 +56,18 @@ class Worker:
             except Exception:
                 log.exception("an erasure waits")
                 pause = _AGAIN_S
+
+    async def _carry_out(self) -> str | None:
+        """Carry an erasure out; what it or anybody else has done meanwhile is let go of at once, not at its end: media take their time."""
+        carrying = asyncio.create_task(self._erasing.carry_out(), name="carry an erasure out")
+        try:
+            while not (await asyncio.wait({carrying}, timeout=_LOOK_S))[0]:
+                with contextlib.suppress(Unavailable):
+                    await self.let_go()
+            return carrying.result()
+        finally:
+            carrying.cancel()
+            await asyncio.wait({carrying})
 
     async def let_go(self) -> None:
         """Forget what is in memory of classes in which somebody was erased since the last time. Raises Unavailable."""

@@ -17,6 +17,7 @@ from server.adapters.sqlite_ledger import SqliteLedger
 from server.adapters.sqlite_publications import SqliteWatches
 from server.adapters.sqlite_retention import SqliteRetention
 from server.adapters.sqlite_seats import SqliteSeats
+from server.adapters.sqlite_viewings import SqliteViewings
 from server.erasure import receipt
 from server.erasure.erasing import Erasing, NoSuchPerson, NotNow
 from server.erasure.receipt import Receipt
@@ -353,3 +354,24 @@ async def test_a_hold_of_a_person_keeps_what_names_them_where_the_log_is_gone(st
     assert [one.code for one in told.classes] == ["held"]
     sql = "SELECT count(*) FROM statement WHERE instr(body, ?)"
     assert await store.database.read(lambda c: c.execute(sql, (ANN.subject.encode(),)).fetchone()[0]) > 0
+
+
+async def test_who_was_erased_is_not_told_of_again_by_a_seat_that_a_node_still_remembers(store: Store, tmp_path: Path) -> None:
+    """Between the log and the end of the media, which takes its time, they may go on watching."""
+    ids = await store.hold("class-1", PEOPLE)
+    watches = SqliteWatches(store.database, SqliteViewings(store.database, store.projection).noted)
+    sql = "SELECT kind FROM statement WHERE kind LIKE 'viewing/%'"
+    during: list[list[tuple[str]]] = []
+
+    async def watch(session: str) -> bool:
+        for number, subject in enumerate((ANN.subject, BOB.subject)):
+            report = Report(session, "r5", ids[subject], f"op{number}", START, [Stretch(from_ms=0, to_ms=1)])
+            assert await watches.add(report, 100)
+        during.append(await store.database.read(lambda c: c.execute(sql).fetchall()))
+        return True
+
+    await recorded(store, "class-1")
+    told = await erase(eraser(store, tmp_path, redactor=Cutter(watch, failures=0)), ANN)
+    assert told.complete, told.search
+    assert [[ids[BOB.subject] in kind for (kind,) in kinds] for kinds in during] == [[True]]
+    assert bytes_left(tmp_path, ids[ANN.subject]) == []
