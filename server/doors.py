@@ -7,8 +7,9 @@ cuts what is open. Admission itself is the classroom's business.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol, TypeAlias
 
 from moderation.names import likeness
 from server.adapters.sqlite_seats import SqliteSeats
@@ -23,6 +24,8 @@ from signaling.ports import SeatGrant, Signals, Unavailable
 log = logging.getLogger("jiangtai.doors")
 _SENT_OUT = (Standing.REMOVED, Standing.BANNED)
 _RETRY_S = 1.0
+#: brings the seats of a person in line with what the class decided
+Step: TypeAlias = Callable[[SessionId, ParticipantId], Awaitable[None]]
 
 
 class Doors:
@@ -98,56 +101,67 @@ class Revokes(Protocol):
 
 
 class Bouncer:
-    """Watches every class (hub.Watcher) and voids the seats of those sent out."""
+    """Watches every class (hub.Watcher), voids the seats of those sent out and lets those whose ban is lifted have new ones.
+
+    What is decided of one person is stored in that order, each as often as it takes: a lifted ban never overtakes the ban.
+    """
 
     def __init__(self, seats: SqliteSeats, gateway: Revokes) -> None:
         self._seats = seats
         self._gateway = gateway
         self._known: set[SessionId] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        #: the newest step about each person, until it is stored
+        self._steps: dict[tuple[SessionId, ParticipantId], asyncio.Task[None]] = {}
 
     def watch(self, session: SessionId, room: Room, entries: Sequence[Entry]) -> None:
         """See hub.Watcher."""
-        if session not in self._known:  # a crash may have come between a removal and its revocation
+        if session not in self._known:  # a crash may have come between what the class decided and the seats
             self._known.add(session)
             for person in [person for person in room.participants.values() if person.seat in _SENT_OUT]:
-                self._do(self._make_sure(session, person.id, entries[-1].origin.at, person.seat is Standing.BANNED))
+                self._do(session, person.id, partial(self._make_sure, at=entries[-1].origin.at, banned=person.seat is Standing.BANNED))
         for entry in entries:
             event = entry.event
             if isinstance(event, ParticipantRemoved):
                 self._seats.shut(session, event.participant)
                 self._gateway.revoke(session, event.participant)
-                self._do(self._revoke(session, event.participant, entry.origin.at, event.banned))
+                self._do(session, event.participant, partial(self._revoke, at=entry.origin.at, banned=event.banned))
             elif isinstance(event, BanLifted):
-                self._do(self._forgive(session, event.participant))
+                self._do(session, event.participant, self._seats.forgive)
 
     async def settle(self) -> None:
         """Wait until everything decided so far is stored."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        while self._steps:
+            await asyncio.wait(list(self._steps.values()))
 
-    def _do(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _do(self, session: SessionId, participant: ParticipantId, step: Step) -> None:
+        whom = (session, participant)
+        task = asyncio.create_task(self._in_turn(self._steps.get(whom), session, participant, step))
+        self._steps[whom] = task
+        task.add_done_callback(lambda task: self._done(whom, task))
 
-    async def _revoke(self, session: SessionId, participant: ParticipantId, at: Millis, banned: bool) -> None:
+    def _done(self, whom: tuple[SessionId, ParticipantId], task: "asyncio.Task[None]") -> None:
+        if self._steps.get(whom) is task:
+            del self._steps[whom]
+
+    async def _in_turn(self, before: "asyncio.Task[None] | None", session: SessionId, participant: ParticipantId, step: Step) -> None:
+        if before is not None:
+            await asyncio.wait({before})
         while True:
             try:
-                await self._seats.revoke(session, participant, at=at, banned=banned)
+                await step(session, participant)
             except Unavailable:
-                log.error("a revocation waits for the store", extra={"session": session})
+                log.error("what a class decided of a seat waits for the store", extra={"session": session})
                 await asyncio.sleep(_RETRY_S)
             else:
-                self._gateway.revoke(session, participant)
                 return
 
-    async def _make_sure(self, session: SessionId, participant: ParticipantId, at: Millis, banned: bool) -> None:
-        if await self._seats.epoch(session, participant) == 0:
-            await self._revoke(session, participant, at, banned)
+    async def _revoke(self, session: SessionId, participant: ParticipantId, *, at: Millis, banned: bool) -> None:
+        await self._seats.revoke(session, participant, at=at, banned=banned)
+        self._gateway.revoke(session, participant)
 
-    async def _forgive(self, session: SessionId, participant: ParticipantId) -> None:
-        try:
+    async def _make_sure(self, session: SessionId, participant: ParticipantId, *, at: Millis, banned: bool) -> None:
+        """Bring the seats of somebody who is out in line with the class."""
+        if await self._seats.epoch(session, participant) == 0:
+            await self._revoke(session, participant, at=at, banned=banned)
+        elif not banned:
             await self._seats.forgive(session, participant)
-        except Unavailable:
-            log.error("a ban could not be lifted at the door", extra={"session": session})
