@@ -4,8 +4,9 @@ A turn takes what waits (at most `TURN`), and for each command in order: looks t
 append makes everything durable, and only then is anybody told: publication first, answers after. So within a turn later commands see the
 effects of earlier ones, and outside a turn the room is exactly the journal. If the append fails the room is built anew from the store
 (until then the media plane, which has the spoilt one, holds still) and the whole turn is refused with `journal_unavailable` (the node's own
-commands are tried again); if it is fenced the class has another owner and this one stops. A command that breaks `decide` or `evolve` is
-refused with `internal`, an entry that breaks `evolve` on replay is left out; both are counted and neither stops the class.
+commands are tried again, and who was refused entry departs); if it is fenced the class has another owner and this one stops. A command that
+breaks `decide` or `evolve` is refused with `internal`, an entry that breaks `evolve` on replay is left out; both are counted and neither
+stops the class.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from signaling.classroom.base import Command, Context, Event, Origin
 from signaling.classroom.chat import PostChat
 from signaling.classroom.errors import Rejected
 from signaling.classroom.ids import OperationId, ParticipantId, SessionId
-from signaling.classroom.participants import Disconnect
+from signaling.classroom.participants import Connect, Disconnect
 from signaling.classroom.polls import CreatePoll
 from signaling.classroom.recording import RecordingStarted
 from signaling.classroom.room import Room
@@ -291,9 +292,9 @@ class Runner:
         return False
 
     async def _undo(self, batch: list[Work]) -> None:
-        """Nothing of the turn is durable: refuse it, keep the node's own commands, start from the store again."""
+        """Nobody can say whether the turn is durable: refuse it, keep the node's own commands, start from the store again."""
         self._refuse([work for work in batch if not _is_own(work)], "journal_unavailable")
-        self._queue.extendleft(reversed([work for work in batch if _is_own(work)]))
+        self._queue.extendleft(reversed([work for work in map(_departing, batch) if _is_own(work)]))
         await self._rebuild()
 
     def _lose(self, batch: list[Work]) -> None:
@@ -414,6 +415,13 @@ class Runner:
 def _is_own(work: Work) -> bool:
     """Commands of the node that must not get lost: the connection is gone whether it could be written or not."""
     return isinstance(work.command, Disconnect)
+
+
+def _departing(work: Work) -> Work:
+    """Instead of a Connect that is refused: whoever asked is gone, and must not stay in class if the connection was stored after all."""
+    if not isinstance(work.command, Connect):
+        return work
+    return Work(work.actor, Disconnect(connection=work.command.connection, reason="lost"), None, _ignore, work.arrived)
 
 
 def _ignore(reply: Reply) -> None:

@@ -491,3 +491,35 @@ async def test_the_node_starts_presence_checks_by_itself_and_again_after_a_faile
     assert desk.journal.faults == []
     assert desk.runner.room.checks_at == now[0] + 1_000
     await desk.runner.stop()
+
+
+@pytest.mark.parametrize("fault", [Fault.REFUSE, Fault.LIE])
+async def test_who_was_refused_entry_is_not_in_class_though_the_store_took_it(fault: Fault) -> None:
+    desk = await lesson()
+    desk.journal.faults = [fault]
+    new, tab = await asyncio.gather(
+        desk.ask("ann", Connect(connection="ann-1", name="ann", role=Role.TRAINEE)),
+        desk.ask("ben", Connect(connection="ben-2", name="ben", role=Role.TRAINEE)),
+    )
+    assert (new.error, tab.error) == ("journal_unavailable", "journal_unavailable")
+    assert (await desk.do(None, None)).error is None
+    room = desk.runner.room
+    assert {name: person.connections for name, person in room.participants.items() if person.present} == {
+        "tina": ["tina-1"], "ben": ["ben-1"],
+    }  # fmt: skip
+    assert (await desk.do("ann", Connect(connection="ann-2", name="ann", role=Role.TRAINEE))).error is None
+    assert room.participants["ann"].connections == ["ann-2"]
+    assert encode_room(desk.runner.room) == desk.replayed()
+    await desk.runner.stop()
+
+
+async def test_who_was_refused_entry_departs_once_the_store_can_be_read_again() -> None:
+    desk = await lesson()
+    desk.journal.faults = [Fault.LIE, Fault.REFUSE]
+    desk.journal.reading_fails = 1
+    refused = await desk.do("ann", Connect(connection="ann-1", name="ann", role=Role.TRAINEE))
+    assert refused.error == "journal_unavailable"
+    gone = await desk.do("ben", Disconnect(connection="ben-1", reason="lost"))  # kept as well, and behind it
+    assert gone.error is None
+    assert not desk.runner.room.participants["ann"].present
+    await desk.runner.stop()
