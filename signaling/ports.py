@@ -20,6 +20,10 @@ class Unavailable(Exception):
     """The store cannot serve now; nothing was written, the caller may retry."""
 
 
+#: an operation id and who gave it
+Operation: TypeAlias = tuple[ParticipantId, OperationId]
+
+
 class DuplicateOperation(Exception):
     """An operation id of this author is stored already, with `seq` as its last record; nothing of the append was written."""
 
@@ -56,6 +60,9 @@ class Journal(Protocol):
 
     async def last_seq(self, session: SessionId) -> int:
         """Number of the last record, 0 for a class never written."""
+
+    async def operations(self, session: SessionId, asked: Sequence[Operation]) -> Mapping[Operation, int]:
+        """Those of these operations that are stored, with their last record. Raises Unavailable."""
 
     async def save_snapshot(self, session: SessionId, seq: int, state: bytes) -> None:
         """Keep the newest state so that a restart need not replay the whole log; losing it loses nothing."""

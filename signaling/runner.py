@@ -4,12 +4,13 @@ A turn takes what waits (at most `TURN`), and for each command in order: looks t
 append makes everything durable, and only then is anybody told: publication first, answers after. So within a turn later commands see the
 effects of earlier ones, and outside a turn the room is exactly the journal. If the append fails the room is built anew from the store
 (until then the media plane, which has the spoilt one, holds still) and the whole turn is refused with `journal_unavailable` (the node's own
-commands are tried again, and who was refused entry departs); if it is fenced the class has another owner and this one stops. A command that
-breaks `decide` or `evolve` is refused with `internal`, an entry that breaks `evolve` on replay is left out; both are counted and neither
-stops the class.
+commands are tried again, and who was refused entry departs); if it is fenced the class has another owner and this one stops. An operation
+that the room has forgotten is found by the append, once per person, from then on by a look. A command that breaks `decide` or `evolve` is
+refused with `internal`, an entry that breaks `evolve` on replay is left out; both are counted and neither stops the class.
 """
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
@@ -118,6 +119,8 @@ class Runner:
         self._task: asyncio.Task[None] | None = None
         #: operations older than the room remembers, met again and found in the store
         self._known_ops: dict[tuple[ParticipantId, OperationId], int] = {}
+        #: their authors, at most the people of the class: what more they send is looked up first
+        self._resenders: set[ParticipantId] = set()
         #: whether the room is what the journal says (between turns)
         self._sound = False
         #: number of the last entry the follower knows
@@ -193,6 +196,7 @@ class Runner:
 
     async def _turn(self, batch: list[Work]) -> None:
         self._counters.turns += 1
+        await self._look_up(batch)
         entries: list[Entry] = []
         records: list[Record] = []
         replies: list[tuple[Work, Reply]] = []
@@ -212,6 +216,26 @@ class Runner:
         await self._answer(replies)
         self._keep_snapshot()
 
+    async def _look_up(self, batch: list[Work]) -> None:
+        """Find old operations of those who have resent one before: the first of a person costs a rebuild, the others a look."""
+        asked = [
+            (work.actor, work.op)
+            for work in batch
+            if work.actor is not None and work.op is not None and work.actor in self._resenders and not self._known(work.actor, work.op)
+        ]
+        if asked:
+            with contextlib.suppress(Unavailable):  # then the append finds them
+                for (by, op), seq in (await self._journal.operations(self.session, asked)).items():
+                    self._remember(by, op, seq)
+
+    def _known(self, actor: ParticipantId, op: OperationId) -> int | None:
+        return classroom.recent_op(self.room, actor, op) or self._known_ops.get((actor, op))
+
+    def _remember(self, by: ParticipantId, op: OperationId, seq: int) -> None:
+        self._known_ops[by, op] = seq
+        if len(self._known_ops) > RING:
+            del self._known_ops[next(iter(self._known_ops))]
+
     def _take(self, work: Work, entries: list[Entry], records: list[Record]) -> Reply | None:
         """Decide and evolve one command; None when the room can no longer be trusted."""
         room = self.room
@@ -220,7 +244,7 @@ class Runner:
         self._counters.commands += 1
         try:
             if work.actor is not None and work.op is not None:
-                known = classroom.recent_op(room, work.actor, work.op) or self._known_ops.get((work.actor, work.op))
+                known = self._known(work.actor, work.op)
                 if known is not None:
                     return Reply(seq=known)
             self._check_texts(work.command)
@@ -276,9 +300,8 @@ class Runner:
             self._lose(batch)
         except (Unavailable, DuplicateOperation) as error:
             if isinstance(error, DuplicateOperation):
-                self._known_ops[error.by, error.op] = error.seq
-                if len(self._known_ops) > RING:
-                    del self._known_ops[next(iter(self._known_ops))]
+                self._resenders.add(error.by)
+                self._remember(error.by, error.op, error.seq)
             log.warning("append failed", extra={"session": self.session, "why": str(error)})
             self._counters.journal_failures += 1
             if isinstance(error, DuplicateOperation):

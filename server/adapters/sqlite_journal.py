@@ -13,11 +13,12 @@ from server.records.merkle import leaf_hash
 from signaling.classroom.ids import Millis, SessionId
 from signaling.classroom.session import ClassEnded
 from signaling.messages import decode_event
-from signaling.ports import DuplicateOperation, Fenced, Record
+from signaling.ports import DuplicateOperation, Fenced, Operation, Record
 
 #: chain value before the first record
 GENESIS: Final = bytes(32)
 _PAGE: Final = 500
+_OPERATION: Final = "SELECT seq FROM operation WHERE session = ? AND by = ? AND op = ?"
 _ENDED: Final = str(ClassEnded.__struct_config__.tag).encode()
 _MARK_ENDED: Final = "UPDATE class SET ended_at = ? WHERE session = ? AND ended_at IS NULL"
 
@@ -85,6 +86,15 @@ class SqliteJournal:
     async def last_seq(self, session: SessionId) -> int:
         """See ports.Journal.last_seq."""
         return (await self._database.read(lambda connection: _head(connection, session)))[0]
+
+    async def operations(self, session: SessionId, asked: Sequence[Operation]) -> Mapping[Operation, int]:
+        """See ports.Journal.operations."""
+
+        def job(connection: sqlite3.Connection) -> dict[Operation, int]:
+            found = {one: connection.execute(_OPERATION, (session, *one)).fetchone() for one in asked}
+            return {one: row[0] for one, row in found.items() if row is not None}
+
+        return await self._database.read(job)
 
     async def save_snapshot(self, session: SessionId, seq: int, state: bytes) -> None:
         """See ports.Journal.save_snapshot; an older snapshot never replaces a newer one."""
@@ -199,8 +209,7 @@ def _append(connection: sqlite3.Connection, session: SessionId, expected_seq: in
 def _guard(connection: sqlite3.Connection, session: SessionId, by: str, op: str, seq: int) -> None:
     inserted = connection.execute("INSERT INTO operation VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", (session, by, op, seq)).rowcount
     if not inserted:
-        sql = "SELECT seq FROM operation WHERE session = ? AND by = ? AND op = ?"
-        raise DuplicateOperation(by, op, connection.execute(sql, (session, by, op)).fetchone()[0])
+        raise DuplicateOperation(by, op, connection.execute(_OPERATION, (session, by, op)).fetchone()[0])
 
 
 def _read(connection: sqlite3.Connection, session: SessionId, after: int, limit: int) -> list[Record]:

@@ -136,6 +136,15 @@ async def test_an_operation_is_stored_once_per_author(store: Any) -> None:
         await journal.append("other", 0, records(1, 1, by="p1", op="same"))
 
 
+async def test_stored_operations_are_found_and_no_others(store: Any) -> None:
+    async with store() as (journal, _):
+        await journal.append("class", 0, [*records(1, 2, by="p1", op="a"), *records(3, 1, by="p1", op="b")])
+        asked = [("p1", "a"), ("p1", "b"), ("p1", "c"), ("p2", "a"), ("p1", "a")]
+        assert await journal.operations("class", asked) == {("p1", "a"): 2, ("p1", "b"): 3}
+        assert await journal.operations("other", asked) == {}
+        assert await journal.operations("class", []) == {}
+
+
 async def test_refused_append_leaves_its_neighbours_in_the_same_commit_alone(store: Any) -> None:
     async with store() as (journal, _):
         await journal.append("a", 0, records(1, 1))

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from enum import Enum, auto
 from typing import Any
 
-from signaling.ports import DuplicateOperation, Fenced, Record, Unavailable
+from signaling.ports import DuplicateOperation, Fenced, Operation, Record, Unavailable
 
 
 class Fault(Enum):
@@ -64,6 +64,14 @@ class MemoryJournal:
     async def last_seq(self, session: str) -> int:
         """See ports.Journal.last_seq."""
         return len(self.records.get(session, []))
+
+    async def operations(self, session: str, asked: Sequence[Operation]) -> Mapping[Operation, int]:
+        """See ports.Journal.operations."""
+        if self.reading_fails:
+            self.reading_fails -= 1
+            raise Unavailable("cannot read")
+        known = {(record.by, record.op): record.seq for record in self.records.get(session, [])}
+        return {one: known[one] for one in asked if one in known}
 
     async def save_snapshot(self, session: str, seq: int, state: bytes) -> None:
         """See ports.Journal.save_snapshot."""

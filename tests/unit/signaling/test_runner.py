@@ -20,6 +20,7 @@ from signaling.classroom.policies import STANDARD
 from signaling.classroom.polls import CreatePoll
 from signaling.classroom.presence import CheckAsked, ScheduleChecks
 from signaling.classroom.roles import Role
+from signaling.classroom.room import MAX_RECENT_OPS
 from signaling.classroom.session import EndClass, StartClass
 from signaling.classroom.settings import Profile
 from signaling.entries import Entry
@@ -173,6 +174,26 @@ async def test_old_operation_met_again_is_found_in_the_store() -> None:
     assert other.error is None, "others in the same turn are no worse for it"
     assert await desk.do("ben", RaiseHand(), "ancient") == first
     assert desk.runner.room.hands == []
+    assert encode_room(desk.runner.room) == desk.replayed()
+    await desk.runner.stop()
+
+
+@pytest.mark.parametrize("reading_fails", [0, 1])
+async def test_a_person_with_many_old_operations_has_the_class_built_anew_once(monkeypatch: pytest.MonkeyPatch, reading_fails: int) -> None:
+    desk, load, loads = await lesson(), Runner._load, itertools.count()
+
+    async def counted(runner: Runner) -> Any:
+        next(loads)
+        return await load(runner)
+
+    first = [await desk.do("ben", PostChat(text=f"{n}"), f"op-{n}") for n in range(MAX_RECENT_OPS + 30)]
+    monkeypatch.setattr(Runner, "_load", counted)
+    assert [await desk.do("ben", PostChat(text="again"), f"op-{n}") for n in range(10)] == first[:10]
+    desk.journal.reading_fails = reading_fails  # a look that fails costs another
+    answers = [desk.ask("ben", PostChat(text="again"), f"op-{n}") for n in range(10, 30)]
+    other = await desk.do("tina", PostChat(text="hello"), "op-0")
+    assert (await asyncio.gather(*answers), other.error) == (first[10:30], None)
+    assert next(loads) == 1 + reading_fails
     assert encode_room(desk.runner.room) == desk.replayed()
     await desk.runner.stop()
 
