@@ -1,7 +1,8 @@
 """Attendance on its way to the records store: evaluated when a class is over, and again after every later decision of staff.
 
-An evaluation that says the same tells nothing, so repeating one is harmless. After a start the classes that ended in the last day and of
-which nothing was told are evaluated, which makes good what a crash between the end and the telling left out.
+An evaluation that says the same tells nothing, so repeating one is harmless. That a class is to be evaluated is written down with the entry
+that asks for it (`adapters/sqlite_rollups`) and crossed out with what is told: a start goes on with what a stop left out, however old the
+class. Those that ended in the last day and of which nothing was told are evaluated, too: nothing was written down if nobody was to be told.
 """
 
 import asyncio
@@ -51,27 +52,30 @@ class RollUps:
         """Evaluate and tell, one class after the other, until cancelled."""
         if self._handoff.projection is None:
             return
-        for session in await self._handoff.outbox.unattended_since(self._clock() - _DAY_MS, _WAITING):
+        outbox = self._handoff.outbox
+        for session in (*await outbox.unevaluated(_WAITING), *await outbox.unattended_since(self._clock() - _DAY_MS, _WAITING)):
             self._add(session)
         while True:
             while self._waiting:
                 session = next(iter(self._waiting))
+                del self._waiting[session]  # what is asked for from here on wants another evaluation
                 try:
                     await self.tell(session)
                 except Unavailable:
+                    self._add(session)
                     await asyncio.sleep(_RETRY_S)
-                    continue
                 except Rejected:
                     log.warning("attendance not told", extra={"session": session})
                 except Exception:
                     log.exception("attendance not told", extra={"session": session})
-                self._waiting.pop(session, None)
             self._wake.clear()
             await self._wake.wait()
 
     async def tell(self, session: SessionId) -> int:
-        """Evaluate a class and tell what is new; returns how many statements were made. Raises Rejected, Unavailable."""
+        """Evaluate a class that is over and tell what is new; returns how many statements were made. Raises Rejected, Unavailable."""
         async with self._reader.facts(session) as facts:
+            if facts.log.ended_at is None:
+                return 0
             people = await asyncio.to_thread(evaluate, facts.log, now=self._clock(), delivered=facts.delivered)
             seq = facts.log.seq
         # That somebody of the roster never came is no statement of that person's; what staff decided about it is.

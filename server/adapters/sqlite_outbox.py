@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from server.adapters.sqlite import Database
+from server.adapters.sqlite_rollups import fulfil, wished
 from server.adapters.sqlite_statements import StatementProjection
 from server.records.attended import RollUp
 from server.records.fold import ClassFold
@@ -199,6 +200,10 @@ class SqliteOutbox:
         rows = await self._database.read(lambda c: c.execute(sql, (at, limit)).fetchall())
         return [row[0] for row in rows]
 
+    async def unevaluated(self, limit: int) -> list[SessionId]:
+        """Classes that are over and owe an evaluation."""
+        return await self._database.read(lambda c: wished(c, limit))
+
     async def tell(self, session: SessionId, *, wanted: bool) -> None:
         """Whether statements are made of a class from now on."""
         sql = "DELETE FROM untold WHERE session = ?" if wanted else "INSERT INTO untold VALUES (?) ON CONFLICT DO NOTHING"
@@ -212,9 +217,15 @@ class SqliteOutbox:
         return projection.statements - made
 
     async def attended(self, projection: StatementProjection, session: SessionId, seq: int, at: Millis, rollups: Sequence[RollUp]) -> int:
-        """Tell roll-ups; see StatementProjection.attended. All of them or none."""
+        """Tell roll-ups; see StatementProjection.attended. All of them or none; what asked for them up to `seq` is done with."""
         kept = tuple(rollups)
-        return await self._database.write(lambda c: 0 if _is_untold(c, session) else projection.attended(c, session, seq, at, kept))
+
+        def job(connection: sqlite3.Connection) -> int:
+            made = 0 if _is_untold(connection, session) else projection.attended(connection, session, seq, at, kept)
+            fulfil(connection, session, seq)
+            return made
+
+        return await self._database.write(job)
 
     async def prune(self, before: Millis, at: Millis, limit: int = 1000) -> int:
         """Delete up to `limit` statements older than this that every destination acknowledged, none of held classes.

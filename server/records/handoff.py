@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Final
 
 from server.adapters.sqlite import Database
+from server.adapters.sqlite_journal import Projection
 from server.adapters.sqlite_outbox import SqliteOutbox
+from server.adapters.sqlite_rollups import RollUpProjection
 from server.adapters.sqlite_statements import StatementProjection
 from server.adapters.sqlite_viewings import SqliteViewings
 from server.config import Config
@@ -35,9 +37,9 @@ class HandOff:
     service: RecordsService
 
     @property
-    def projections(self) -> tuple[StatementProjection, ...]:
+    def projections(self) -> tuple[Projection, ...]:
         """For the journal."""
-        return (self.projection,) if self.projection is not None else ()
+        return (self.projection, RollUpProjection()) if self.projection is not None else ()
 
     def watch(self, session: SessionId, room: object, entries: Sequence[Entry]) -> None:
         """For the hub: these entries are durable."""

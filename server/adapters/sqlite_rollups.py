@@ -1,0 +1,43 @@
+"""Which classes' attendance is still to be told, on SQLite: a wish is written in the transaction of the entry that asks for it."""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Final
+
+from signaling.classroom.ids import SessionId
+from signaling.classroom.overrides import AttendanceOverridden
+from signaling.classroom.session import ClassEnded
+from signaling.messages import decode_event
+from signaling.ports import Record
+
+_ENDED: Final = str(ClassEnded.__struct_config__.tag).encode()
+_OVERRIDDEN: Final = str(AttendanceOverridden.__struct_config__.tag).encode()
+_WISH: Final = "INSERT INTO rollup_wish VALUES (?, ?) ON CONFLICT (session) DO UPDATE SET seq = excluded.seq"
+#: a class that goes on is not woken for what was decided in it: its end asks again
+_WISHED: Final = (
+    "SELECT session FROM rollup_wish w WHERE EXISTS (SELECT 1 FROM record WHERE session = w.session AND instr(event, ?))"
+    " ORDER BY session LIMIT ?"
+)
+
+
+class RollUpProjection:
+    """Keeps the wishes (sqlite_journal.Projection)."""
+
+    def appended(self, connection: sqlite3.Connection, session: SessionId, before: int, records: Sequence[Record]) -> None:
+        """See sqlite_journal.Projection."""
+        for record in records:
+            # Decoding is for the few that can be one.
+            if (_ENDED in record.event or _OVERRIDDEN in record.event) and isinstance(
+                decode_event(record.event), ClassEnded | AttendanceOverridden
+            ):
+                connection.execute(_WISH, (session, record.seq))
+
+
+def wished(connection: sqlite3.Connection, limit: int) -> list[SessionId]:
+    """Classes that are over, as far as a look at their bytes tells, and have a wish."""
+    return [row[0] for row in connection.execute(_WISHED, (_ENDED, limit))]
+
+
+def fulfil(connection: sqlite3.Connection, session: SessionId, seq: int) -> None:
+    """A class was told as its log stood at `seq`; what was asked for later stays."""
+    connection.execute("DELETE FROM rollup_wish WHERE session = ? AND seq <= ?", (session, seq))
