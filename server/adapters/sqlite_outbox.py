@@ -25,11 +25,14 @@ _AGAIN: Final = (
     "INSERT INTO delivery (destination, statement) SELECT id, ? FROM destination WHERE name = ?"
     " ON CONFLICT (destination, statement) DO UPDATE SET state = 0"
 )
+#: what a statement voids is not on its way there: it was acknowledged (and pruned since, perhaps), or was never to be sent there
+_FREE: Final = (
+    "(s.voids = '' OR NOT EXISTS (SELECT 1 FROM statement t JOIN delivery e ON e.statement = t.number"
+    " WHERE t.id = s.voids AND t.flaw = '' AND e.destination = d.destination AND e.state <> 1))"
+)
 _DUE: Final = (
-    "SELECT s.number, s.id, s.session, s.at, s.body FROM delivery d JOIN statement s ON s.number = d.statement"
-    " WHERE d.destination = ? AND d.state = 0 AND (s.voids = '' OR EXISTS (SELECT 1 FROM statement t JOIN delivery e"
-    " ON e.statement = t.number WHERE t.id = s.voids AND e.destination = d.destination AND e.state = 1))"
-    " ORDER BY d.statement LIMIT ?"
+    "SELECT s.number, s.id, s.session, s.at, s.body FROM delivery d JOIN statement s ON s.number = d.statement"  # noqa: S608 - our own names
+    f" WHERE d.destination = ? AND d.state = 0 AND {_FREE} ORDER BY d.statement LIMIT ?"
 )
 _STANDING: Final = (
     "SELECT (SELECT count(*) FROM delivery WHERE destination = d.id AND state = 0),"

@@ -12,9 +12,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
-import msgspec
-
-from server.records.attended import RollUp, Told, attended, kind_of
+from server.adapters.sqlite_rollups import stand, standing
+from server.records.attended import RollUp, attended
 from server.records.encode import Statement, drafts, finish
 from server.records.fold import ClassFold, Entry
 from server.records.outbox import State
@@ -84,11 +83,14 @@ class StatementProjection:
         made = self.statements
         actors, nobody = self.actors_of(connection, session), _pseudonyms(connection, session)
         for rollup in rollups:
-            if rollup.participant in nobody:
+            who = rollup.participant
+            if who in nobody:
                 continue
-            former = _former(connection, session, rollup.participant)
-            for draft in attended(self.site, session, rollup, at, former):
-                self.tell(connection, at, [finish(self.site, session, seq, draft, actors)])
+            new = attended(self.site, session, rollup, at, standing(connection, session, who))
+            told = [finish(self.site, session, seq, draft, actors) for draft in new]
+            self.tell(connection, at, told)
+            if told:
+                stand(connection, who, told[-1])
         return self.statements - made
 
     def _told(
@@ -160,12 +162,6 @@ class StatementProjection:
 def _pseudonyms(connection: sqlite3.Connection, session: SessionId) -> frozenset[ParticipantId]:
     """Those of a class who were erased."""
     return frozenset(row[0] for row in connection.execute("SELECT participant FROM pseudonym WHERE session = ?", (session,)))
-
-
-def _former(connection: sqlite3.Connection, session: SessionId, participant: ParticipantId) -> Told | None:
-    sql = "SELECT id, body FROM statement WHERE session = ? AND kind = ? ORDER BY number DESC LIMIT 1"
-    found = connection.execute(sql, (session, kind_of(participant))).fetchone()
-    return Told(found[0], msgspec.json.decode(found[1])["result"]) if found else None
 
 
 def _entry(record: Record) -> Entry:

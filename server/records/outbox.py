@@ -79,7 +79,7 @@ class Outbox(Protocol):
         """Hold the destination and take the oldest due rows, at most `rows` and `size` bytes but at least one.
 
         Empty when nothing is due, when a wait is not over, or when another owner who may be alive holds it. A voiding statement waits
-        until what it voids is acknowledged.
+        while what it voids is on its way there or was refused; a store that never gets that takes it all the same.
         """
 
     async def settle(self, destination: str, settled: Sequence[Settled], *, now: Millis) -> None:

@@ -201,3 +201,103 @@ async def test_roll_ups_are_told_once_and_replaced_when_they_differ(tmp_path: Pa
         assert filled.projection.quarantined == 0
         await filled.outbox.tell("class-2", wanted=False)
         assert await tell(filled.projection, "class-2", 5, START, [rollup]) == 0
+
+
+ROLLUP = RollUp(participant="ann", minutes=40, ratio=0.9, met=True, segments=(), policy="default", policy_version="1")
+BETTER = msgspec.structs.replace(ROLLUP, minutes=45)
+
+
+async def told_verbs(filled: Filled) -> list[str]:
+    return [msgspec.json.decode(body)["verb"]["display"]["en"] for body in (await filled.bodies()).values()]
+
+
+async def sendable(filled: Filled, destination: str) -> list[str]:
+    """Ids of what may be sent there now."""
+    lease = await filled.outbox.lease(destination, "here:1", filled.now, filled.now + 1, rows=10, size=100_000)
+    await filled.outbox.release(destination, "here:1")
+    return [row.id for row in lease.rows]
+
+
+async def test_a_roll_up_that_was_pruned_is_voided_all_the_same(tmp_path: Path) -> None:
+    async with Filled(tmp_path / "node.db") as filled:
+        tell = filled.outbox.attended
+        assert await tell(filled.projection, "class-1", 50, START, [ROLLUP]) == 1
+        (first,) = await filled.bodies()
+        await filled.database.write(lambda c: c.execute("UPDATE delivery SET state = 1").rowcount)
+        assert await filled.outbox.prune(1 << 60, 1) == 1
+        assert await tell(filled.projection, "class-1", 51, START + 1, [ROLLUP]) == 0
+        assert await tell(filled.projection, "class-1", 52, START + 2, [BETTER]) == 2
+        assert await told_verbs(filled) == ["voided", "attended"]
+        void = next(iter((await filled.bodies()).values()))
+        assert msgspec.json.decode(void)["object"]["id"] == first
+        assert await sendable(filled, "lrs") == list(await filled.bodies())
+
+
+async def test_pruning_what_is_to_be_voided_does_not_keep_the_voiding_statement_back(tmp_path: Path) -> None:
+    async with Filled(tmp_path / "node.db") as filled:
+        tell = filled.outbox.attended
+        await tell(filled.projection, "class-1", 50, START, [ROLLUP])
+        await filled.database.write(lambda c: c.execute("UPDATE delivery SET state = 1").rowcount)
+        await tell(filled.projection, "class-1", 52, START + 2, [BETTER])
+        assert await filled.outbox.prune(1 << 60, 1) == 1
+        assert await told_verbs(filled) == ["voided", "attended"]
+        assert await sendable(filled, "lrs") == list(await filled.bodies())
+
+
+async def test_a_new_destination_gets_what_voids_a_statement_it_never_got(tmp_path: Path) -> None:
+    async with Filled(tmp_path / "node.db") as filled:
+        await filled.outbox.attended(filled.projection, "class-1", 50, START, [ROLLUP])
+    async with Filled(tmp_path / "node.db", ("lrs", "new")) as filled:
+        await filled.outbox.attended(filled.projection, "class-1", 52, START + 2, [BETTER])
+        first, void, second = await filled.bodies()
+        assert await sendable(filled, "lrs") == [first, second]
+        assert await sendable(filled, "new") == [void, second]
+
+
+async def test_what_was_never_sent_is_not_voided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Filled(tmp_path / "node.db") as filled:
+        tell = filled.outbox.attended
+        with monkeypatch.context() as broken:
+            broken.setattr("server.records.attended.duration", lambda milliseconds: "PT2")
+            await tell(filled.projection, "class-1", 50, START, [ROLLUP])
+        assert filled.projection.quarantined == 1
+        await tell(filled.projection, "class-1", 51, START + 1, [ROLLUP])
+        assert await told_verbs(filled) == ["attended", "attended"]
+
+
+async def test_what_stands_of_a_person_goes_with_the_person_and_with_the_log(tmp_path: Path) -> None:
+    async with Filled(tmp_path / "node.db") as filled:
+        for session in ("class-1", "class-2", "class-3"):
+            await filled.outbox.attended(filled.projection, session, 50, START, [ROLLUP])
+
+        def forget(connection: sqlite3.Connection) -> None:
+            connection.execute("INSERT INTO identity VALUES ('class-1', 'ann', 'lms', 'u-7')")
+            connection.execute("DELETE FROM identity")
+            gone = "INSERT INTO expiry (session, kind, recording, policy, begun_at, count, bytes) VALUES (?, ?, '', 'p', 1, 0, 0)"
+            connection.executemany(gone, [("class-2", "log"), ("class-3", "watched")])
+
+        await filled.database.write(forget)
+        left = await filled.database.read(lambda c: c.execute("SELECT session, participant FROM rollup").fetchall())
+        assert left == [("class-3", "ann")]
+
+
+async def test_roll_ups_told_before_they_were_remembered_are_remembered(tmp_path: Path) -> None:
+    """As a file of an older version: the newest statement of each person stands."""
+    async with Filled(tmp_path / "node.db") as filled:
+        tell = filled.outbox.attended
+        await tell(filled.projection, "class-1", 50, START, [ROLLUP])
+        await tell(filled.projection, "class-1", 52, START + 2, [BETTER])
+
+        def older(connection: sqlite3.Connection) -> None:
+            connection.execute("DROP TRIGGER nobody_has_a_rollup")
+            connection.execute("DROP TRIGGER expired_log_has_no_rollup")
+            connection.execute("DROP TABLE rollup")
+            connection.execute("DELETE FROM migration WHERE version = 540")
+
+        await filled.database.write(older)
+    async with Filled(tmp_path / "node.db") as filled:
+        tell = filled.outbox.attended
+        assert await tell(filled.projection, "class-1", 53, START + 3, [BETTER]) == 0
+        assert await tell(filled.projection, "class-1", 54, START + 4, [ROLLUP]) == 2
+        *_, second, void, _ = (msgspec.json.decode(body) for body in (await filled.bodies()).values())
+        assert void["object"]["id"] == second["id"]
