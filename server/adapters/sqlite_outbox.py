@@ -168,6 +168,15 @@ class SqliteOutbox:
             await self._database.write(partial(_each, sql=_AGAIN, rows=again))
         return count
 
+    async def unsettled(self, destination: str, session: SessionId) -> bool:
+        """Whether something of a class can be sent there yet; what waits for a refused statement can not."""
+        sql = (
+            "SELECT 1 FROM statement s JOIN delivery d ON d.statement = s.number"  # noqa: S608 - names of our own
+            " JOIN destination n ON n.id = d.destination"
+            f" WHERE n.name = ? AND s.session = ? AND d.state = 0 AND {_FREE} LIMIT 1"
+        )
+        return await self._database.read(lambda c: c.execute(sql, (destination, session)).fetchone()) is not None
+
     async def lost(self, destination: str, numbers: Sequence[int]) -> None:
         """Make acknowledged statements that the store does not have due again."""
         sql = "UPDATE delivery SET state = 0 WHERE statement = ? AND destination = (SELECT id FROM destination WHERE name = ?)"

@@ -1,8 +1,8 @@
 """The hand-off of one node: a sender per destination, figures, back-pressure, reconciliation after each class, pruning.
 
-Rows are on disk, so memory is flat however long a store is away. Beyond `shed_after` rows due at one destination the statements about
-devices and reactions are left out (and counted; a backfill makes them from the log); arrivals, departures, answers, hands and messages
-never are.
+Rows are on disk, so memory is flat however long a store is away. Beyond `shed_after` rows due at a configured destination the statements
+about devices and reactions are left out (and counted; a backfill makes them from the log); arrivals, departures, answers, hands and
+messages never are.
 """
 
 import asyncio
@@ -17,9 +17,9 @@ from server.adapters.sqlite_outbox import SqliteOutbox, owner_of_this_process
 from server.records import reach
 from server.records.destinations import Destination
 from server.records.outbox import Standing
-from server.records.reconcile import reconcile
+from server.records.reconcile import LOOK_S, Reconciliation
 from server.records.relay import Sender
-from server.records.stores import Store, store_for
+from server.records.stores import store_for
 from signaling.classroom.ids import SessionId
 from signaling.ports import Clock, Unavailable
 
@@ -28,10 +28,8 @@ _LOOK_S: Final = 5.0
 _STOP_S: Final = 5.0
 _DAY_MS: Final = 86_400_000
 _HOUR_MS: Final = 3_600_000
-#: classes waiting for their reconciliation; further ones are left to the command
-_WAITING: Final = 1_000
-#: after the end of a class, before its first reconciliation
-_SETTLE_S: Final = 30.0
+#: classes that ended before a start and are reconciled after it
+_ENDED: Final = 1_000
 
 
 class RecordsService:
@@ -44,18 +42,14 @@ class RecordsService:
         self._shed_after = shed_after
         self._keep_ms = keep_days * _DAY_MS
         self._senders: list[Sender] = []
-        self._stores: dict[str, Store] = {}
+        self._reconciliations: list[Reconciliation] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._upkeep: list[asyncio.Task[None]] = []
         self._sessions: list[aiohttp.ClientSession] = []
-        self._ended: list[tuple[SessionId, float]] = []
         #: as of the last look, at most `_LOOK_S` old
         self.standings: tuple[Standing, ...] = ()
         #: telemetry is left out at the moment
         self.shedding = False
-        self.reconciled = 0
-        self.missing = 0
-        self.different = 0
 
     async def start(self) -> None:
         """Open connections and send. Raises Unavailable."""
@@ -64,16 +58,18 @@ class RecordsService:
             http = reach.session(private=destination.private)
             self._sessions.append(http)
             await self.outbox.hold(destination.name, until=0, tries=0, paused="")  # what was wrong may be mended
-            store = self._stores[destination.name] = store_for(destination, http, lambda: self._clock() / 1000)
+            store = store_for(destination, http, lambda: self._clock() / 1000)
+            if destination.kind == "xapi":
+                self._reconciliations.append(Reconciliation(destination.name, outbox=self.outbox, store=store, clock=self._clock))
             sender = Sender(destination, outbox=self.outbox, store=store, clock=self._clock, owner=owner_of_this_process())
             self._senders.append(sender)
             self._tasks.append(asyncio.create_task(sender.run(), name=f"records {destination.name}"))
-        if self.destinations:  # the end of some may not have been followed up before this start
-            for session in await self.outbox.ended_since(self._clock() - _DAY_MS, _WAITING):
+        if self._reconciliations:  # the end of some may not have been followed up before this start
+            for session in await self.outbox.ended_since(self._clock() - _DAY_MS, _ENDED):
                 self.ended(session)
         self._upkeep = [
             asyncio.create_task(self._watch(), name="records upkeep"),
-            asyncio.create_task(self._reconcile(), name="records reconciliation"),
+            *(asyncio.create_task(self._reconcile(one), name=f"reconciliation {one.name}") for one in self._reconciliations),
         ]
 
     async def stop(self) -> None:
@@ -96,13 +92,13 @@ class RecordsService:
             sender.wake()
 
     def ended(self, session: SessionId) -> None:
-        """A class is over; it is reconciled once everything of it is acknowledged."""
-        if len(self._ended) < _WAITING:
-            self._ended.append((session, self._clock() + _SETTLE_S * 1000))
+        """A class is over; it is reconciled with each destination once everything of it is settled there."""
+        for one in self._reconciliations:
+            one.add(session)
 
     def figures(self) -> dict[str, float]:
         """For /metrics, sums over destinations."""
-        senders, standings = self._senders, self.standings
+        senders, standings, reconciliations = self._senders, self.standings, self._reconciliations
         return {
             "due": sum(one.due for one in standings),
             "oldest_unacked_seconds": max((one.oldest_s for one in standings), default=0.0),
@@ -113,15 +109,16 @@ class RecordsService:
             "acked": sum(sender.acked for sender in senders),
             "requests": sum(sender.requests for sender in senders),
             "failures": sum(sender.failures for sender in senders),
-            "reconciled": self.reconciled,
-            "reconciled_missing": self.missing,
-            "reconciled_different": self.different,
+            "reconciled": sum(one.asked for one in reconciliations),
+            "reconciled_missing": sum(one.missing for one in reconciliations),
+            "reconciled_different": sum(one.different for one in reconciliations),
         }
 
     async def look(self) -> None:
         """Read how things stand. Raises Unavailable."""
         self.standings = tuple(await self.outbox.standings(self._clock()))
-        self.shedding = any(one.due > self._shed_after for one in self.standings)
+        names = {destination.name for destination in self.destinations}  # nobody sends what is due at others
+        self.shedding = any(one.due > self._shed_after for one in self.standings if one.name in names)
 
     async def _watch(self) -> None:
         pruned = 0
@@ -134,23 +131,13 @@ class RecordsService:
                         pass
             await asyncio.sleep(_LOOK_S)
 
-    async def _reconcile(self) -> None:
+    async def _reconcile(self, one: Reconciliation) -> None:
         while True:
-            with contextlib.suppress(Unavailable):
-                await self._reconcile_one()
-            await asyncio.sleep(_LOOK_S)
-
-    async def _reconcile_one(self) -> None:
-        """One class whose time has come, if nothing is due."""
-        if not self._ended or self._ended[0][1] > self._clock() or any(one.due for one in self.standings):
-            return
-        session, _ = self._ended.pop(0)
-        for destination in self.destinations:
-            if destination.kind != "xapi":
-                continue
-            report = await reconcile(self.outbox, self._stores[destination.name], destination.name, session)
-            self.reconciled += report.asked
-            self.missing += report.missing
-            self.different += report.different
-            tell = log.info if report.complete and not report.missing and not report.different else log.error
-            tell("reconciled", extra={"destination": destination.name, "session": session, "count": report.asked})
+            rest = LOOK_S
+            try:
+                rest = await one.step()
+            except Unavailable as error:
+                log.warning("outbox not served", extra={"destination": one.name, "why": str(error)})
+            except Exception:  # a defect here must not end the reconciliation
+                log.exception("a class broke the reconciliation", extra={"destination": one.name})
+            await asyncio.sleep(rest)
