@@ -35,6 +35,8 @@ from signaling.classroom.seats import Seat
 from signaling.classroom.session import ClassEnded, ClassStarted, SessionCreated
 from signaling.classroom.tracks import CameraChanged, MicrophoneChanged, ScreenStarted, ScreenStopped
 
+#: what closing a connection brings about before it; no sign that the node was alive earlier
+_CONSEQUENCES: Final = (MicrophoneChanged, CameraChanged, ScreenStopped)
 #: folds an event into the class and returns what it tells
 Handler = Callable[[ClassFold, Entry, Any], list[Draft]]
 #: the actor of a participant
@@ -84,8 +86,12 @@ def _opened(fold: ClassFold, entry: Entry, event: ConnectionOpened) -> list[Draf
 
 
 def _closed(fold: ClassFold, entry: Entry, event: ConnectionClosed) -> list[Draft]:
-    fold.people[event.participant].connections -= 1
-    return fold.arrivals(event.participant, entry.at)
+    """Who is gone with it left when the last of the connections was last alive, as attendance counts."""
+    person = fold.people[event.participant]
+    person.connections -= 1
+    seen = event.seen if event.seen is not None else fold.alive_at if event.reason == "recovered" else entry.at
+    person.seen = max(person.seen, seen)
+    return fold.arrivals(event.participant, min(max(person.seen, person.since or 0), entry.at))
 
 
 def _role(fold: ClassFold, entry: Entry, event: RoleChanged) -> list[Draft]:
@@ -216,6 +222,9 @@ def drafts(fold: ClassFold, entry: Entry) -> list[Draft]:
     handler = HANDLERS.get(type(entry.event))
     told = handler(fold, entry, entry.event) if handler else []
     fold.seq = entry.seq
+    recovered = isinstance(entry.event, ConnectionClosed) and entry.event.reason == "recovered"
+    if not recovered and not isinstance(entry.event, _CONSEQUENCES):
+        fold.alive_at = entry.at
     return told
 
 

@@ -26,6 +26,8 @@ class Person:
     seat: Seat
     role: str
     connections: int = 0
+    #: when the last of its closed connections was last alive
+    seen: Millis = 0
     since: Millis | None = None
 
 
@@ -60,6 +62,8 @@ class ClassFold:
     title: str = ""
     initialized_at: Millis | None = None
     ended_at: Millis | None = None
+    #: the last entry that shows the node at work
+    alive_at: Millis = 0
     people: dict[ParticipantId, Person] = field(default_factory=dict)
     hands: list[ParticipantId] = field(default_factory=list)
     #: when each question of the node was asked, by kind and id

@@ -15,11 +15,13 @@ from server.records.fold import ClassFold, Entry
 from server.records.statements import Identity, Site, duration, number, timestamp
 from server.records.untold import UNTOLD
 from server.records.validate import validate_statement
+from signaling.classroom.chat import PostChat
 from signaling.classroom.hands import AllHandsLowered
-from signaling.classroom.participants import Leave
+from signaling.classroom.participants import Disconnect, Leave
 from signaling.classroom.roles import Role
-from signaling.classroom.session import EndClass
+from signaling.classroom.session import EndClass, StartClass
 from signaling.classroom.settings import Settings
+from signaling.classroom.tracks import SetMicrophone
 from signaling.messages import EVENTS
 from tests.support.recorded import SITE, START, Log, everything, identity, recorded_class, statements_of
 
@@ -65,6 +67,47 @@ def test_two_devices_are_one_arrival_and_one_departure() -> None:
     log.lose("ann")
     log.lose("ann", "phone")
     assert verbs(statements_of(log.entries)) == [("initialized", "ann"), ("joined", "ann"), ("left", "ann")]
+
+
+def departure(log: Log) -> tuple[int, str]:
+    """When the last who left did, in seconds since the class began, and how long that person had been in."""
+    left = [one.json for one in statements_of(log.entries) if one.json["verb"]["id"] == v.LEFT][-1]
+    at = next(at for at in range(600_000) if timestamp(START + at) == left["timestamp"])
+    return at // 1000, left["result"]["duration"]
+
+
+def test_who_was_found_gone_after_a_crash_left_at_the_last_sign_of_life() -> None:
+    log = Log()
+    log.join("ann")
+    log.lesson.now += 180_000
+    log.do("ann", Disconnect(connection="ann", reason="recovered", seen=START + 61_000))
+    assert departure(log) == (61, "PT60S")
+
+
+def test_of_several_devices_the_one_that_was_alive_last_tells_the_departure() -> None:
+    log = Log()
+    log.join("ann")
+    log.join("ann", connection="phone")
+    log.lesson.now += 180_000
+    log.do("ann", Disconnect(connection="phone", reason="lost", seen=START + 91_000))
+    log.do("ann", Disconnect(connection="ann", reason="lost", seen=START + 61_000))
+    assert departure(log) == (91, "PT90S")
+
+
+def test_nobody_leaves_before_coming_and_without_a_sign_it_is_the_last_entry_before_the_crash() -> None:
+    log = Log()
+    log.join("ann")
+    log.do("ann", Disconnect(connection="ann", reason="lost", seen=START - 5_000))
+    assert departure(log) == (1, "PT0S")
+    log = Log()
+    log.join("tina", Role.TRAINER)
+    log.do("tina", StartClass())
+    log.do("tina", SetMicrophone(on=True))
+    log.lesson.now = START + 60_000
+    log.do("tina", PostChat(text="hello"))
+    log.lesson.now += 180_000
+    log.do("tina", Disconnect(connection="tina", reason="recovered"))
+    assert departure(log) == (61, "PT60S")
 
 
 def test_who_waits_is_not_in_class() -> None:
