@@ -151,15 +151,23 @@ class SqliteOutbox:
         ]
 
     async def requeue(self, destination: str, numbers: Sequence[int]) -> int:
-        """Make dead letters and conflicts due again, all of them if none is named; returns how many."""
+        """Make dead letters and conflicts due again, all of them if none is named; returns how many. What is not valid is never sent."""
         named = f" AND statement IN ({','.join('?' * len(numbers))})" if numbers else ""
-        sql = f"UPDATE delivery SET state = 0 WHERE destination = (SELECT id FROM destination WHERE name = ?) AND state > 1{named}"  # noqa: S608
+        sql = (
+            "UPDATE delivery SET state = 0"  # noqa: S608 - marks alone
+            " WHERE destination = (SELECT id FROM destination WHERE name = ?) AND state > 1"
+            f" AND EXISTS (SELECT 1 FROM statement s WHERE s.number = delivery.statement AND s.flaw = ''){named}"
+        )
         return await self._database.write(lambda c: c.execute(sql, (destination, *numbers)).rowcount)
 
     async def resend(self, destination: str, *, session: SessionId | None = None, since: Millis = 0) -> int:
-        """Make the good statements of a class, or those since a time, due again with the same bytes; returns how many."""
+        """Make the good statements of a class, or those since a time, due again with the same bytes; returns how many.
+
+        None of classes opted out.
+        """
         where, value = ("session = ?", session) if session is not None else ("at >= ?", since)
-        sql = f"SELECT number FROM statement WHERE flaw = '' AND number > ? AND {where} ORDER BY number LIMIT {_RESEND}"  # noqa: S608
+        good = "flaw = '' AND session NOT IN (SELECT session FROM untold)"
+        sql = f"SELECT number FROM statement WHERE {good} AND number > ? AND {where} ORDER BY number LIMIT {_RESEND}"  # noqa: S608
         count = after = 0
         # In parts, so that a running node is not kept from writing.
         while rows := await self._database.read(partial(_all, sql=sql, values=(after, value))):
@@ -221,10 +229,14 @@ class SqliteOutbox:
         sql = "DELETE FROM untold WHERE session = ?" if wanted else "INSERT INTO untold VALUES (?) ON CONFLICT DO NOTHING"
         await self._database.write(lambda c: c.execute(sql, (session,)).rowcount)
 
+    async def is_told(self, session: SessionId) -> bool:
+        """Whether a class is told of: it is not opted out."""
+        return not await self._database.read(lambda c: _is_untold(c, session))
+
     async def backfill(self, projection: StatementProjection, session: SessionId) -> int:
-        """Make the statements of a class that are missing, from its log; returns how many were made."""
+        """Make the statements of a class that are missing, from its log; returns how many were made, none of a class opted out."""
         fold, made = ClassFold(site=projection.site, session=session), projection.statements
-        while await self._database.write(lambda c: projection.backfill(c, fold, _BACKFILL)):
+        while await self._database.write(lambda c: 0 if _is_untold(c, session) else projection.backfill(c, fold, _BACKFILL)):
             pass
         return projection.statements - made
 

@@ -73,6 +73,8 @@ async def _status(config: Config, options: argparse.Namespace, handoff: HandOff,
 
 async def _resend(config: Config, options: argparse.Namespace, handoff: HandOff, tell: Callable[[str], None]) -> int:
     made = 0
+    if options.session is not None and not await handoff.outbox.is_told(options.session):
+        raise NoRecords(f"class {options.session} is opted out: nothing is told of it")
     if options.session is not None and handoff.projection is not None:
         made = await handoff.outbox.backfill(handoff.projection, options.session)
     since = _now() - round((options.hours or 0) * 3_600_000)

@@ -127,6 +127,25 @@ async def test_a_class_opted_out_tells_nothing_and_may_come_back(tmp_path: Path)
         assert await filled.outbox.backfill(filled.projection, "class-1") == 0
 
 
+async def test_a_class_opted_out_is_neither_sent_again_nor_made_from_its_log(tmp_path: Path) -> None:
+    async with Filled(tmp_path / "node.db") as filled:
+        await filled.append(everything("class-1"), "class-1")
+        await filled.append(everything("class-2"), "class-2")
+        count = len(await filled.bodies()) // 2
+        acknowledged = "UPDATE delivery SET state = 1"
+        await filled.database.write(lambda c: c.execute(acknowledged).rowcount)
+        await filled.database.write(lambda c: c.execute("DELETE FROM statement WHERE session = 'class-1' AND number > 3").rowcount)
+        await filled.outbox.tell("class-1", wanted=False)
+        assert not await filled.outbox.is_told("class-1")
+        assert await filled.outbox.backfill(filled.projection, "class-1") == 0
+        assert await filled.outbox.resend("lrs", session="class-1") == 0
+        assert await filled.outbox.resend("lrs", since=0) == count
+        await filled.database.write(lambda c: c.execute(acknowledged).rowcount)
+        await filled.outbox.tell("class-1", wanted=True)
+        assert await filled.outbox.is_told("class-1")
+        assert await filled.outbox.resend("lrs", session="class-1") == 3
+
+
 async def test_telemetry_alone_is_shed_and_counted(tmp_path: Path) -> None:
     async with Filled(tmp_path / "node.db") as filled:
         projection = StatementProjection(SITE, ("lrs",), shed=lambda: True)
@@ -165,6 +184,9 @@ async def test_a_statement_that_is_not_valid_is_kept_and_not_sent(tmp_path: Path
         assert letters[0].answer == ".result.duration: must be a duration"
         good = await filled.outbox.feed(after=0, limit=500)
         assert len(good) == len(states) - len(letters)
+        assert await filled.outbox.requeue("lrs", []) == 0
+        assert await filled.outbox.requeue("lrs", [letters[0].number]) == 0
+        assert await filled.states() == states
 
 
 async def test_acknowledged_statements_are_pruned_and_can_be_made_again(tmp_path: Path) -> None:
