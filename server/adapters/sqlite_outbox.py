@@ -1,5 +1,6 @@
 """The outbox on SQLite: leases, ends of deliveries, figures, dead letters, the feed. Rows are made by `sqlite_statements`."""
 
+import json
 import os
 import socket
 import sqlite3
@@ -85,6 +86,12 @@ class SqliteOutbox:
         if looked is not None:
             return looked
         return await self._database.write(lambda c: _lease(c, destination, owner, now, until, rows, size))
+
+    async def kept(self, numbers: Sequence[int]) -> list[Row]:
+        """See records.outbox.Outbox.kept."""
+        sql = "SELECT number, id, session, at, body FROM statement WHERE number IN (SELECT value FROM json_each(?)) ORDER BY number"
+        named = json.dumps(list(numbers))
+        return [_row(row) for row in await self._database.read(lambda c: c.execute(sql, (named,)).fetchall())]
 
     async def settle(self, destination: str, settled: Sequence[Settled], *, now: Millis) -> None:
         """See records.outbox.Outbox.settle."""

@@ -82,6 +82,9 @@ class Outbox(Protocol):
         while what it voids is on its way there or was refused; a store that never gets that takes it all the same.
         """
 
+    async def kept(self, numbers: Sequence[int]) -> list[Row]:
+        """Those of these statements that are still there, in order."""
+
     async def settle(self, destination: str, settled: Sequence[Settled], *, now: Millis) -> None:
         """Store the ends of deliveries; what failed before is forgotten."""
 

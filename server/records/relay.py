@@ -70,8 +70,8 @@ class Sender:
         self._webhook = destination.kind == "webhook"
         #: statements of the next batch: halved when one is refused, grown when one is taken
         self._limit = destination.batch
-        #: a statement the store took, to see whether it still takes any
-        self._taken: Row | None = None
+        #: number of a statement the store took, to see whether it still takes any; its bytes may be erased at any time
+        self._taken = 0
         #: failures with 5xx in a row of the batch that begins with this number
         self._failing = (0, 0)
         #: how many make it suspect; doubled when suspicion found nothing
@@ -166,7 +166,7 @@ class Sender:
 
     def _ack(self, rows: Sequence[Row], answer: Answer) -> list[Settled]:
         self.acked += len(rows)
-        self._taken = rows[-1]
+        self._taken = rows[-1].number
         return [Settled(number=row.number, state=State.ACKED, status=answer.status) for row in rows]
 
     def _bury(self, row: Row, answer: Answer) -> Settled:
@@ -213,6 +213,10 @@ class Sender:
         return True
 
     async def _isolate(self, rows: Sequence[Row], found: list[Settled]) -> None:
+        """Takes its time: what is erased meanwhile is sent no more."""
+        rows = await self._outbox.kept([row.number for row in rows])
+        if not rows:
+            return
         answer = await self._post(rows)
         if judge(answer.status, any_success=self._webhook) is Verdict.STORED:
             found += self._ack(rows, answer)
@@ -226,6 +230,8 @@ class Sender:
             raise _Stopped(answer)
         else:
             for _ in range(SUSPICIOUS - 1):
+                if not await self._outbox.kept([rows[0].number]):
+                    return
                 answer = await self._post(rows)
                 if answer.status < 500:
                     return  # the next ordinary try settles it
@@ -233,7 +239,8 @@ class Sender:
 
     async def _serves(self) -> bool:
         """Whether the store takes what it took before, or at least answers."""
-        answer = await self._post([self._taken]) if self._taken is not None else await self._store.ask()
+        taken = await self._outbox.kept([self._taken])
+        answer = await self._post(taken) if taken else await self._store.ask()
         return 200 <= answer.status < 300
 
     async def _doze(self, seconds: float) -> None:

@@ -151,6 +151,53 @@ async def test_one_poisonous_statement_is_isolated_after_eight_failures(bench: B
     assert sum(wait > 0 for wait in bench.waits) >= 7
 
 
+def erase(id: str) -> Callable[[sqlite3.Connection], None]:
+    """As an erasure does to a statement."""
+
+    def job(connection: sqlite3.Connection) -> None:
+        connection.execute("DELETE FROM delivery WHERE statement = (SELECT number FROM statement WHERE id = ?)", (id,))
+        connection.execute("DELETE FROM statement WHERE id = ?", (id,))
+
+    return job
+
+
+async def test_what_was_erased_is_not_sent_to_see_whether_the_store_takes_anything(bench: Bench) -> None:
+    *_, last = await bench.filled.put(simple(10))
+    await bench.steps()
+    await bench.filled.database.write(erase(last))
+    del bench.store.held[last]
+    poison = await bench.filled.put(simple(1, POISON))
+    await bench.filled.put(simple(20, first=100))
+    await bench.steps()
+    assert {id for id, state in (await bench.filled.states()).items() if state == 2} == set(poison)
+    assert last not in bench.store.held
+
+
+async def test_what_is_erased_while_a_poisonous_statement_is_looked_for_is_sent_no_more(bench: Bench) -> None:
+    await bench.filled.put(simple(10))
+    await bench.steps()
+    poison = await bench.filled.put(simple(1, POISON))
+    *_, last = await bench.filled.put(simple(20, first=100))
+    good = bench.server._forward
+    asked: list[bytes] = []
+
+    async def erasing(body: bytes) -> tuple[int, bytes]:
+        """The first thing taken is what was taken before: the search begins."""
+        status, answer = await good(body)
+        if status == 200 and not asked:
+            asked.append(body)
+            await bench.filled.database.write(erase(last))
+        return status, answer
+
+    bench.server._forward = erasing
+    await bench.steps()
+    assert asked
+    states = await bench.filled.states()
+    assert [id for id, state in states.items() if state == 2] == poison
+    assert list(states.values()).count(1) == 29
+    assert last not in bench.store.held
+
+
 async def test_a_store_that_takes_nothing_new_is_an_outage_not_poison(bench: Bench) -> None:
     """It still answers well to what it knows, as one with a full disk does."""
     await bench.filled.put(simple(10))
