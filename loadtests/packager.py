@@ -7,6 +7,7 @@ account of the processes that were waited for.
 import asyncio
 import resource
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -14,6 +15,7 @@ from loadtests.lesson_journal import RECORDING, SESSION, LessonJournal
 from recording import timeline
 from recording.catalog import Row
 from recording.finishing import Finishing
+from recording.manifest import Moment
 from recording.packaging import Packaging
 from recording.publication import Published
 from server.adapters.sqlite import Database
@@ -47,7 +49,7 @@ async def measure(folder: Path, minutes: int) -> Found:
     journal = LessonJournal(folder / "journal", started)
     journal.write(minutes * 60 - TAIL_S)
 
-    async def told(row: Row, duration_ms: int) -> timeline.Built:
+    async def told(row: Row, duration_ms: int | None, moments: Sequence[Moment]) -> timeline.Built:
         scene = timeline.SceneShown(phase=Phase.LIVE)
         return timeline.Built(row.started_at, "bench", [], timeline.State(scene=scene, people={}, polls={}, chat=[]))
 

@@ -17,6 +17,8 @@ CHUNK_MS: Final = 30_000
 SNAPSHOT_MS: Final = 120_000
 
 Source: TypeAlias = Literal["camera", "screen", "microphone", "screen_audio"]
+#: (number of an entry of the class's log, when it came): by the media's clock, milliseconds since the recording began
+Moment: TypeAlias = tuple[int, int]
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -48,6 +50,8 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     duration_ms: int
     tracks: list[Track]
     mix: Span | None
+    #: the last entry of each turn of the class, ascending
+    moments: list[Moment] = []
 
 
 class Timeline(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +89,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     #: the pictures that `thumbnails` cuts pieces from
     sheets: list[str] = []
     captions: list[Caption] = []
+    #: where the log's clock was set: the last entry before, and one after
+    moments: list[Moment] = []
     format: int = FORMAT
 
 

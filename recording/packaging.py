@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import logging
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -24,7 +24,7 @@ from recording import process, timeline
 from recording.amendment import replace
 from recording.catalog import Row
 from recording.jobs import LEASE_MS, RENEW_S, Job, Jobs, Key, give_back, renewed, stopped
-from recording.manifest import Made, Manifest
+from recording.manifest import Made, Manifest, Moment
 from recording.objects import StoreAway
 from recording.orders import PackageOrder
 from recording.process import Failed
@@ -41,8 +41,8 @@ MAX_AFTERWARDS: Final = 1
 _END_S: Final = 120.0
 _LOOK_S: Final = 5.0
 
-#: the timeline of a recording of so many ms (None: to its end), from the class's log
-Told: TypeAlias = Callable[[Row, int | None], Awaitable[timeline.Built]]
+#: the timeline of a recording of so many ms (None: to its end), from the class's log and what is known of its clock
+Told: TypeAlias = Callable[[Row, int | None, Sequence[Moment]], Awaitable[timeline.Built]]
 
 
 class Packaging:
@@ -174,7 +174,7 @@ class Packaging:
             await self._later.anew(key)
 
     async def _manifest(self, row: Row, folder: Path, made: Made) -> Manifest:
-        built = await self._told(row, made.duration_ms)
+        built = await self._told(row, made.duration_ms, made.moments)
         named, chapters = await asyncio.to_thread(write_timeline, folder, built, made.duration_ms)
         return Manifest(
             session=row.session,
@@ -206,10 +206,12 @@ class Packaging:
         order = PackageOrder(journal=str(self._journal), session=row.session, recording=row.id, started_at=row.started_at, out=str(folder))
 
         def limit_s() -> float:
-            return _END_S * (1 + (self._clock() - row.started_at) / 3_600_000)
+            # A clock that was set back in class takes nothing away.
+            return _END_S * (1 + max(0, self._clock() - row.started_at) / 3_600_000)
 
         out = await process.run("recording.worker", msgspec.json.encode(order), ended, limit_s)
         try:
             return msgspec.json.decode(out, type=Made)
         except msgspec.DecodeError as error:
             raise Failed(f"the worker said something else: {error}") from error
+            moments=list(built.moments),

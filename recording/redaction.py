@@ -133,7 +133,7 @@ class Redaction:
     async def _retell(self, row: Row, served: Version) -> None:
         """Publish the media that are served with a timeline made anew."""
         made = await read(self._published, served)
-        built = await self._told(row, made.duration_ms)
+        built = await self._told(row, made.duration_ms, made.moments)
         with tempfile.TemporaryDirectory(dir=self._published.root, prefix=TIMELINE) as folder:
             named, chapters = await asyncio.to_thread(publication.write_timeline, Path(folder), built, made.duration_ms)
             files = {name: Path(folder) / name for name in (*named.chunks, *named.snapshots, chapters)}

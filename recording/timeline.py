@@ -10,16 +10,18 @@ changes. A change carries the whole new value of what changed, so applying one t
 - Microphones and cameras are told by the media alone, and the screen of a person left out of the recording is never told, so that nobody
   can derive who is left out. A person left out stays in the list and in the chat, as in class.
 
-Times are milliseconds since the recording's start by the log's `at`. chunks[i] holds the changes from i * CHUNK_MS on, snapshots[k] the
-state before the changes at k * SNAPSHOT_MS, so that a seek costs one snapshot and at most four chunks.
+Times are milliseconds since the recording's start by the log's `at`; where the clock behind that was set in class, by the media's clock, as
+their journal tells (recording.moments). chunks[i] holds the changes from i * CHUNK_MS on, snapshots[k] the state before the changes at
+k * SNAPSHOT_MS, so that a seek costs one snapshot and at most four chunks.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from recording.manifest import CHUNK_MS, SNAPSHOT_MS
+from recording.manifest import CHUNK_MS, SNAPSHOT_MS, Moment
 from signaling.classroom import room as classroom
 from signaling.classroom.audience import LANES, audience
 from signaling.classroom.base import Event, Origin
@@ -35,6 +37,8 @@ from signaling.classroom.state import Room
 
 #: messages a snapshot keeps; the chunks keep all
 MAX_MESSAGES: Final = 200
+#: a clock that is off by less was not set: an entry is noted a little later than it came
+_SET_MS: Final = 1_000
 _INSIDE: Final = frozenset(LANES) - {"waiting", "out"}
 
 LogEntry: TypeAlias = tuple[int, Origin, Event]
@@ -122,13 +126,15 @@ class Built(NamedTuple):
     title: str
     changes: list[Change]
     first: State
+    #: those of the moments that say when the log's clock was set
+    moments: Sequence[Moment] = ()
 
 
 class NoSuchRecording(Exception):
     """The log has no recording of that name."""
 
 
-def build(entries: Sequence[LogEntry], recording: str, duration_ms: int | None = None) -> Built:
+def build(entries: Sequence[LogEntry], recording: str, duration_ms: int | None = None, moments: Sequence[Moment] = ()) -> Built:
     """The timeline of a recording from the class's whole log, up to its end or at most duration_ms. Raises NoSuchRecording."""
     deleted = {event.message for _, _, event in entries if isinstance(event, ChatDeleted)}
     walk = _walk(entries, recording)
@@ -136,19 +142,19 @@ def build(entries: Sequence[LogEntry], recording: str, duration_ms: int | None =
     if found is None:
         raise NoSuchRecording(recording)
     room, origin, _ = found
-    started_at, last = origin.at, 0
-    seen = _view(room, started_at)
+    clock = _Clock(origin.at, _settings(entries, origin.at, moments))
+    seen = _view(room, clock)
     polls = {} if room.open_poll is None else {room.open_poll: _poll(room, room.open_poll)}
     first = State(scene=seen.scene, people=seen.people, polls=polls, chat=[])
     changes: list[Change] = []
     for room, origin, event in walk:
-        last = max(last, origin.at - started_at)  # a clock set back does not turn the order round
+        last = clock.place(room.seq, origin.at)
         if duration_ms is not None and last > duration_ms:
             break
-        now = _view(room, started_at)
+        now = _view(room, clock)
         changes += [Change(at=last, what=what) for what in (*_differences(seen, now), *_said(room, origin, event, deleted))]
         seen = now
-    return Built(started_at, room.title, changes, first)
+    return Built(clock.started_at, room.title, changes, first, tuple(moment for setting in clock.settings for moment in setting.moments))
 
 
 def apply(state: State, changes: Sequence[Change]) -> State:
@@ -193,6 +199,57 @@ def read_snapshot(data: bytes) -> State:
     return msgspec.json.decode(data, type=State)
 
 
+# ---- the clock ----
+
+
+class _Setting(NamedTuple):
+    """Behind this entry the log's clock is so far ahead of the media's; and the moments that say so."""
+
+    behind: int
+    ahead_ms: int
+    moments: tuple[Moment, ...]
+
+
+def _settings(entries: Sequence[LogEntry], started_at: Millis, moments: Sequence[Moment]) -> list[_Setting]:
+    at = {seq: origin.at for seq, origin, _ in entries} if moments else {}
+    found: list[_Setting] = []
+    ahead, before = 0, (0, 0)
+    for moment in moments:
+        seq, ms = moment
+        if seq not in at:
+            continue
+        now = at[seq] - started_at - ms
+        if abs(now - ahead) >= _SET_MS:
+            ahead = now
+            found.append(_Setting(before[0], ahead, (before, moment) if before[0] else (moment,)))
+        before = moment
+    return found
+
+
+class _Clock:
+    """The media's clock, told by the log's."""
+
+    def __init__(self, started_at: Millis, settings: list[_Setting]) -> None:
+        self.started_at = started_at
+        self.settings = settings
+        self._waiting = deque(settings)
+        self._ahead = 0
+        self._last = 0
+        #: what of the log was placed, by its time
+        self._placed: dict[Millis, int] = {}
+
+    def place(self, seq: int, at: Millis) -> int:
+        """When the next entry came; times only grow."""
+        while self._waiting and seq > self._waiting[0].behind:
+            self._ahead = self._waiting.popleft().ahead_ms
+        self._last = self._placed[at] = max(self._last, at - self.started_at - self._ahead)
+        return self._last
+
+    def since(self, at: Millis) -> int:
+        """When something came that the log has at this time; 0 if that was before."""
+        return self._placed.get(at, max(0, at - self.started_at))
+
+
 # ---- the public view ----
 
 
@@ -218,14 +275,14 @@ def _walk(entries: Sequence[LogEntry], recording: str) -> Iterator[tuple[Room, O
             return
 
 
-def _view(room: Room, started_at: Millis) -> _Seen:
+def _view(room: Room, clock: _Clock) -> _Seen:
     small = room.profile is Profile.SMALL
     listed = room.participants if small else dict.fromkeys([*room.crew, *room.stage])
     people: dict[ParticipantId, PersonShown] = {}
     for id in listed:
         person = room.participants[id]
         if person.seat is Seat.ADMITTED:
-            hand = max(0, person.hand_at - started_at) if small and person.hand_at is not None else None
+            hand = clock.since(person.hand_at) if small and person.hand_at is not None else None
             people[id] = PersonShown(id=id, name=person.name, role=person.role, present=person.present, on_stage=person.on_stage, hand=hand)
     screen = None if room.screen in room.left_out else room.screen
     return _Seen(SceneShown(phase=room.phase, main=room.main, screen=screen), people)

@@ -19,6 +19,7 @@ from media import journals
 from recording.manifest import Made, Span, Track
 from recording.mix import Mix
 from recording.orders import PackageOrder
+from recording.moments import Moments
 
 #: how often a running class's journal is looked at, seconds
 _LOOK_S: Final = 1.0
@@ -41,26 +42,30 @@ def main() -> int:
     package = journals.Package(Path(order.journal), order.session, order.recording, order.started_at, out)
     mix = Mix(out / _MIX)
     ended = False
+    moments = Moments(Path(order.journal), order.session, order.recording, order.started_at)
     while True:
         more = package.advance()
         for track, at_ms, packet in more.sounds:
             mix.push(track, at_ms, packet)
         mix.advance(more.now_ms)
         if more.caught_up and ended:
+        if more.caught_up:
+            moments.advance()
             break
         if more.caught_up:
             line = lines.next(_LOOK_S)
             if line is None and lines.closed:
                 return 2
             ended = line is not None
-    made = _finish(package, mix, out)
+    made = _finish(package, mix, moments, out)
     sys.stdout.write(msgspec.json.encode(made).decode() + "\n")
     return 0
 
 
-def _finish(package: journals.Package, mix: Mix, out: Path) -> Made:
+def _finish(package: journals.Package, mix: Mix, moments: Moments, out: Path) -> Made:
     rest = package.finish()
     for track, at_ms, packet in rest.sounds:
+    moments.advance()
         mix.push(track, at_ms, packet)
     whole = mix.finish(rest.duration_ms)
     tracks = [
@@ -87,7 +92,7 @@ def _finish(package: journals.Package, mix: Mix, out: Path) -> Made:
     sound = None
     if whole:
         sound = Span(from_ms=0, to_ms=rest.duration_ms, file=_MIX, type='audio/mp4; codecs="mp4a.40.2"', bytes=(out / _MIX).stat().st_size)
-    return Made(duration_ms=rest.duration_ms, tracks=tracks, mix=sound)
+    return Made(duration_ms=rest.duration_ms, tracks=tracks, mix=sound, moments=moments.found)
 
 
 class _Lines:

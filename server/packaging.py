@@ -1,13 +1,14 @@
 """The packager of a node: what it is told of journals, where it finds a class's log; and who takes people out of what it made."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from media.plane import JournalNews
 from recording import timeline
 from recording.catalog import Row
 from recording.finishing import Finishing
+from recording.manifest import Moment
 from recording.packaging import Packaging, Told
 from recording.publication import Published
 from recording.redaction import Redaction
@@ -28,12 +29,12 @@ _ALL = 2**62
 def told(journal: Journal) -> Told:
     """The timeline of a recording from the class's log."""
 
-    async def tell(row: Row, duration_ms: int | None) -> timeline.Built:
+    async def tell(row: Row, duration_ms: int | None, moments: Sequence[Moment]) -> timeline.Built:
         records = [record async for record in journal.read(row.session, 0, _ALL)]
 
         def build() -> timeline.Built:
             entries = [(r.seq, Origin(at=r.at, by=r.by, op=r.op), decode_event(r.event)) for r in records]
-            return timeline.build(entries, row.id, duration_ms)
+            return timeline.build(entries, row.id, duration_ms, moments)
 
         return await asyncio.to_thread(build)
 
@@ -50,7 +51,7 @@ def finishing(database: Database, journal: Journal, published: Published, clock:
     tell = told(journal)
 
     async def trainers(row: Row) -> set[ParticipantId]:
-        built = await tell(row, None)
+        built = await tell(row, None, ())
         people = [*built.first.people.values(), *(change.what for change in built.changes if isinstance(change.what, PersonShown))]
         return {person.id for person in people if person.role is Role.TRAINER}
 

@@ -11,6 +11,7 @@ import av
 
 from media import journals
 from recording import timeline
+from recording.moments import Moments
 from recording.timeline import MessageShown
 from signaling.classroom.roles import Role
 from tests.integration.test_recording import jiangtai, rows, teaching, until, written
@@ -69,8 +70,13 @@ async def test_a_recorded_class_can_be_watched_seconds_after_its_end(tmp_path: P
             got = await fetch(home, told["base"], name, guest)
             assert (got.status, got.body) == (200, (version / name).read_bytes())
         changes = [change for name in content["timeline"]["chunks"] for change in timeline.read_chunk((version / name).read_bytes())]
-        [message] = [change.what for change in changes if isinstance(change.what, MessageShown)]
-        assert message.text == "to be seen again"
+        [message] = [change for change in changes if isinstance(change.what, MessageShown)]
+        assert isinstance(message.what, MessageShown)
+        assert message.what.text == "to be seen again"
+        noted = Moments(tmp_path / "journal", session, row.id, row.started_at)
+        noted.advance()
+        assert any(abs(ms - message.at) < 500 for _, ms in noted.found), "the engine notes when it was said"
+        assert "moments" not in content, "no clock was set"
         print(f"ready after {took:.1f} s")
         assert took < 20
     before = {path.name for path in (tmp_path / "published").glob("*/v*")}

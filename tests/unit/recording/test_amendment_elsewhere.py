@@ -1,7 +1,7 @@
 """Adding to a replay whose files are in another store, and sweeping beside who works: nothing is taken up by the wrong one, or lost."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ from recording import copying, manifest, publication, timeline
 from recording.amendment import Words, amend, captioned
 from recording.catalog import Row
 from recording.finishing import Finishing
+from recording.manifest import Moment
 from recording.objects import StoreAway
 from recording.packaging import Packaging
 from recording.publication import DEAD_MS, Published, Superseded, work_folder
@@ -28,7 +29,7 @@ async def captions(published: Published) -> list[str]:
 
 
 def packager(shelf: Shelf) -> Packaging:
-    async def told(row: Row, duration_ms: int | None) -> timeline.Built:
+    async def told(row: Row, duration_ms: int | None, moments: Sequence[Moment]) -> timeline.Built:
         raise AssertionError("no worker comes so far")
 
     return Packaging(SqliteJobs(shelf.database), shelf.published, shelf.journals, told, lambda: 50)

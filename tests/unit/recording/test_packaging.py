@@ -1,7 +1,7 @@
 """The packager's jobs: who has one, when it is tried again, when it is given up. On a real store; the worker is a real process."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,7 @@ import pytest
 from recording import packaging, timeline
 from recording.catalog import Row
 from recording.jobs import LEASE_MS, MAX_TRIES
+from recording.manifest import Moment
 from recording.packaging import Packaging
 from recording.process import Failed
 from recording.publication import Published
@@ -81,7 +82,7 @@ async def test_a_recording_that_cannot_be_made_is_tried_again_later_and_given_up
     jobs, publications = SqliteJobs(database), SqlitePublications(database)
     now = 10_000
 
-    async def told(row: Row, duration_ms: int) -> timeline.Built:
+    async def told(row: Row, duration_ms: int | None, moments: Sequence[Moment]) -> timeline.Built:
         raise AssertionError("no worker comes so far")
 
     (tmp_path / "journal").write_text("not a folder")
@@ -102,7 +103,7 @@ async def test_a_recording_that_cannot_be_made_is_tried_again_later_and_given_up
 
 
 async def test_a_worker_that_comes_to_no_end_is_ended(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def told(row: Row, duration_ms: int) -> timeline.Built:
+    async def told(row: Row, duration_ms: int | None, moments: Sequence[Moment]) -> timeline.Built:
         raise AssertionError("no worker comes so far")
 
     monkeypatch.setattr(packaging, "_END_S", 0.0)

@@ -9,6 +9,7 @@ import pytest
 from recording import copying, deletion, manifest, publication, timeline
 from recording.catalog import Row
 from recording.local_files import LocalFiles
+from recording.manifest import Moment
 from recording.objects import Object, StoreAway, StoreRefuses
 from recording.packaging import Packaging
 from recording.process import Failed
@@ -282,7 +283,7 @@ async def test_files_of_a_version_can_be_had_in_a_folder_wherever_they_are(shelf
 async def left_to_send(shelf: Shelf, tmp_path: Path) -> Packaging:
     """A packager whose worker can make nothing, and a version that only waits for its store."""
 
-    async def told(row: Row, duration_ms: int) -> timeline.Built:
+    async def told(row: Row, duration_ms: int | None, moments: Sequence[Moment]) -> timeline.Built:
         raise AssertionError("no worker comes so far")
 
     shelf.elsewhere.left = 2
@@ -318,8 +319,8 @@ async def test_a_rebuild_makes_anew_and_never_publishes_what_was_made_before(she
 async def test_a_replay_kept_elsewhere_is_told_anew_and_the_one_before_goes(shelf: Shelf) -> None:
     await shelf.make()
 
-    async def told(row: Row, duration_ms: int) -> timeline.Built:
-        return timeline.build(HELD.lesson.journal, row.id, duration_ms)
+    async def told(row: Row, duration_ms: int | None, moments: Sequence[Moment]) -> timeline.Built:
+        return timeline.build(HELD.lesson.journal, row.id, duration_ms, moments)
 
     packager = Packaging(SqliteJobs(shelf.database), shelf.published, shelf.journals, told, lambda: 50)
     redaction = Redaction(shelf.recordings, packager, shelf.published, shelf.journals, told, lambda: 50, "test")

@@ -285,3 +285,58 @@ def test_files_are_plain_json_without_log_numbers_or_operations() -> None:
     assert json.loads(chunks[0])[0].keys() == {"at", "what"}
     assert set(json.loads(snapshots[0])) == {"scene", "people", "polls", "chat"}
     assert msgspec.json.decode(chunks[0], type=list[timeline.Change]) == built(lesson).changes
+
+
+def set_in_class(by_s: float) -> tuple[Lesson, list[tuple[int, int]]]:
+    """A class whose clock is set after a minute, and when its entries really came; something is said before and after."""
+    lesson, real, moments = recorded(), 0, []
+
+    # Each by another person: the class itself lets nobody write before their last message.
+    def say(who: str, after_s: float) -> None:
+        nonlocal real
+        real += round(after_s * 1000)
+        lesson.pass_seconds(after_s)
+        lesson.do(who, chat.PostChat(text="hello"))
+        moments.append((lesson.room.seq, real + 40))
+
+    moments.append((lesson.room.seq, 20))
+    say("ann", 60)
+    lesson.pass_seconds(by_s)
+    say("eve", 30)
+    lesson.pass_seconds(5)
+    lesson.do("bob", hands.RaiseHand())
+    moments.append((lesson.room.seq, real + 5_040))
+    return lesson, moments
+
+
+@pytest.mark.parametrize("by_s", [3_600, 45, -45, -3_600])
+def test_a_clock_that_is_set_in_class_moves_nothing(by_s: float) -> None:
+    lesson, moments = set_in_class(by_s)
+    name = next(event.recording for _, _, event in lesson.journal if isinstance(event, recording.RecordingStarted))
+    made = timeline.build(lesson.journal, name, 100_000, moments)
+    assert [change.at for change in made.changes] == pytest.approx([60_000, 90_000, 95_000], abs=100)
+    [hand] = [change.what for change in made.changes if isinstance(change.what, timeline.PersonShown)]
+    assert hand.hand == made.changes[-1].at
+    assert timeline.build(lesson.journal, name, 100_000, made.moments) == made, "what is kept of the moments tells the same"
+    assert len(made.moments) == 2
+
+
+def test_a_clock_that_runs_as_it_should_leaves_no_trace() -> None:
+    lesson, moments = set_in_class(0)
+    name = next(event.recording for _, _, event in lesson.journal if isinstance(event, recording.RecordingStarted))
+    made = timeline.build(lesson.journal, name, 100_000, moments)
+    assert made == timeline.build(lesson.journal, name, 100_000)
+    assert made.moments == ()
+
+
+def test_a_clock_that_is_put_right_again_is_followed_back() -> None:
+    lesson, moments = set_in_class(3_600)
+    lesson.pass_seconds(-3_600 + 10)
+    lesson.do("tom", chat.PostChat(text="right again"))
+    moments.append((lesson.room.seq, 105_040))
+    lesson.pass_seconds(10)
+    lesson.do("tom", chat.PostChat(text="noted by nobody"))
+    name = next(event.recording for _, _, event in lesson.journal if isinstance(event, recording.RecordingStarted))
+    made = timeline.build(lesson.journal, name, 200_000, [*moments, (999, 1)])
+    assert [change.at for change in made.changes[-2:]] == pytest.approx([105_000, 115_000], abs=100)
+    assert timeline.build(lesson.journal, name, 200_000, made.moments) == made
