@@ -52,8 +52,9 @@ async def amend(
             await _gather(published, served, version.path(published.root), made, files)
             await publish(published, version, made, clock(), instead_of=served)
         except BaseException as error:
-            await published.store.fail(version, clock(), str(error) or type(error).__name__)
-            await asyncio.to_thread(shutil.rmtree, version.path(published.root), ignore_errors=True)
+            # A write that was under way when the node stopped is done all the same: it may be published.
+            if await published.store.fail(version, clock(), str(error) or type(error).__name__):
+                await asyncio.to_thread(shutil.rmtree, version.path(published.root), ignore_errors=True)
             if isinstance(error, Superseded):
                 continue
             raise

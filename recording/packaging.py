@@ -190,16 +190,16 @@ class Packaging:
 
     async def _give_back(self, key: Key, job: Job, version: Version | None, error: BaseException) -> None:
         """What was made and only waits for its store is kept for the next try."""
-        now, why, sealed = self._clock(), "", False
+        now, kept = self._clock(), True
         self.away += isinstance(error, StoreAway)
         self.failed += not isinstance(error, StoreAway | asyncio.CancelledError)
         with contextlib.suppress(Unavailable):
             sealed = await unfinished(self._published, *key) is not None
             why = await give_back(self._jobs, key, job, now, error)
             sealed = sealed and isinstance(error, StoreAway | asyncio.CancelledError | Unavailable)
-            if version is not None and not sealed:
-                await self._published.store.fail(version, now, why)
-        if version is not None and not sealed:
+            # A write that was under way when the node stopped is done all the same: it may be published.
+            kept = sealed or version is None or not await self._published.store.fail(version, now, why)
+        if version is not None and not kept:
             await asyncio.to_thread(shutil.rmtree, version.path(self._published.root), ignore_errors=True)
 
     async def _work(self, row: Row, folder: Path, ended: asyncio.Event) -> Made:

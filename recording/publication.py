@@ -98,8 +98,8 @@ class Publications(Protocol):
         With `instead_of` only if that version is served. Raises Deleted, Superseded.
         """
 
-    async def fail(self, version: Version, at: Millis, why: str) -> None:
-        """Mark it failed; the pointer stays."""
+    async def fail(self, version: Version, at: Millis, why: str) -> bool:
+        """Mark it failed, and the pointer stays; False if it was published."""
 
     async def withdraw(self, version: Version, at: Millis) -> None:
         """Say that its files are gone; the first time counts."""

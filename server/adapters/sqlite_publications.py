@@ -96,11 +96,11 @@ class SqlitePublications:
 
         await self._database.write(job)
 
-    async def fail(self, version: Version, at: Millis, why: str) -> None:
+    async def fail(self, version: Version, at: Millis, why: str) -> bool:
         """See the port."""
         sql = "UPDATE publication SET failed_at = ?, why = ? WHERE session = ? AND recording = ? AND version = ? AND published_at IS NULL"
         values = (at, why[:500], version.session, version.recording, version.version)
-        await self._database.write(lambda connection: _execute(connection, sql, values))
+        return await self._database.write(lambda connection: connection.execute(sql, values).rowcount > 0)
 
     async def withdraw(self, version: Version, at: Millis) -> None:
         """See the port."""
