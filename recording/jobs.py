@@ -44,7 +44,7 @@ class Jobs(Protocol):
     """The rows. Writes are durable when they return; all raise Unavailable."""
 
     async def take(self, key: Key, now: Millis, lease_until: Millis) -> Job | None:
-        """Make the row if there is none, and work on it; None if somebody else does."""
+        """Make the row if there is none, and work on it; None if somebody else does. Its due_at is less than 0 if it is to be done anew."""
 
     async def renew(self, key: Key, lease_until: Millis) -> None:
         """Still at it."""

@@ -1,9 +1,12 @@
 """Turns recordings into replays: a job for each, in a process of its own, resumed after a crash, given up after a few failures.
 
 A recording is followed from its beginning, so that its replay is there seconds after its end; where that could not be (the node was down,
-too many at once), it is packaged afterwards. Whatever a job leaves behind when it fails or when the node goes lies in a folder nobody
-knows; the next try begins in another. One track that cannot be made does not keep the rest from being published: the manifest says why it
-is missing.
+too many at once, its class woke while what had been recorded before it rested was being made), it is packaged afterwards. Whatever a job
+leaves behind when it fails or when the node goes lies in a folder nobody knows; the next try begins in another. One track that cannot be
+made does not keep the rest from being published: the manifest says why it is missing.
+
+A class that rests ends a journal and not its recording: what there is becomes a replay, and once the class has gone on another one is made
+of all of it.
 
 What is made and only waits for its store (publication: sealed) is kept: such a try does not count, and the next one sends the rest.
 
@@ -14,6 +17,7 @@ import asyncio
 import contextlib
 import logging
 import shutil
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -59,6 +63,11 @@ class Packaging:
         self._clock = clock
         self._later = later
         self._ended: dict[Key, asyncio.Event] = {}
+        #: journals of a recording that are being written: more than one while a class wakes before the last one is whole
+        self._open: Counter[Key] = Counter()
+        #: of which there is more than what is published or being made has, at most one per class that is on; to be written down
+        self._more: set[Key] = set()
+        self._news = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._afterwards = asyncio.Semaphore(MAX_AFTERWARDS)
         self._look: asyncio.Task[None] | None = None
@@ -81,14 +90,31 @@ class Packaging:
         await stopped([*self._tasks, *([self._look] if self._look else [])])
         self._look = None
 
+    def opened(self, session: SessionId, recording: str) -> None:
+        """A journal of a recording is being written: whatever is made of what there was before is to be made anew."""
+        key = (session, recording)
+        self._open[key] += 1
+        under_way = self._ended.get(key)
+        if under_way is None or under_way.is_set():
+            self._more.add(key)
+            self._news.set()
+
     def began(self, row: Row) -> None:
-        """Follow a recording that has begun, or goes on after a restart."""
-        if len(self._ended) < MAX_FOLLOWED:
+        """Follow a recording that has begun, or goes on after a restart or because its class woke."""
+        key = (row.session, row.id)
+        followed = sum(not event.is_set() for event in self._ended.values())
+        if key not in self._ended and followed < MAX_FOLLOWED:
+            self._more.discard(key)
             self._begin(row, asyncio.Event())
 
     def ended(self, session: SessionId, recording: str) -> None:
-        """All files of a recording are written."""
-        event = self._ended.get((session, recording))
+        """A journal of a recording is whole; if it is the last one, all that was recorded is written."""
+        key = (session, recording)
+        self._open[key] -= 1
+        if self._open[key] > 0:
+            return
+        del self._open[key]
+        event = self._ended.get(key)
         if event is not None:
             event.set()
 
@@ -101,29 +127,46 @@ class Packaging:
 
     async def _again(self) -> None:
         while True:
+            self._news.clear()
             try:
-                for row in await self._jobs.unfinished(self._clock()):
-                    self._begin(row, process.over())
+                await self.take_up()
             except Unavailable:
                 log.warning("the store cannot say what is to be packaged")
-            await asyncio.sleep(_LOOK_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), _LOOK_S)
+
+    async def take_up(self) -> None:
+        """Write down what is to be made anew, begin what is due. Raises Unavailable: what was not written down is, the next time."""
+        while self._more:
+            key = self._more.pop()
+            try:
+                await self._jobs.anew(key)
+            except Unavailable:
+                self._more.add(key)
+                raise
+        for row in await self._jobs.unfinished(self._clock()):
+            # What has just ended may not be whole yet.
+            if (row.session, row.id) not in self._open:
+                self._begin(row, process.over())
 
     def _begin(self, row: Row, ended: asyncio.Event) -> None:
         key = (row.session, row.id)
         if key in self._ended:
             return
         self._ended[key] = ended
-        task = asyncio.create_task(self._run(row, ended), name=f"package {row.session}/{row.id}")
+        task = asyncio.create_task(self._run(row, ended, followed=not ended.is_set()), name=f"package {row.session}/{row.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _run(self, row: Row, ended: asyncio.Event) -> None:
+    async def _run(self, row: Row, ended: asyncio.Event, *, followed: bool) -> None:
         try:
             # What is followed costs little; what is packaged afterwards waits for its turn.
-            async with contextlib.nullcontext() if not ended.is_set() else self._afterwards:
+            async with contextlib.nullcontext() if followed else self._afterwards:
                 # Who died before has the lease a little longer.
-                while not await self._make(row, ended, resume=True):
+                while not await self._make(row, ended, resume=not followed):
                     if ended.is_set():
+                        if followed:
+                            self._more.add((row.session, row.id))
                         break
                     await asyncio.sleep(RENEW_S)
         except StoreAway as error:
@@ -136,16 +179,21 @@ class Packaging:
             self._ended.pop((row.session, row.id), None)
 
     async def _make(self, row: Row, ended: asyncio.Event, *, resume: bool, captions: bool = True) -> bool:
-        """With `resume` what was made before and only waits for its store is made do."""
+        """With `resume` what was made before and only waits for its store is made do, unless more was recorded since."""
         key, now = (row.session, row.id), self._clock()
-        job = await self._jobs.take(key, now, now + LEASE_MS)
+        try:
+            job = await self._jobs.take(key, now, now + LEASE_MS)
+        except Unavailable:
+            if not resume:
+                self._more.add(key)
+            raise
         if job is None:
             return False
         version: Version | None = None
         async with renewed(self._jobs, key, self._clock):
             try:
                 served = await self._published.store.served(*key)
-                version = await unfinished(self._published, *key) if resume else None
+                version = await unfinished(self._published, *key) if resume and job.due_at >= 0 else None
                 made = None
                 if version is None:
                     if served is not None and captions:
@@ -186,6 +234,7 @@ class Packaging:
             mix=made.mix,
             timeline=named,
             chapters=chapters,
+            moments=list(built.moments),
         )
 
     async def _give_back(self, key: Key, job: Job, version: Version | None, error: BaseException) -> None:
@@ -214,4 +263,3 @@ class Packaging:
             return msgspec.json.decode(out, type=Made)
         except msgspec.DecodeError as error:
             raise Failed(f"the worker said something else: {error}") from error
-            moments=list(built.moments),

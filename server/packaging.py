@@ -65,8 +65,10 @@ def redaction(root: Path, database: Database, journal: Journal, published: Publi
 
 
 def heard(packager: Packaging, room: Room | None, news: JournalNews) -> None:
-    """A file of a recording was begun, or all are whole."""
-    if news.state == "closed":
+    """A journal of a recording was begun, or is whole as far as it could be."""
+    if news.state in ("closed", "failed"):
         packager.ended(news.session, news.recording)
-    elif news.state == "opened" and room is not None and room.recording is not None and room.recording.id == news.recording:
-        packager.began(Row(session=news.session, id=news.recording, started_at=room.recording.since))
+    elif news.state == "opened":
+        packager.opened(news.session, news.recording)
+        if room is not None and room.recording is not None and room.recording.id == news.recording:
+            packager.began(Row(session=news.session, id=news.recording, started_at=room.recording.since))

@@ -25,6 +25,8 @@ _UNLESS: Final[dict[Table, str]] = {
     " AND e.kind = 'journal')",
     "finishing": "",
 }
+#: what is to be done anew stays so until somebody takes it
+_DUE: Final = "due_at = CASE WHEN due_at < 0 THEN due_at ELSE ? END"
 
 
 class SqliteJobs:
@@ -44,12 +46,12 @@ class SqliteJobs:
 
     async def settle(self, key: Key, state: State, now: Millis, due_at: Millis, error: str | None) -> None:
         """See the port."""
-        done = "CASE WHEN ? = 'published' AND due_at < 0 THEN 'waiting' ELSE ? END"
-        await self._set(f"state = {done}, lease_until = ?, due_at = ?, error = ?", (state, state, now, due_at, error), key)
+        done = "CASE WHEN ? IN ('published', 'failed') AND due_at < 0 THEN 'waiting' ELSE ? END"
+        await self._set(f"state = {done}, lease_until = ?, {_DUE}, error = ?", (state, state, now, due_at, error), key)
 
     async def put_back(self, key: Key, now: Millis, due_at: Millis, why: str) -> None:
         """See the port."""
-        changes = "state = 'waiting', tries = max(tries - 1, 0), lease_until = ?, due_at = ?, error = ?"
+        changes = f"state = 'waiting', tries = max(tries - 1, 0), lease_until = ?, {_DUE}, error = ?"
         await self._set(changes, (now, due_at, why), key)
 
     async def anew(self, key: Key) -> None:
@@ -83,12 +85,14 @@ class SqliteJobs:
 
 def _take(connection: sqlite3.Connection, table: Table, key: Key, now: Millis, lease_until: Millis) -> Job | None:
     connection.execute(f"INSERT INTO {table} VALUES (?, ?, 'waiting', 0, 0, 0, NULL) ON CONFLICT DO NOTHING", key)  # noqa: S608
+    before = _get(connection, table, key)
     taken = connection.execute(
         f"UPDATE {table} SET state = 'working', tries = tries + 1, lease_until = ?, due_at = 0, error = NULL"  # noqa: S608 - a name of our own
         f" WHERE session = ? AND recording = ? AND (state <> 'working' OR lease_until <= ?) {_UNLESS[table]}",
         (lease_until, *key, now),
     ).rowcount
-    return _get(connection, table, key) if taken else None
+    job = _get(connection, table, key) if taken else None
+    return None if job is None or before is None else msgspec.structs.replace(job, due_at=before.due_at)
 
 
 def _get(connection: sqlite3.Connection, table: Table, key: Key) -> Job | None:
