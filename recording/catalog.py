@@ -1,11 +1,12 @@
 """Which recordings there are: a row for each, made by the class's events, measured by its files.
 
-The journal files are the truth about what was recorded; rows that a crash left behind are made good from them when the node starts, and
-when the class is next heard of. A recording goes `recording -> ended -> deleted -> purged`; deleted is a tombstone: nobody may use it any
-more, its files are about to go.
+The journal files are the truth about what was recorded, the class's log about when it ended: rows that a crash left behind are made good
+from them when the node starts. What the store refuses it is told again, in order, until it is written down. A recording goes
+`recording -> ended -> deleted -> purged`; deleted is a tombstone: nobody may use it any more, its files are about to go.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -27,6 +28,11 @@ State: TypeAlias = Literal["recording", "ended", "deleted", "purged"]
 #: things to write down that may wait; what does not fit is made good at the next start
 MAX_WAITING: Final = 10_000
 
+#: until a store that was away is asked again
+_AGAIN_S: Final = 1.0
+
+#: when and why a recording ended, from the class's log; None if it did not
+Ended: TypeAlias = Callable[["Row"], Awaitable[tuple[Millis, str] | None]]
 
 class Held(Exception):
     """The class is under a legal hold: nothing of it may be deleted."""
@@ -97,12 +103,14 @@ def measured(root: Path, session: SessionId) -> list[Row]:
 class Catalog:
     """Keeps the rows of a running node (hub.Watcher and the plane's listener)."""
 
-    def __init__(self, store: Recordings, root: Path, give_up: Callable[[SessionId], Awaitable[None]]) -> None:
-        """`give_up` ends the recording of a class that the engine could not begin."""
+    def __init__(self, store: Recordings, root: Path, give_up: Callable[[SessionId], Awaitable[None]], ended: Ended) -> None:
+        """`give_up` ends the recording of a class that the engine could not begin; `ended` looks into the class's log."""
         self._store = store
         self._root = root
         self._give_up = give_up
         #: rows without an end, by class
+        self._ended = ended
+        self._stopping = asyncio.Event()
         self._open: dict[SessionId, str] = {}
         self._waiting: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue(MAX_WAITING)
         self._task: asyncio.Task[None] | None = None
@@ -111,14 +119,17 @@ class Catalog:
         self.recovered = 0
 
     async def start(self) -> None:
-        """Make what a crash left whole: files first, rows by them. Raises OSError, Unavailable."""
+        """Make what a crash left whole: files, then rows; ends that were never written down follow. Raises OSError, Unavailable."""
         recovered = await asyncio.to_thread(journals.recover, self._root)
         self.recovered = len(recovered)
         if recovered:
             log.warning("journals recovered", extra={"count": len(recovered)})
         for folder in await asyncio.to_thread(_folders, self._root):
             await self._store.measure(await asyncio.to_thread(measured, self._root, folder))
-        self._open = {row.session: row.id for row in await self._store.rows() if row.ended_at is None}
+        left = [row for row in await self._store.rows() if row.ended_at is None]
+        self._open = {row.session: row.id for row in left}
+        for row in left:
+            self._do(lambda row=row: self._look_up(row))  # type: ignore[misc]
         self._task = asyncio.create_task(self._write(), name="recordings")
 
     async def stop(self) -> None:
@@ -127,6 +138,7 @@ class Catalog:
             for session in list(self._open):
                 self._do(lambda session=session: self._measure(session))  # type: ignore[misc]
             await self._waiting.join()
+            self._stopping.set()
             self._task.cancel()
             self._task = None
 
@@ -150,13 +162,29 @@ class Catalog:
             self._do(lambda: self._measure(news.session))
         elif news.state in ("disk_low", "failed"):
             log.error("a recording did not begin", extra={"session": news.session, "why": news.state})
-            self._do(lambda: self._give_up(news.session))
+            self._do(lambda: self._end_failed(news.session))
 
     def _end(self, session: SessionId, id: str, at: Millis, reason: str) -> None:
         self._open.pop(session, None)
         self._do(lambda: self._store.end(session, id, at, reason))
 
     async def _measure(self, session: SessionId) -> None:
+    async def _look_up(self, row: Row) -> None:
+        """An end that is in the log and not in the row."""
+        found = await self._ended(row)
+        if found is not None:
+            await self._store.end(row.session, row.id, *found)
+            if self._open.get(row.session) == row.id:
+                del self._open[row.session]
+
+    async def _end_failed(self, session: SessionId) -> None:
+        try:
+            await self._give_up(session)
+        except Unavailable:
+            # Others need not wait for it: whoever wakes the class has the engine asked again, which says so again.
+            self.missed += 1
+            log.warning("a recording that did not begin was not ended", extra={"session": session})
+
         await self._store.measure(await asyncio.to_thread(measured, self._root, session))
 
     def _do(self, work: Callable[[], Awaitable[None]]) -> None:
@@ -169,8 +197,8 @@ class Catalog:
         while True:
             work = await self._waiting.get()
             try:
-                await work()
-            except (Unavailable, OSError) as error:
+                await self._carry_out(work)
+            except OSError as error:
                 self.missed += 1
                 log.error("a recording's row was not written", extra={"why": type(error).__name__})
             except Exception:
@@ -179,6 +207,23 @@ class Catalog:
             finally:
                 self._waiting.task_done()
 
+
+    async def _carry_out(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Again and again while the store is away; what comes later waits, so that nothing is written down before what came first."""
+        refused = False
+        while True:
+            try:
+                return await work()
+            except Unavailable as error:
+                if self._stopping.is_set():  # made good at the next start
+                    self.missed += 1
+                    log.error("a recording's row was not written", extra={"why": str(error)})
+                    return None
+                if not refused:
+                    log.warning("rows of recordings wait for the store", extra={"why": str(error)})
+                refused = True
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), _AGAIN_S)
 
 def _folders(root: Path) -> list[SessionId]:
     return sorted(entry.name for entry in root.iterdir() if entry.is_dir()) if root.exists() else []

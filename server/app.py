@@ -36,7 +36,7 @@ from server.erasure.commands import open_erasing
 from server.erasure.worker import Worker as Eraser
 from server.guard import Guard
 from server.limits import Buckets
-from server.packaging import finishing, heard, packaging
+from server.packaging import ended, finishing, heard, packaging
 from server.pulse import Pulse
 from server.recordings import journal_root, open_published
 from server.records.handoff import open_handoff
@@ -187,7 +187,7 @@ async def _recordings(app: web.Application) -> AsyncIterator[None]:
     async def give_up(session: SessionId) -> None:
         await app[keys.HUB].dispatch(session, None, StopRecording())
 
-    catalog = app[keys.CATALOG] = Catalog(store, root, give_up)
+    catalog = app[keys.CATALOG] = Catalog(store, root, give_up, ended(app[keys.JOURNAL]))
     await catalog.start()
     sweeping = app[keys.SWEEPING] = Sweeping(store, root, published, app[keys.CLOCK])
     await sweeping.start()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from media.plane import JournalNews
 from recording import timeline
-from recording.catalog import Row
+from recording.catalog import Ended, Row
 from recording.finishing import Finishing
 from recording.manifest import Moment
 from recording.packaging import Packaging, Told
@@ -18,6 +18,7 @@ from server.adapters.sqlite_packaging import SqliteJobs
 from server.adapters.sqlite_recordings import SqliteRecordings
 from signaling.classroom.base import Origin
 from signaling.classroom.ids import Millis, ParticipantId
+from signaling.classroom.recording import RecordingStopped
 from signaling.classroom.roles import Role
 from signaling.classroom.state import Room
 from signaling.messages import decode_event
@@ -39,6 +40,21 @@ def told(journal: Journal) -> Told:
         return await asyncio.to_thread(build)
 
     return tell
+
+
+def ended(journal: Journal) -> Ended:
+    """When and why a recording ended, from the class's log."""
+
+    async def look(row: Row) -> tuple[Millis, str] | None:
+        # Its name has the number of the entry that began it.
+        began = int(row.id[1:]) if row.id[1:].isdecimal() else 0
+        async for record in journal.read(row.session, began, _ALL):
+            event = decode_event(record.event) if b"recording_stopped" in record.event else None
+            if isinstance(event, RecordingStopped) and event.recording == row.id:
+                return record.at, event.reason
+        return None
+
+    return look
 
 
 def packaging(root: Path, database: Database, journal: Journal, published: Published, clock: Callable[[], Millis]) -> Packaging:
