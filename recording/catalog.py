@@ -8,6 +8,7 @@ from them when the node starts. What the store refuses it is told again, in orde
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final, Literal, Protocol, TypeAlias
@@ -27,12 +28,14 @@ log = logging.getLogger("jiangtai.recording")
 State: TypeAlias = Literal["recording", "ended", "deleted", "purged"]
 #: things to write down that may wait; what does not fit is made good at the next start
 MAX_WAITING: Final = 10_000
-
+#: the name of a class's folder (media/engine/journal/src/format.rs)
+_CLASS: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 #: until a store that was away is asked again
 _AGAIN_S: Final = 1.0
 
 #: when and why a recording ended, from the class's log; None if it did not
 Ended: TypeAlias = Callable[["Row"], Awaitable[tuple[Millis, str] | None]]
+
 
 class Held(Exception):
     """The class is under a legal hold: nothing of it may be deleted."""
@@ -108,9 +111,9 @@ class Catalog:
         self._store = store
         self._root = root
         self._give_up = give_up
-        #: rows without an end, by class
         self._ended = ended
         self._stopping = asyncio.Event()
+        #: rows without an end, by class
         self._open: dict[SessionId, str] = {}
         self._waiting: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue(MAX_WAITING)
         self._task: asyncio.Task[None] | None = None
@@ -137,8 +140,8 @@ class Catalog:
         if self._task is not None:
             for session in list(self._open):
                 self._do(lambda session=session: self._measure(session))  # type: ignore[misc]
-            await self._waiting.join()
             self._stopping.set()
+            await self._waiting.join()
             self._task.cancel()
             self._task = None
 
@@ -168,7 +171,6 @@ class Catalog:
         self._open.pop(session, None)
         self._do(lambda: self._store.end(session, id, at, reason))
 
-    async def _measure(self, session: SessionId) -> None:
     async def _look_up(self, row: Row) -> None:
         """An end that is in the log and not in the row."""
         found = await self._ended(row)
@@ -185,6 +187,7 @@ class Catalog:
             self.missed += 1
             log.warning("a recording that did not begin was not ended", extra={"session": session})
 
+    async def _measure(self, session: SessionId) -> None:
         await self._store.measure(await asyncio.to_thread(measured, self._root, session))
 
     def _do(self, work: Callable[[], Awaitable[None]]) -> None:
@@ -207,7 +210,6 @@ class Catalog:
             finally:
                 self._waiting.task_done()
 
-
     async def _carry_out(self, work: Callable[[], Awaitable[None]]) -> None:
         """Again and again while the store is away; what comes later waits, so that nothing is written down before what came first."""
         refused = False
@@ -225,5 +227,7 @@ class Catalog:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), _AGAIN_S)
 
+
 def _folders(root: Path) -> list[SessionId]:
-    return sorted(entry.name for entry in root.iterdir() if entry.is_dir()) if root.exists() else []
+    """Of classes: what else lies there, like the `lost+found` of a disk of its own, is none."""
+    return sorted(entry.name for entry in root.iterdir() if _CLASS.fullmatch(entry.name) and entry.is_dir()) if root.exists() else []

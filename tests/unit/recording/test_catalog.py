@@ -218,3 +218,11 @@ async def test_a_class_that_cannot_be_woken_holds_up_no_row(house: House, monkey
     house.catalog.heard(JournalNews(session="s1", recording="r1", state="failed", file=0, bytes=0, records=0, lost=0))
     house.do("tom", StartRecording())
     assert len(await house.rows()) == 1
+
+
+async def test_journals_may_lie_on_a_disk_of_their_own(store: SqliteRecordings, tmp_path: Path) -> None:
+    (tmp_path / "journal" / "lost+found").mkdir(parents=True)
+    (tmp_path / "journal" / "s1").mkdir()
+    house = House(store, tmp_path / "journal")
+    await house.catalog.start()
+    await house.catalog.stop()
