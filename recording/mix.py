@@ -26,6 +26,10 @@ _PER_MS: Final = RATE // 1000
 _WIDTH: Final = 2
 #: packets may come this late: the packager knows their place when a window of their clock is over (media/engine/package/src/clock.rs)
 _OPEN_MS: Final = 70_000
+#: silence is encoded in pieces, samples: a class may rest for days while it is recorded
+_PIECE: Final = 10 * RATE // 1024 * 1024
+#: samples kept open at most, however much is told at once
+_MOST: Final = 20 * 60 * RATE
 #: a packet this near to the end of the one before is joined to it; nearer than the second while the voice pauses
 _SEAM: Final = 40 * _PER_MS
 _SEAM_IN_PAUSE: Final = 5 * _PER_MS
@@ -82,7 +86,7 @@ class Mix:
 
     def advance(self, now_ms: float) -> None:
         """The recording has come this far: encode what can no longer change."""
-        self._encode(max(0, round((now_ms - _OPEN_MS) * _PER_MS)) // _FRAME * _FRAME)
+        self._settle(round(now_ms * _PER_MS))
 
     def finish(self, duration_ms: float) -> bool:
         """Write the rest; False (and no file) if nobody was ever heard."""
@@ -94,7 +98,12 @@ class Mix:
         self._container.close()
         return True
 
+    def _settle(self, now: int) -> None:
+        self._encode(max(0, now - _OPEN_MS * _PER_MS) // _FRAME * _FRAME)
+
     def _add(self, start: int, samples: bytes) -> None:
+        if start - self.done > _MOST:
+            self._settle(start)
         if start < self.done:
             late = (self.done - start) * _WIDTH
             if late >= len(samples):
@@ -109,19 +118,17 @@ class Mix:
         self._open[at : at + len(samples)] = audioop.add(bytes(self._open[at : at + len(samples)]), samples, _WIDTH)
 
     def _encode(self, until: int) -> None:
-        wanted = (until - self.done) * _WIDTH
-        if wanted <= 0:
+        if until <= self.done:
             return
         if self._container is None:
             self._container, self._stream = _begin(self.path)
-        missing = wanted - len(self._open)
-        if missing > 0:
-            self._open.extend(bytes(missing))
-        ready = bytes(self._open[:wanted])
-        del self._open[:wanted]
-        for packet in _packets(self._stream, ready, self.done):
-            self._container.mux(packet)
-        self.done = until
+        while self.done < until:
+            count = min(_PIECE, until - self.done)
+            ready = bytes(self._open[: count * _WIDTH]).ljust(count * _WIDTH, b"\0")
+            del self._open[: count * _WIDTH]
+            for packet in _packets(self._stream, ready, self.done):
+                self._container.mux(packet)
+            self.done += count
 
 
 def _begin(path: Path) -> tuple[Any, Any]:

@@ -131,3 +131,20 @@ def test_nobody_heard_makes_no_file(tmp_path: Path) -> None:
     mix = Mix(tmp_path / "mix.mp4")
     mix.push(1, 0, b"\xff\xff\xff not opus")
     assert mix.dropped in (0, 1)
+
+
+def test_a_silence_of_hours_is_not_kept_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded: list[int] = []
+    monkeypatch.setattr("recording.mix._packets", lambda stream, samples, first: encoded.append(len(samples)) or [])
+    mix = Mix(tmp_path / "mix.mp4")
+    words = spoken(440, 2)
+    mix.push(1, 0, words[0])
+    hours = 20 * 3_600_000
+    # The class rested with its recording on: its next word comes before anybody says how far the recording has come.
+    mix.push(2, hours, words[1])
+    assert len(mix._open) < 2 * 48 * (70_000 + 40 + 22)
+    assert max(encoded) <= 2 * 10 * RATE, "in pieces"
+    mix.advance(hours + 100_000)
+    assert mix.done // 48 == pytest.approx(hours + 30_000, abs=30)
+    assert sum(encoded) == 2 * mix.done
+    assert mix.dropped == 0
