@@ -19,7 +19,7 @@ from typing import Final
 import av
 import msgspec
 
-from recording import download, main_picture, thumbnails, transcode
+from recording import download, main_picture, process, thumbnails, transcode
 from recording.manifest import Span
 from recording.orders import Added, FinishOrder, is_h264, to_do
 
@@ -51,7 +51,7 @@ def _go_with_the_node() -> None:
 
 
 def add(order: FinishOrder) -> Added:
-    """Do it. Raises OSError for a folder that cannot be written to."""
+    """Do it. Raises OSError for a folder that cannot be written to, or a full disk."""
     work = _Work(Path(order.folder), Path(order.work))
     for span in to_do(order.tracks, order.trainers, main=order.main):
         work.picture(span)
@@ -130,9 +130,12 @@ class _Work:
         try:
             make()
         except (av.FFmpegError, OSError, ValueError, IndexError, MemoryError, transcode.Undecodable) as error:
+            if process.no_room(error):
+                begun.unlink()  # once there is room it is made
+                raise
             self.failed[out.name] = f"{type(error).__name__}: {error}"[:_ERROR_CHARS]
         return out.exists()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(process.work(main))

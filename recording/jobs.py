@@ -1,7 +1,7 @@
 """Rows of what a node does for a recording: `waiting -> working -> published | failed`, with a lease and a few tries.
 
-The lease says until when somebody works on a row; a second process (a command, another node) leaves it alone until then. A node that stops
-and a store that is away do not count as tries.
+The lease says until when somebody works on a row; a second process (a command, another node) leaves it alone until then. A node that stops,
+a store that is away and a disk that is full do not count as tries.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import msgspec
 
 from recording.catalog import Row
 from recording.objects import StoreAway
-from recording.process import ERROR_BYTES
+from recording.process import ERROR_BYTES, no_room
 from signaling.classroom.ids import Millis, SessionId
 from signaling.ports import Unavailable
 
@@ -26,6 +26,8 @@ LEASE_MS: Final = 15_000
 RENEW_S: Final = 5.0
 #: how long a store that was away is left alone, give or take half of it
 AWAY_MS: Final = 20_000
+#: how long a disk that was full is left alone: whoever makes something fills it again
+FULL_MS: Final = 5 * 60_000
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +89,8 @@ async def give_back(jobs: Jobs, key: Key, job: Job, now: Millis, error: BaseExce
         await jobs.put_back(key, now, now, why)
     elif isinstance(error, StoreAway):
         await jobs.put_back(key, now, now + AWAY_MS // 2 + secrets.randbelow(AWAY_MS), why)
+    elif no_room(error):
+        await jobs.put_back(key, now, now + FULL_MS, why)
     else:
         await jobs.settle(key, "failed" if job.tries >= MAX_TRIES else "waiting", now, now + 1_000 * 4**job.tries, why)
     return why

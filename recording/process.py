@@ -5,11 +5,16 @@ Media are decoded there and nowhere else: its memory and its faults are its own,
 
 import asyncio
 import contextlib
+import errno
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, Final
 
 ERROR_BYTES: Final = 2_000
+#: what a worker ends with when there is no room on the disk for what it makes
+_FULL: Final = 3
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Failed(Exception):
@@ -17,7 +22,10 @@ class Failed(Exception):
 
 
 async def run(module: str, order: bytes, over: asyncio.Event, limit_s: Callable[[], float]) -> bytes:
-    """What `python -m <module>` answers. It is told when `over` is set and has limit_s() seconds from then on. Raises Failed, OSError."""
+    """What `python -m <module>` answers. It is told when `over` is set and has limit_s() seconds from then on.
+
+    Raises Failed, OSError (see `no_room`).
+    """
     pipe = asyncio.subprocess.PIPE
     worker = await asyncio.create_subprocess_exec(sys.executable, "-m", module, stdin=pipe, stdout=pipe, stderr=pipe)
     try:
@@ -28,6 +36,8 @@ async def run(module: str, order: bytes, over: asyncio.Event, limit_s: Callable[
         if worker.returncode is None:
             worker.kill()
         await worker.wait()
+    if worker.returncode == _FULL:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     if worker.returncode != 0:
         raise Failed(err.decode(errors="replace").strip()[-ERROR_BYTES:] or f"the worker ended with {worker.returncode}")
     return out
@@ -54,6 +64,24 @@ async def _answer(
     finally:
         ending.cancel()
         reading.cancel()
+
+
+def no_room(error: BaseException) -> bool:
+    """Whether something could not be made only because the disk is full."""
+    # The engine tells the number in its words.
+    told = isinstance(error, OSError) and error.errno is None and any(f"(os error {number})" in str(error) for number in _NO_ROOM)
+    return told or (isinstance(error, OSError) and error.errno in _NO_ROOM)
+
+
+def work(main: Callable[[], int]) -> int:
+    """In a worker: what it ends with."""
+    try:
+        return main()
+    except OSError as error:
+        if not no_room(error):
+            raise
+        sys.stderr.write(f"{error}\n")
+        return _FULL
 
 
 def over() -> asyncio.Event:

@@ -16,10 +16,11 @@ from typing import Final
 import msgspec
 
 from media import journals
+from recording import process
 from recording.manifest import Made, Span, Track
 from recording.mix import Mix
-from recording.orders import PackageOrder
 from recording.moments import Moments
+from recording.orders import PackageOrder
 
 #: how often a running class's journal is looked at, seconds
 _LOOK_S: Final = 1.0
@@ -41,16 +42,16 @@ def main() -> int:
     out = Path(order.out)
     package = journals.Package(Path(order.journal), order.session, order.recording, order.started_at, out)
     mix = Mix(out / _MIX)
-    ended = False
     moments = Moments(Path(order.journal), order.session, order.recording, order.started_at)
+    ended = False
     while True:
         more = package.advance()
         for track, at_ms, packet in more.sounds:
             mix.push(track, at_ms, packet)
         mix.advance(more.now_ms)
-        if more.caught_up and ended:
         if more.caught_up:
             moments.advance()
+        if more.caught_up and ended:
             break
         if more.caught_up:
             line = lines.next(_LOOK_S)
@@ -64,8 +65,8 @@ def main() -> int:
 
 def _finish(package: journals.Package, mix: Mix, moments: Moments, out: Path) -> Made:
     rest = package.finish()
-    for track, at_ms, packet in rest.sounds:
     moments.advance()
+    for track, at_ms, packet in rest.sounds:
         mix.push(track, at_ms, packet)
     whole = mix.finish(rest.duration_ms)
     tracks = [
@@ -116,4 +117,4 @@ class _Lines:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(process.work(main))

@@ -1,11 +1,12 @@
 """What is added to a recording: H.264, the download, thumbnails; read back with the decoder a viewer's player is made of."""
 
+import errno
 from pathlib import Path
 
 import av
 import pytest
 
-from recording import thumbnails, transcode
+from recording import download, thumbnails, transcode
 from recording.finisher import DOWNLOAD, add
 from recording.manifest import Span, Track
 from recording.orders import FinishOrder
@@ -162,3 +163,19 @@ def test_thumbnails_of_a_long_recording_are_bounded(tmp_path: Path) -> None:
     assert text.count("-->") == 80
     assert "c.jpg#xywh=160,90,160,90" in text
     assert max(thumbnails.EVERY_MS, -(-100 * 3_600_000 // thumbnails.MAX_CELLS)) == 333_334
+
+
+def test_what_found_no_room_is_made_once_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    span = film.h264(tmp_path, "t1-0.mp4", 0, 2)
+    real = download.write
+
+    def full(out: Path, pieces: object, sound: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(download, "write", full)
+    for _ in range(3):
+        with pytest.raises(OSError, match="No space"):
+            add(order(tmp_path, [span], None, 2_000))
+    monkeypatch.setattr(download, "write", real)
+    added = add(order(tmp_path, [span], None, 2_000))
+    assert (added.failed, added.download is not None) == ({}, True)

@@ -1,14 +1,16 @@
 """The packager's jobs: who has one, when it is tried again, when it is given up. On a real store; the worker is a real process."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from recording import packaging, timeline
+from recording import packaging, process, timeline
 from recording.catalog import Row
-from recording.jobs import LEASE_MS, MAX_TRIES
+from recording.jobs import FULL_MS, LEASE_MS, MAX_TRIES, give_back
 from recording.manifest import Moment
 from recording.packaging import Packaging
 from recording.process import Failed
@@ -110,3 +112,72 @@ async def test_a_worker_that_comes_to_no_end_is_ended(database: Database, tmp_pa
     packager = Packaging(SqliteJobs(database), Published(SqlitePublications(database), tmp_path), tmp_path, told, lambda: 1_000)
     with pytest.raises(Failed, match="no end"):
         await asyncio.wait_for(packager.make(ROW), 20)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), OSError("No space left on device (os error 28)")])
+async def test_a_disk_that_is_full_uses_up_no_try(database: Database, error: OSError) -> None:
+    jobs = SqliteJobs(database)
+    for now in range(MAX_TRIES + 2):
+        job = await jobs.take(KEY, now, now + 1)
+        assert job is not None
+        await give_back(jobs, KEY, job, now, error)
+    left = await jobs.get(KEY)
+    assert left is not None
+    assert (left.state, left.tries, left.due_at) == ("waiting", 0, MAX_TRIES + 1 + FULL_MS)
+
+
+def test_a_worker_says_that_the_disk_is_full(capsys: pytest.CaptureFixture[str]) -> None:
+    def full() -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def broken() -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    assert process.work(lambda: 0) == 0
+    assert process.work(full) not in (0, 1, 2)
+    assert "No space left" in capsys.readouterr().err
+    with pytest.raises(OSError, match="Input/output"):
+        process.work(broken)
+
+
+async def test_a_worker_that_met_a_full_disk_is_told_from_one_that_cannot_do_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = (
+        "import errno, sys",
+        "from recording import process",
+        "def main():",
+        "    raise OSError(errno.ENOSPC, 'full')",
+        "sys.exit(process.work(main))",
+    )
+    (tmp_path / "fills.py").write_text("\n".join(lines))
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{Path(process.__file__).parents[1]}")
+    with pytest.raises(OSError, match=r".") as caught:
+        await process.run("fills", b"{}", process.over(), lambda: 20.0)
+    assert process.no_room(caught.value)
+
+
+async def test_what_waits_to_be_packaged_keeps_nobody_from_being_followed(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SqliteRecordings(database)
+    for number in range(packaging.MAX_FOLLOWED + 1):
+        row = Row(session=f"old{number}", id="r5", started_at=1_000, first_file=1, last_file=1, files=1, bytes=10)
+        await store.measure([row])
+        await store.end(row.session, row.id, 2_000, "ended")
+
+    async def run(module: str, order: bytes, over: asyncio.Event, limit_s: object) -> bytes:
+        if msgspec.json.decode(order)["session"] == "s1":
+            followed.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def told(row: Row, duration_ms: int | None, moments: Sequence[Moment]) -> timeline.Built:
+        raise AssertionError("no worker comes so far")
+
+    followed = asyncio.Event()
+    monkeypatch.setattr(process, "run", run)
+    packager = Packaging(SqliteJobs(database), Published(SqlitePublications(database), tmp_path), tmp_path, told, lambda: 10_000)
+    await packager.take_up()
+    await store.begin(ROW)
+    packager.began(ROW)
+    await asyncio.wait_for(followed.wait(), 10)
+    await packager.stop()
