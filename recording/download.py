@@ -16,6 +16,8 @@ import av
 
 _CLOCK: Final = 90_000
 _PER_MS: Final = _CLOCK // 1_000
+#: a film has no more bytes than this many times those it is made from: a damaged file may say that all its pictures are the same megabyte
+_MOST: Final = 2
 
 
 class Piece(NamedTuple):
@@ -29,7 +31,7 @@ class Piece(NamedTuple):
 def write(out: Path, pieces: Sequence[Piece], sound: Path | None) -> None:
     """Write `out` whole or not at all; pieces in order of time, those left out that are no H.264.
 
-    Raises ValueError if none is left, OSError, av.FFmpegError.
+    Raises ValueError if none is left or the sound is damaged, OSError, av.FFmpegError.
     """
     part = out.with_suffix(".part")
     found = [(piece, _configuration(piece.path)) for piece in pieces]
@@ -49,7 +51,7 @@ def write(out: Path, pieces: Sequence[Piece], sound: Path | None) -> None:
         else:
             with av.open(str(sound)) as heard:
                 audio: Any = sink.add_stream_from_template(heard.streams.audio[0], opaque=True)
-                _mux(sink, [*streams, _sounds(heard, audio)])
+                _mux(sink, [*streams, _sounds(heard, audio, sound.stat().st_size)])
     part.rename(out)
 
 
@@ -61,6 +63,7 @@ def _mux(sink: Any, streams: Sequence[Iterator[tuple[float, Any]]]) -> None:
 def _pictures(pieces: Sequence[Piece], sets: Sequence[bytes] | None, video: Any) -> Iterator[tuple[float, Any]]:
     last = -1
     for number, piece in enumerate(pieces):
+        left = _MOST * piece.path.stat().st_size
         # What cannot be read on is as good as its end.
         with contextlib.suppress(av.InvalidDataError), av.open(str(piece.path)) as container:
             for packet in container.demux(container.streams.video[0]):
@@ -70,15 +73,22 @@ def _pictures(pieces: Sequence[Piece], sets: Sequence[bytes] | None, video: Any)
                 if at <= last or at >= piece.until_ms * _PER_MS:
                     continue
                 ready = _with(sets[number], packet) if sets is not None and packet.is_keyframe else packet
+                left -= ready.size
+                if left < 0:
+                    break
                 ready.duration = round((packet.duration or 0) * packet.time_base * _CLOCK)
                 ready.time_base, ready.pts, ready.dts, ready.stream, last = Fraction(1, _CLOCK), at, at, video, at
                 yield at / _CLOCK, ready
 
 
-def _sounds(heard: Any, audio: Any) -> Iterator[tuple[float, Any]]:
+def _sounds(heard: Any, audio: Any, size: int) -> Iterator[tuple[float, Any]]:
+    left = _MOST * size
     for packet in heard.demux(audio=0):
         if packet.pts is not None:
             at = float(packet.pts * packet.time_base)
+            left -= packet.size
+            if left < 0:
+                raise ValueError("the sound is damaged")
             packet.stream = audio
             yield at, packet
 
