@@ -90,6 +90,8 @@ class Finishing:
                 log.error("files of a version before cannot be removed", extra={"why": str(error)})
             except Unavailable:
                 log.warning("the store cannot say what is to be finished")
+            except Exception:
+                log.exception("nothing was taken up to be finished")
             await asyncio.sleep(_LOOK_S)
 
     async def tidy(self) -> int:

@@ -132,6 +132,8 @@ class Packaging:
                 await self.take_up()
             except Unavailable:
                 log.warning("the store cannot say what is to be packaged")
+            except Exception:
+                log.exception("nothing was taken up to be packaged")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), _LOOK_S)
 

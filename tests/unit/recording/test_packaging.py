@@ -4,12 +4,14 @@ import asyncio
 import errno
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import pytest
 
-from recording import packaging, process, timeline
+from recording import finishing, packaging, process, timeline
 from recording.catalog import Row
+from recording.finishing import Finishing
 from recording.jobs import FULL_MS, LEASE_MS, MAX_TRIES, give_back
 from recording.manifest import Moment
 from recording.packaging import Packaging
@@ -181,3 +183,35 @@ async def test_what_waits_to_be_packaged_keeps_nobody_from_being_followed(
     packager.began(ROW)
     await asyncio.wait_for(followed.wait(), 10)
     await packager.stop()
+
+
+@pytest.mark.parametrize("of", ["packaging", "finishing"])
+async def test_what_nobody_thought_of_does_not_end_the_looking(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of: Literal["packaging", "finishing"]
+) -> None:
+    again = asyncio.Event()
+
+    class Odd(SqliteJobs):
+        asked = 0
+
+        async def unfinished(self, now: int) -> Sequence[Row]:
+            self.asked += 1
+            if self.asked > 1:
+                again.set()
+            raise KeyError("a row that nobody thought of")
+
+    async def told(row: Row, duration_ms: int | None, moments: Sequence[Moment]) -> timeline.Built:
+        raise AssertionError("no worker comes so far")
+
+    async def trainers(row: Row) -> set[str]:
+        return set()
+
+    published, jobs = Published(SqlitePublications(database), tmp_path), Odd(database, of)
+    monkeypatch.setattr(packaging, "_LOOK_S", 0.001)
+    monkeypatch.setattr(finishing, "_LOOK_S", 0.001)
+    looking = (
+        Packaging(jobs, published, tmp_path, told, lambda: 1) if of == "packaging" else Finishing(jobs, published, trainers, lambda: 1)
+    )
+    await looking.start()
+    await asyncio.wait_for(again.wait(), 10)
+    await looking.stop()
