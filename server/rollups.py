@@ -6,6 +6,7 @@ class. Those that ended in the last day and of which nothing was told are evalua
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 from typing import Final
@@ -52,10 +53,9 @@ class RollUps:
         """Evaluate and tell, one class after the other, until cancelled."""
         if self._handoff.projection is None:
             return
-        outbox = self._handoff.outbox
-        for session in (*await outbox.unevaluated(_WAITING), *await outbox.unattended_since(self._clock() - _DAY_MS, _WAITING)):
-            self._add(session)
+        looked = False
         while True:
+            looked = looked or await self._take_up()
             while self._waiting:
                 session = next(iter(self._waiting))
                 del self._waiting[session]  # what is asked for from here on wants another evaluation
@@ -69,7 +69,8 @@ class RollUps:
                 except Exception:
                     log.exception("attendance not told", extra={"session": session})
             self._wake.clear()
-            await self._wake.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), None if looked else _RETRY_S)
 
     async def tell(self, session: SessionId) -> int:
         """Evaluate a class that is over and tell what is new; returns how many statements were made. Raises Rejected, Unavailable."""
@@ -81,6 +82,17 @@ class RollUps:
         # That somebody of the roster never came is no statement of that person's; what staff decided about it is.
         rollups = [rollup_of(one) for one in people if one.role is Role.TRAINEE and one.known]
         return await self._handoff.attended(session, seq, self._clock(), rollups)
+
+    async def _take_up(self) -> bool:
+        """What a stop left out; False if the store cannot say."""
+        outbox = self._handoff.outbox
+        try:
+            for session in (*await outbox.unevaluated(_WAITING), *await outbox.unattended_since(self._clock() - _DAY_MS, _WAITING)):
+                self._add(session)
+        except Unavailable:
+            log.warning("the store cannot say whose attendance is to be told")
+            return False
+        return True
 
     def _add(self, session: SessionId) -> None:
         if len(self._waiting) < _WAITING:

@@ -199,11 +199,14 @@ class SqliteOutbox:
         await self._database.write(lambda c: c.executemany(sql, rows).rowcount)
 
     async def acked(self, destination: str, session: SessionId, *, after: int, limit: int) -> list[Row]:
-        """Acknowledged statements of a class with number > after, in order."""
+        """Acknowledged statements of a class with number > after, in order; none that another one of them voids: no store tells it."""
         sql = (
             "SELECT s.number, s.id, s.session, s.at, s.body FROM statement s JOIN delivery d ON d.statement = s.number"
             " JOIN destination n ON n.id = d.destination"
-            " WHERE n.name = ? AND s.session = ? AND d.state = 1 AND s.number > ? ORDER BY s.number LIMIT ?"
+            " WHERE n.name = ? AND s.session = ? AND d.state = 1 AND s.number > ?"
+            " AND NOT EXISTS (SELECT 1 FROM statement v JOIN delivery e ON e.statement = v.number"
+            " WHERE v.session = s.session AND v.voids = s.id AND e.destination = d.destination AND e.state = 1)"
+            " ORDER BY s.number LIMIT ?"
         )
         return [_row(row) for row in await self._database.read(lambda c: c.execute(sql, (destination, session, after, limit)).fetchall())]
 

@@ -140,7 +140,8 @@ def _may_write(room: "Room", person: Participant, channel: Channel, now: Millis)
     open_to = (ChatMode.OPEN,) if channel is Channel.EVERYONE else (ChatMode.OPEN, ChatMode.STAFF)
     if settings.chat not in open_to or not person.permissions.chat:
         raise Rejected("chat_off")
-    if person.chatted_at is not None and now < person.chatted_at + settings.slow_mode_s * 1000:
+    # A wall clock that was set back owes nobody a wait.
+    if person.chatted_at is not None and 0 <= now - person.chatted_at < settings.slow_mode_s * 1000:
         raise Rejected("slow_mode")
 
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import msgspec
+import pytest
 
 from server.adapters.sqlite_attendance import SqliteAttendance
 from server.adapters.sqlite_journal import SqliteJournal
@@ -18,6 +19,7 @@ from signaling.classroom.policies import AttendanceStatus
 from signaling.classroom.roles import Role
 from signaling.classroom.session import EndClass, StartClass
 from signaling.classroom.settings import Phase
+from signaling.ports import Unavailable
 from signaling.runner import Reply
 from tests.support.filled import Filled
 from tests.support.recorded import Log
@@ -103,6 +105,24 @@ async def test_a_decision_the_node_did_not_live_to_tell_is_told_after_the_next_s
         assert void["object"]["id"] == first["id"]
         assert second["result"]["duration"] == "PT2700S"
         assert await filled.outbox.unevaluated(10) == []
+
+
+async def test_a_store_that_is_away_at_the_start_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.rollups._RETRY_S", 0.01)
+    log = lesson()
+    log.do("tina", EndClass())
+    async with Filled(tmp_path / "node.db") as filled:
+        node = Node(filled)
+        await node.append(log)
+        answers = filled.outbox.unevaluated
+
+        async def away(limit: int) -> list[str]:
+            monkeypatch.setattr(filled.outbox, "unevaluated", answers)
+            raise Unavailable("away")
+
+        monkeypatch.setattr(filled.outbox, "unevaluated", away)
+        await node.run_until(node.told)
+        assert len(await node.statements()) == 1
 
 
 async def test_a_decision_during_an_evaluation_asks_for_another(tmp_path: Path) -> None:

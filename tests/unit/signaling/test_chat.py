@@ -62,6 +62,14 @@ def test_slow_mode_spaces_trainees_messages_and_not_staffs() -> None:
     assert (post(lesson, "tom"), post(lesson, "tom")) == (None, None)
 
 
+def test_a_clock_that_was_set_back_keeps_nobody_from_writing() -> None:
+    for slow in (0, 10):
+        lesson = live(settings=Settings(slow_mode_s=slow))
+        assert post(lesson, "ann") is None
+        lesson.pass_seconds(-3600)
+        assert post(lesson, "ann") is None
+
+
 def test_trainees_write_from_the_lobby_on() -> None:
     lesson = Lesson()
     lesson.join("tom", Role.TRAINER)

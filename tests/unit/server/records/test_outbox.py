@@ -276,6 +276,20 @@ async def test_a_new_destination_gets_what_voids_a_statement_it_never_got(tmp_pa
         assert await sendable(filled, "new") == [void, second]
 
 
+async def test_what_was_voided_at_a_destination_is_not_asked_for_there(tmp_path: Path) -> None:
+    async with Filled(tmp_path / "node.db", ("lrs", "slow")) as filled:
+        await filled.outbox.attended(filled.projection, "class-1", 50, START, [ROLLUP])
+        await filled.outbox.attended(filled.projection, "class-1", 52, START + 2, [BETTER])
+        first, void, second = await filled.bodies()
+        acked = (
+            "UPDATE delivery SET state = 1 WHERE destination = (SELECT id FROM destination WHERE name = 'lrs')"
+            " OR statement = (SELECT number FROM statement WHERE id = ?)"
+        )
+        await filled.database.write(lambda c: c.execute(acked, (first,)).rowcount)
+        told = {name: [row.id for row in await filled.outbox.acked(name, "class-1", after=0, limit=10)] for name in ("lrs", "slow")}
+        assert told == {"lrs": [void, second], "slow": [first]}
+
+
 async def test_what_was_never_sent_is_not_voided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with Filled(tmp_path / "node.db") as filled:
         tell = filled.outbox.attended
