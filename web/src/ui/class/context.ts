@@ -13,30 +13,35 @@ export interface Desk {
   dialog: Dialog;
   confirm: { kind: "remove" | "ban" | "delete"; id: string; name: string } | null;
   layout: "auto" | "gallery" | "speaker";
-  /** Whom a private message goes to. */
-  writeTo: string | null;
+  /** Where the next message goes unless it is for one person. */
+  channel: "everyone" | "staff";
+  /** The one person the next message is for; with the name, since a page need not list everybody. */
+  writeTo: { id: string; name: string } | null;
 }
 
 const KEY = "jiangtai.desk";
 
 export function openDesk(): Store<Desk> {
-  let kept: Partial<Desk> = {};
+  let kept: Partial<Desk> & { at?: string } = {};
   try {
-    kept = JSON.parse(sessionStorage.getItem(KEY) ?? "{}") as Partial<Desk>;
+    kept = JSON.parse(sessionStorage.getItem(KEY) ?? "{}") as typeof kept;
   } catch {
     kept = {};
   }
+  // A draft comes back after a reload, and with it whom it was for.
+  const draft: Partial<Desk> = kept.at === location.pathname ? kept : {};
   const desk = new Store<Desk>({
     panel: kept.panel ?? "chat",
     side: kept.side ?? true,
     dialog: null,
     confirm: null,
     layout: kept.layout ?? "auto",
-    writeTo: null,
+    channel: draft.channel ?? "everyone",
+    writeTo: draft.writeTo ?? null,
   });
   desk.subscribe(() => {
-    const { panel, side, layout } = desk.get();
-    sessionStorage.setItem(KEY, JSON.stringify({ panel, side, layout }));
+    const { panel, side, layout, channel, writeTo } = desk.get();
+    sessionStorage.setItem(KEY, JSON.stringify({ panel, side, layout, channel, writeTo, at: location.pathname }));
   });
   return desk;
 }

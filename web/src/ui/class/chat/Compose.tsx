@@ -1,10 +1,11 @@
-import { type FormEvent, type KeyboardEvent, useEffect, useRef, useState } from "react";
+import { type FormEvent, type KeyboardEvent, useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
 import type { Channel } from "../../../protocol/types";
-import { isStaff, may, mayChat, person } from "../../../state/select";
+import { isStaff, may, mayChat } from "../../../state/select";
 import { shallow } from "../../../state/store";
 import { Icon } from "../../parts/Icon";
 import { useNow } from "../../parts/time";
+import { useSeat } from "../checks/useOwn";
 import { useClass, useClassroom, useDesk, useDeskState, useView } from "../context";
 import { useDraft } from "./useDraft";
 
@@ -29,21 +30,26 @@ export function Compose() {
   const classroom = useClassroom();
   const desk = useDesk();
   const permit = useView(mayChat, shallow);
-  const seat = useView((view) => view.session.id);
+  const seat = useSeat();
   const staff = useView(isStaff);
   const privately = useView((view) => may(view, "chat_privately"));
+  const channel = useDeskState((state) => state.channel);
   const writeTo = useDeskState((state) => state.writeTo);
-  const partner = useView((view) => (writeTo ? (person(view, writeTo)?.name ?? null) : null));
-  const [channel, setChannel] = useState<Channel>("everyone");
-  const [text, setText] = useDraft(`chat.${seat}`);
+  const [text, setText] = useDraft(`chat.${seat ?? ""}`);
+  const latest = useRef(text);
+  latest.current = text;
   const slow = useSlow();
   const field = useRef<HTMLTextAreaElement>(null);
+  const addressed = useRef(writeTo);
   const told = useRef(0);
   const online = useClass((state) => state.status === "online");
-  const target: Channel = partner && privately ? "private" : permit.staffOnly ? "staff" : channel === "private" ? "everyone" : channel;
+  // What is meant for few never goes to everybody because of who is listed here or may do what by now.
+  const target: Channel = writeTo ? (privately ? "private" : "staff") : permit.staffOnly ? "staff" : channel;
 
   useEffect(() => {
-    if (writeTo) field.current?.focus();
+    // Not for whom a draft was kept: a page that opens takes no focus.
+    if (writeTo && writeTo !== addressed.current) field.current?.focus();
+    addressed.current = writeTo;
   }, [writeTo]);
 
   if (!permit.ok) {
@@ -65,9 +71,15 @@ export function Compose() {
     event?.preventDefault();
     const clean = text.trim();
     if (!clean || slow > 0) return;
+    const address = { channel, writeTo };
     setText("");
-    void classroom.post(clean, target, target === "private" && writeTo ? writeTo : undefined).then((code) => {
-      if (code) setText((now) => now || clean);
+    latest.current = "";
+    if (permit.staffOnly) desk.set({ channel: "everyone" });
+    void classroom.post(clean, target, target === "private" ? writeTo?.id : undefined).then((code) => {
+      if (!code || latest.current) return;
+      // Back as it was, with whom it was for.
+      setText(clean);
+      desk.set(address);
     });
     field.current?.focus();
   };
@@ -79,6 +91,8 @@ export function Compose() {
   };
   const change = (value: string) => {
     setText(value);
+    // Begun while only staff could be written to, it is for the staff also if the chat is opened before it is sent.
+    if (permit.staffOnly) desk.set({ channel: value ? "staff" : "everyone" });
     const now = Date.now();
     if (value && online && now - told.current > TYPING_EVERY_MS) {
       told.current = now;
@@ -87,7 +101,7 @@ export function Compose() {
   };
   const placeholder =
     target === "private"
-      ? t("chat.placeholderPrivate", { name: partner ?? "" })
+      ? t("chat.placeholderPrivate", { name: writeTo?.name ?? "" })
       : target === "staff"
         ? t("chat.placeholderStaff")
         : t("chat.placeholder");
@@ -103,14 +117,13 @@ export function Compose() {
               aria-label={t("chat.to")}
               value={target}
               onChange={(event) => {
-                const next = event.target.value as Channel;
-                setChannel(next);
-                if (next !== "private") desk.set({ writeTo: null });
+                // Whom it is for privately is chosen in the list of people.
+                desk.set({ channel: event.target.value as "everyone" | "staff", writeTo: null });
               }}
             >
               <option value="everyone">{t("chat.everyone")}</option>
               <option value="staff">{t("chat.staff")}</option>
-              {partner && privately ? <option value="private">{t("chat.private", { name: partner })}</option> : null}
+              {target === "private" ? <option value="private">{t("chat.private", { name: writeTo?.name ?? "" })}</option> : null}
             </select>
             <Icon name="down" className="chev" />
           </div>

@@ -58,7 +58,7 @@ function usePersonActions(person: ParticipantView): (Action | null)[] {
     id: "write",
     label: t("people.private"),
     icon: "chat",
-    run: () => desk.set({ writeTo: id, panel: "chat", side: true }),
+    run: () => desk.set({ writeTo: { id, name: person.name }, panel: "chat", side: true }),
   });
   if (is.self || !below || person.role === "inspector") return list.at(-1) === null ? list.slice(0, -1) : list;
   line();
