@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api, type PersonAttendance } from "../../protocol/api";
 import { randomId } from "../../protocol/ids";
@@ -25,19 +25,18 @@ export function OverrideDialog({ session, seat, person, onClose, onSaved }: Prop
   const [reason, setReason] = useState("");
   const [problem, setProblem] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
-  // One id for this dialog: pressing again after a lost answer does not decide twice.
-  const [op] = useState(randomId);
+  // One id for one decision: the same once more after a lost answer is not decided twice, and another one is not taken for it.
+  const asked = useRef({ decision: "", op: "" });
   const save = async () => {
     if (reason.trim() === "") return setProblem(t("report.reasonNeeded"));
     setBusy(true);
     try {
       const counted = status === "" || minutes.trim() === "" ? null : Math.min(1440, Math.max(0, Math.round(Number(minutes)) || 0));
-      await api.overrideAttendance(session, seat, person.participant, {
-        status: status === "" ? null : status,
-        minutes: counted,
-        reason: reason.trim(),
-        op,
-      });
+      const decision = { status: status === "" ? null : status, minutes: counted, reason: reason.trim() };
+      if (asked.current.decision !== JSON.stringify(decision)) {
+        asked.current = { decision: JSON.stringify(decision), op: randomId() };
+      }
+      await api.overrideAttendance(session, seat, person.participant, { ...decision, op: asked.current.op });
       onSaved();
     } catch (error) {
       setProblem(wordsFor(codeOf(error)));
