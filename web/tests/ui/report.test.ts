@@ -1,9 +1,9 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import type { PersonAttendance } from "../../src/protocol/api";
 import { attendancePath } from "../../src/protocol/api";
 import { i18next, start } from "../../src/ui/i18n";
 import { namesakes, rowsOf } from "../../src/ui/report/rows";
-import { minutesOf, noteOf, policyName } from "../../src/ui/report/words";
+import { minutesOf, noteOf, policyName, sheetPath } from "../../src/ui/report/words";
 import { parse, reportPath } from "../../src/ui/route";
 
 const NOON = Date.UTC(2026, 3, 18, 4, 0, 0);
@@ -114,5 +114,20 @@ describe("addresses", () => {
   it("leave out what is not asked", () => {
     expect(attendancePath("abc", ".csv", { lang: "en", offset: -60, seat: null })).toBe("/classes/abc/attendance.csv?lang=en&offset=-60");
     expect(attendancePath("a/b", "", {})).toBe("/classes/a%2Fb/attendance");
+  });
+});
+
+describe("a sheet of the report", () => {
+  const [winter, summer] = [Date.UTC(2026, 0, 15, 9), Date.UTC(2026, 6, 15, 9)];
+  afterEach(() => vi.restoreAllMocks());
+
+  it("has the times of the day of the class, whatever the season it is asked for in", () => {
+    vi.spyOn(Date.prototype, "getTimezoneOffset").mockImplementation(function (this: Date) {
+      return this.getTime() === summer ? -120 : -60;
+    });
+    const asked = { lang: "en", seat: null, policy: null };
+    const offset = (started_at: number | null, now: number) =>
+      new URL(sheetPath({ session: "c1", started_at, now }, "csv", asked), "http://x").searchParams.get("offset");
+    expect([offset(summer, winter), offset(winter, summer), offset(null, summer)]).toEqual(["120", "60", "120"]);
   });
 });

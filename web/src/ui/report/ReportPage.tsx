@@ -1,6 +1,6 @@
 import { type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { attendancePath, type OwnAttendance, PREFIX, type Report } from "../../protocol/api";
+import type { OwnAttendance, Report } from "../../protocol/api";
 import { Loading } from "../App";
 import { Icon } from "../parts/Icon";
 import { LanguageButton, ThemeButton } from "../parts/Look";
@@ -13,7 +13,7 @@ import { PresencePlot } from "./PresencePlot";
 import { ReplayAccessField } from "./ReplayAccessField";
 import { Rules } from "./Rules";
 import { useReport, useRole } from "./useReport";
-import { policyName } from "./words";
+import { policyName, sheetPath } from "./words";
 import "./report.css";
 
 interface Props {
@@ -54,12 +54,10 @@ function Nothing({ title, hint }: { title: string; hint: string }) {
 
 function Sheets({ report, seat, policy }: { report: Report; seat: string | null; policy: string | null }) {
   const { t, i18n } = useTranslation();
-  const link = (ending: "csv" | "xlsx") =>
-    PREFIX + attendancePath(report.session, `.${ending}`, { lang: i18n.language, offset: -new Date().getTimezoneOffset(), seat, policy });
   return (
     <div className="xp">
       {(["csv", "xlsx"] as const).map((ending) => (
-        <a key={ending} className="btn sm" href={link(ending)} download>
+        <a key={ending} className="btn sm" href={sheetPath(report, ending, { lang: i18n.language, seat, policy })} download>
           <Icon name="download" className="i16" />
           {t(`report.${ending}`)}
         </a>

@@ -1,6 +1,6 @@
-/** What the report says in several places: names of states and rules, minutes, marks. */
+/** What the report says in several places: names of states and rules, minutes, marks; and where its sheets are. */
 import type { TFunction } from "i18next";
-import type { PersonAttendance, Policy } from "../../protocol/api";
+import { attendancePath, type PersonAttendance, type Policy, PREFIX, type Report } from "../../protocol/api";
 import type { AttendanceStatus } from "../../protocol/types";
 import type { IconName } from "../parts/Icon";
 import { timeOfDay } from "../parts/time";
@@ -46,4 +46,14 @@ export function noteOf(t: TFunction, person: PersonAttendance, over: boolean, la
   if (person.bridged_ms >= 60_000) parts.push(t("report.bridgedTotal", { count: minutesOf(person.bridged_ms) }));
   if (person.segments.some((each) => each.recovered)) parts.push(t("report.recovered"));
   return parts.join(" · ");
+}
+
+/** Address of a sheet whose times are those of this machine's zone on the day of the class: summer time may have changed since. */
+export function sheetPath(
+  { session, started_at, now }: Pick<Report, "session" | "started_at" | "now">,
+  ending: "csv" | "xlsx",
+  asked: { lang: string; seat: string | null; policy: string | null },
+): string {
+  const offset = -new Date(started_at ?? now).getTimezoneOffset();
+  return PREFIX + attendancePath(session, `.${ending}`, { offset, ...asked });
 }
