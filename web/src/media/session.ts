@@ -20,6 +20,8 @@ export interface Wiring {
   change(part: Partial<MediaView>): void;
   refused(code: string): void;
   device(why: ReturnType<typeof problemOf>): void;
+  /** A device that was on is gone. */
+  unplugged(what: "microphone" | "camera"): void;
   /** Whether this person's picture is for the whole class rather than a tile. */
   large(): boolean;
   tiles: number;
@@ -281,7 +283,12 @@ export class MediaSession implements MediaControls {
     const former = this.#tracks[device];
     if (former && former !== track) former.stop();
     this.#tracks[device] = track;
-    track.addEventListener("ended", () => this.#tracks[device] === track && void this.#off(device, true));
+    track.addEventListener("ended", () => {
+      if (this.#tracks[device] !== track || !this.#on[device]) return;
+      // Nobody pressed anything: who goes on talking must hear of it.
+      this.#wiring.unplugged(device);
+      void this.#off(device, true);
+    });
     if (device === "camera") this.#wiring.change({ localCamera: new MediaStream([track]) });
   }
 

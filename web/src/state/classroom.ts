@@ -33,6 +33,7 @@ export const NOTHING_YET: ClassState = {
 export type Notice =
   | { kind: "refused"; code: string }
   | { kind: "device"; why: DeviceProblem }
+  | { kind: "unplugged"; what: "microphone" | "camera" }
   | { kind: "reconnected" | "muted" | "camera_stopped" | "on_stage" | "off_stage" }
   | { kind: "hand" | "joined" | "left"; name: string }
   | { kind: "message"; name: string; text: string }

@@ -60,6 +60,7 @@ class OpenClassroom implements Classroom {
       },
       refused: (code) => this.#tell({ kind: "refused", code }),
       device: (why) => this.#tell({ kind: "device", why }),
+      unplugged: (what) => this.#tell({ kind: "unplugged", what }),
       large: () => {
         const { view } = this.store.get();
         return view !== null && isStaff(view);

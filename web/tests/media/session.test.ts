@@ -106,6 +106,7 @@ beforeEach(() => {
     },
     refused: (code) => refused.push(code),
     device: (why) => log.push(`problem ${why}`),
+    unplugged: (what) => log.push(`unplugged ${what}`),
     large: () => false,
     tiles: 4,
   };
@@ -220,6 +221,32 @@ describe("a device", () => {
     await settle();
     expect(view.camera).toBe("off");
     expect(log.at(-1)).toBe("set_camera false");
+  });
+
+  it.each([
+    ["microphone", () => session.setMicrophone(true)],
+    ["camera", () => session.setCamera(true)],
+  ])("pulled out while it is on is told to its owner: the %s", async (device, on) => {
+    await on();
+    opened[0]?.stop();
+    opened[0]?.dispatchEvent(new Event("ended"));
+    await settle();
+    expect(log.slice(-2)).toEqual([`unplugged ${device}`, `set_${device} false`]);
+    await on();
+    expect(live()).toHaveLength(1);
+    expect(sending()).toEqual([device]);
+  });
+
+  it("pulled out while it is muted is no news", async () => {
+    await session.setMicrophone(true);
+    await session.setMicrophone(false);
+    log.length = 0;
+    opened[0]?.stop();
+    opened[0]?.dispatchEvent(new Event("ended"));
+    await settle();
+    expect(log).toEqual([]);
+    await session.setMicrophone(true);
+    expect([opened.length, sending()]).toEqual([2, ["microphone"]]);
   });
 });
 

@@ -16,6 +16,9 @@ function show(notice: Notice, t: TFunction): string | null {
     case "device":
       toast(wordsForDevice(notice.why), "bad");
       return null;
+    case "unplugged":
+      toast(t(`device.${notice.what}Gone`), "bad");
+      return null;
     case "reconnected":
       toast(t("class.reconnected"));
       return null;

@@ -141,6 +141,8 @@ export const enEntry = {
     insecure: "Browsers offer camera and microphone on https addresses only.",
     failed: "The device does not start. Try another one.",
     cancelled: "Nothing was chosen to share.",
+    microphoneGone: "Your microphone was disconnected and is off now. Turn it on again to use another one.",
+    cameraGone: "Your camera was disconnected and is off now. Turn it on again to use another one.",
   },
   devices: { title: "Devices", done: "Done" },
   ended: {

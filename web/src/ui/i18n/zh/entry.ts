@@ -138,6 +138,8 @@ export const zhEntry = {
     insecure: "浏览器只在 https 网址上开放摄像头和麦克风。",
     failed: "设备打不开，请换一个再试。",
     cancelled: "没有选择要共享的画面。",
+    microphoneGone: "麦克风已断开，现在是关闭状态。再次打开即可改用其他麦克风。",
+    cameraGone: "摄像头已断开，现在是关闭状态。再次打开即可改用其他摄像头。",
   },
   devices: { title: "设备设置", done: "完成" },
   ended: {
