@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { Refused } from "../../src/protocol/refused";
 import type { Change, TimelineState } from "../../src/protocol/replay";
 import { parseChapters } from "../../src/state/replay/chapters";
 import { Timeline } from "../../src/state/replay/timeline";
@@ -19,18 +20,23 @@ const CHUNKS: Change[][] = [
 const AT_120: TimelineState = { ...EMPTY, chat: CHUNKS.slice(0, 4).flat() as TimelineState["chat"] };
 const NAMES = { chunks: ["t0", "t1", "t2", "t3", "t4"], snapshots: ["s0", "s1"] };
 
-function timeline(broken: string[] = []) {
+function timeline(broken: string[] = [], away = 0) {
   const asked: string[] = [];
+  const rests: number[] = [];
   const made = new Timeline(
     NAMES,
     async (name) => {
       asked.push(name);
+      if (asked.length <= away) throw new Refused({ code: "offline", retry: "later" });
       if (broken.includes(name)) throw new Error("gone");
       return name.startsWith("s") ? [EMPTY, AT_120][Number(name[1])] : CHUNKS[Number(name[1])];
     },
     () => undefined,
+    async (ms) => {
+      rests.push(ms);
+    },
   );
-  return { made, asked };
+  return { made, asked, rests };
 }
 const settle = () => new Promise((done) => setTimeout(done, 5));
 
@@ -72,6 +78,38 @@ describe("the timeline", () => {
     expect(made.at(125_000)).toBeNull();
     expect(made.at(32_000)?.chat).toHaveLength(3);
     expect(asked.filter((name) => name === "t4")).toHaveLength(3);
+  });
+
+  it("is whole once the network is back, however long it was away, and asks ever less often until then", async () => {
+    const { made, rests } = timeline([], 40);
+    made.want(0);
+    await settle();
+    expect(made.complete()).toBe(true);
+    expect(made.at(32_000)?.chat).toHaveLength(3);
+    expect(rests.slice(0, 6)).toEqual([1_000, 2_000, 4_000, 8_000, 15_000, 15_000]);
+    expect(rests).toHaveLength(40);
+  });
+
+  it("asks first for what is wanted now when the network is back, not for what was wanted before", async () => {
+    const waiting: (() => void)[] = [];
+    const asked: string[] = [];
+    const get = async (name: string) => {
+      asked.push(name);
+      throw new Refused({ code: "offline", retry: "later" });
+    };
+    const made = new Timeline(
+      NAMES,
+      get,
+      () => undefined,
+      () => new Promise((done) => waiting.push(done)),
+    );
+    made.want(0);
+    await settle();
+    made.want(125_000);
+    expect(asked).toEqual(["s0", "t0", "t1"]);
+    for (const go of waiting.splice(0)) go();
+    await settle();
+    expect(asked.slice(3, 5)).toEqual(["s1", "t4"]);
   });
 });
 

@@ -36,6 +36,13 @@ export const TICK_MS = 100;
 const STALE_MS = 300;
 /** What a picture says when it is where it was sent, or moves again. */
 const LANDED = ["seeked", "canplay"] as const;
+/** Pauses before a file that the network broke off is asked for again. */
+const AGAIN_MS: readonly number[] = [1_000, 3_000, 10_000, 30_000, 60_000, 120_000];
+
+/** When to ask again for a file that failed, ms; null = it cannot be played here. The first failure decides: later ones of no network look the same. */
+export const askAgainIn = (code: number | undefined, tries: number): number | null =>
+  code === 2 /* MEDIA_ERR_NETWORK */ || tries > 0 ? (AGAIN_MS[tries] ?? null) : null;
+
 export const RATES: readonly number[] = [0.5, 0.75, 1, 1.25, 1.5, 1.75, 2];
 
 export class ReplayPlayer {
@@ -43,6 +50,9 @@ export class ReplayPlayer {
   #followers = new Set<Follower>();
   #timer: ReturnType<typeof setInterval> | null = null;
   #closed = false;
+  /** How often the sound was asked for again since it last came. */
+  #tries = 0;
+  #again: ReturnType<typeof setTimeout> | undefined;
   #anchor = { at: 0, position: 0 };
   #state: Playing;
 
@@ -69,22 +79,30 @@ export class ReplayPlayer {
     audio.addEventListener("waiting", () => this.#set({ waiting: this.#state.playing }));
     for (const event of ["playing", "canplay", "seeked"]) {
       audio.addEventListener(event, () => {
-        this.#set({ waiting: false });
+        if (audio !== this.#audio) return;
+        if (event === "canplay") this.#tries = 0;
+        this.#set({ waiting: false, silent: false });
         this.tick();
       });
     }
     audio.addEventListener("ended", () => this.#end());
-    audio.addEventListener("error", () => audio.hasAttribute("src") && this.#lead());
+    audio.addEventListener("error", () => audio.hasAttribute("src") && this.#lead(audio));
     this.#audio = audio;
   }
 
-  /** From now on the player's own clock leads. */
-  #lead(): void {
+  /** From now on the player's own clock leads, until there is sound again. */
+  #lead(failed: HTMLAudioElement): void {
+    if (failed !== this.#audio) return;
     const { playing } = this.#state;
     this.#anchor = { at: this.now(), position: this.position() };
-    this.#audio?.pause();
+    failed.pause();
     this.#audio = null;
     this.#set({ silent: true, waiting: false, playing });
+    const wait = askAgainIn(failed.error?.code, this.#tries);
+    if (wait === null) return;
+    this.#tries += 1;
+    const { src } = failed;
+    this.#again = setTimeout(() => this.renew(src), wait);
   }
 
   /** Milliseconds on the recording's clock. */
@@ -165,11 +183,11 @@ export class ReplayPlayer {
 
   /** The sound is at another address now; it goes on where it is. */
   renew(mix: string): void {
+    clearTimeout(this.#again);
     const position = this.position();
     if (this.#audio) this.#audio.src = mix;
     else this.#listen(mix);
     const { playing, rate, volume, muted } = this.#state;
-    this.#set({ silent: false });
     if (!this.#audio) return;
     Object.assign(this.#audio, { currentTime: position / 1000, playbackRate: rate, volume, muted });
     if (playing) void this.#audio.play().catch(() => undefined);
@@ -177,6 +195,7 @@ export class ReplayPlayer {
 
   close(): void {
     this.#closed = true;
+    clearTimeout(this.#again);
     if (this.#timer) clearInterval(this.#timer);
     document.removeEventListener("visibilitychange", this.#realign);
     this.#audio?.pause();

@@ -1,5 +1,5 @@
 /** An open recording: player, timeline and reports put together behind one store, for pages to show and to press on. */
-import { type Playing, ReplayPlayer } from "../../media/replay/player";
+import { askAgainIn, type Playing, ReplayPlayer } from "../../media/replay/player";
 import { api } from "../../protocol/api";
 import { randomId } from "../../protocol/ids";
 import { Refused } from "../../protocol/refused";
@@ -55,12 +55,17 @@ export interface Replay {
 }
 
 const NOTHING: Playing = { position: 0, playing: false, waiting: false, ended: false, rate: 1, volume: 1, muted: false, silent: false };
+/** A small file that takes longer will not come. */
+const TIMEOUT_MS = 20_000;
 
 /** Opens a ready recording. */
 export function openReplay(session: string, info: ReplayInfo, content: Content): Replay {
   let base = info.base ?? "";
   let side = 3;
   const broken = new Set<string>();
+  /** How often a picture's file was asked for again since it last came; when it next is. */
+  const tries = new Map<string, number>();
+  const retries = new Map<string, ReturnType<typeof setTimeout>>();
   const store = new Store<ReplayState>({
     playing: NOTHING,
     view: null,
@@ -82,9 +87,13 @@ export function openReplay(session: string, info: ReplayInfo, content: Content):
   const reporter = new Reporter((op, stretches) => api.watched(session, info.recording, op, stretches), randomId);
 
   const get = async (file: string): Promise<Response> => {
-    const response = await fetch(address(file), { credentials: "same-origin" });
+    const wanted = { credentials: "same-origin", signal: AbortSignal.timeout(TIMEOUT_MS) } as const;
+    const response = await fetch(address(file), wanted).catch(() => {
+      throw new Refused({ code: "offline", retry: "later" });
+    });
     if (response.status === 403) await renew();
-    if (!response.ok) throw new Refused({ code: "not_found", retry: "later" });
+    const busy = response.status === 429 || response.status >= 500;
+    if (!response.ok) throw new Refused({ code: busy ? "overloaded" : "not_found", retry: busy ? "later" : "never" });
     return response;
   };
   const timeline = new Timeline(
@@ -159,14 +168,28 @@ export function openReplay(session: string, info: ReplayInfo, content: Content):
     store,
     address,
     attach(video, tile, onStale) {
-      video.src = address(tile.span.file);
+      const { file } = tile.span;
+      video.src = address(file);
+      const arrived = () => tries.delete(file);
       const fail = () => {
-        broken.add(tile.span.file);
+        const tried = tries.get(file) ?? 0;
+        const wait = askAgainIn(video.error?.code, tried);
+        if (wait !== null) {
+          tries.set(file, tried + 1);
+          const again = () => {
+            broken.delete(file);
+            look();
+          };
+          retries.set(file, setTimeout(again, wait));
+        }
+        broken.add(file);
         look();
       };
+      video.addEventListener("canplay", arrived);
       video.addEventListener("error", fail);
       const stop = player.attach(video, tile.span, onStale);
       return () => {
+        video.removeEventListener("canplay", arrived);
         video.removeEventListener("error", fail);
         stop();
         video.removeAttribute("src");
@@ -211,6 +234,7 @@ export function openReplay(session: string, info: ReplayInfo, content: Content):
     close() {
       clearTimeout(timer);
       clearTimeout(looking);
+      for (const each of retries.values()) clearTimeout(each);
       timeline.stop();
       reporter.close();
       player.close();

@@ -1,4 +1,5 @@
 /** The timeline of a recording: its files fetched nearest first, and what was to be seen at any moment of them. */
+import { Refused } from "../../protocol/refused";
 import type { Change, Message, TimelineState } from "../../protocol/replay";
 
 export const CHUNK_MS = 30_000;
@@ -6,6 +7,8 @@ const PER_SNAPSHOT = 4;
 const MAX_MESSAGES = 200;
 const AT_ONCE = 3;
 const TRIES = 3;
+/** Pauses after one failure, two in a row, and so on; the last one from then on. */
+const RESTS_MS: readonly number[] = [1_000, 2_000, 4_000, 8_000, 15_000];
 
 /** The state after one more change. */
 export function apply(state: TimelineState, { at, what }: Change): TimelineState {
@@ -33,6 +36,8 @@ export class Timeline {
   #tries = new Map<string, number>();
   #loading = new Set<string>();
   #stopped = false;
+  #failures = 0;
+  #position = 0;
   /** the last answer: the state after `count` changes of `chunk` */
   #last: { chunk: number; count: number; state: TimelineState } | null = null;
 
@@ -40,6 +45,7 @@ export class Timeline {
     private readonly names: { chunks: string[]; snapshots: string[] },
     private readonly get: Fetch,
     private readonly changed: () => void,
+    private readonly rest: (ms: number) => Promise<void> = (ms) => new Promise((done) => setTimeout(done, ms)),
   ) {
     this.#chunks = names.chunks.map(() => undefined);
     this.#snapshots = names.snapshots.map(() => undefined);
@@ -47,7 +53,8 @@ export class Timeline {
 
   /** Fetch what is missing, what is near `position` first; goes on until everything is here. */
   want(position: number): void {
-    for (const job of this.#missing(position).slice(0, Math.max(0, AT_ONCE - this.#loading.size))) void this.#load(job, position);
+    this.#position = position;
+    for (const job of this.#missing(position).slice(0, Math.max(0, AT_ONCE - this.#loading.size))) void this.#load(job);
   }
 
   stop(): void {
@@ -76,19 +83,21 @@ export class Timeline {
     return open.sort((a, b) => a.far - b.far);
   }
 
-  async #load({ name, keep }: { name: string; keep: (data: unknown) => void }, position: number): Promise<void> {
+  async #load({ name, keep }: { name: string; keep: (data: unknown) => void }): Promise<void> {
     this.#loading.add(name);
-    this.#tries.set(name, (this.#tries.get(name) ?? 0) + 1);
     try {
       const data = await this.get(name);
       if (this.#stopped) return;
       keep(data);
+      this.#failures = 0;
       this.changed();
-    } catch {
-      // Asked for again with the next wish, a few times.
+    } catch (error) {
+      // What cannot be reached now is asked for until it can; what is not there or no good, a few times.
+      if (!(error instanceof Refused && error.retry === "later")) this.#tries.set(name, (this.#tries.get(name) ?? 0) + 1);
+      await this.rest(RESTS_MS[Math.min(this.#failures++, RESTS_MS.length - 1)] ?? 0);
     } finally {
       this.#loading.delete(name);
-      if (!this.#stopped) this.want(position);
+      if (!this.#stopped) this.want(this.#position);
     }
   }
 
