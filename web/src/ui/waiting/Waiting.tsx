@@ -2,8 +2,10 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { me } from "../../state/select";
 import { shallow } from "../../state/store";
+import { useSeat } from "../class/checks/useOwn";
 import { useClassroom, useView } from "../class/context";
 import { SpeakerTest } from "../join/DeviceFields";
+import { intentOf } from "../join/intent";
 import { NetworkLine } from "../join/NetworkLine";
 import { SelfView } from "../join/SelfView";
 import { usePreview } from "../join/usePreview";
@@ -38,7 +40,10 @@ function Steps({ startsAt }: { startsAt: number | null }) {
 
 function Devices({ name }: { name: string }) {
   const { t } = useTranslation();
-  const preview = usePreview({ camera: true, microphone: true });
+  const seat = useSeat();
+  // Who chose to listen only, or not to be seen, is not asked for devices here either.
+  const [wanted] = useState(() => (seat === null ? null : intentOf(seat)) ?? { camera: true, microphone: true });
+  const preview = usePreview(wanted);
   const { tracks, devices, chosen, choose } = preview;
   const label = tracks.microphone?.label || t("join.microphone");
   return (
