@@ -4,9 +4,10 @@ A turn takes what waits (at most `TURN`), and for each command in order: looks t
 append makes everything durable, and only then is anybody told: publication first, answers after. So within a turn later commands see the
 effects of earlier ones, and outside a turn the room is exactly the journal. If the append fails the room is built anew from the store
 (until then the media plane, which has the spoilt one, holds still) and the whole turn is refused with `journal_unavailable` (the node's own
-commands are tried again, and who was refused entry departs); if it is fenced the class has another owner and this one stops. An operation
-that the room has forgotten is found by the append, once per person, from then on by a look. A command that breaks `decide` or `evolve` is
-refused with `internal`, an entry that breaks `evolve` on replay is left out; both are counted and neither stops the class.
+commands are tried again, a few times a second, and who was refused entry departs); if it is fenced the class has another owner and this one
+stops. An operation that the room has forgotten is found by the append, once per person, from then on by a look. A command that breaks
+`decide` or `evolve` is refused with `internal`, an entry that breaks `evolve` on replay is left out; both are counted and neither stops the
+class.
 """
 
 import asyncio
@@ -123,6 +124,8 @@ class Runner:
         self._resenders: set[ParticipantId] = set()
         #: whether the room is what the journal says (between turns)
         self._sound = False
+        #: the last append failed
+        self._refusing = False
         #: number of the last entry the follower knows
         self._told = 0
         self._snapshot_at = 0
@@ -205,7 +208,7 @@ class Runner:
             reply = self._take(work, entries, records)
             if reply is None:  # evolve broke: nothing of this turn is durable, the room is spoilt
                 self._refuse([work], "internal")
-                self._queue.extendleft(reversed(batch[:position] + batch[position + 1 :]))
+                self._put_back(batch, batch[:position] + batch[position + 1 :])
                 await self._rebuild()
                 return
             replies.append((work, reply))
@@ -306,19 +309,35 @@ class Runner:
             self._counters.journal_failures += 1
             if isinstance(error, DuplicateOperation):
                 # One was done long ago, which is its answer now; the others are no worse for it.
-                self._queue.extendleft(reversed(batch))
+                self._put_back(batch, list(batch))
                 await self._rebuild()
             else:
                 await self._undo(batch)
         else:
+            self._refusing = False
             return True
         return False
 
     async def _undo(self, batch: list[Work]) -> None:
-        """Nobody can say whether the turn is durable: refuse it, keep the node's own commands, start from the store again."""
-        self._refuse([work for work in batch if not _is_own(work)], "journal_unavailable")
-        self._queue.extendleft(reversed([work for work in map(_departing, batch) if _is_own(work)]))
+        """Nobody can say whether the turn is durable: refuse it, keep the node's own commands, start from the store again.
+
+        While the store goes on failing nobody waits for a turn to be refused in, and it is asked a few times a second.
+        """
+        works, again = list(batch), self._refusing
+        if again:
+            works += self._queue
+            self._queue.clear()
+        self._refusing = True
+        self._put_back(batch, [work for work in map(_departing, works) if _is_own(work)])
+        self._refuse([work for work in works if not _is_own(work)], "journal_unavailable")
         await self._rebuild()
+        if again and self._queue and not self._stopping:
+            await asyncio.sleep(_RETRY_S)
+
+    def _put_back(self, batch: list[Work], works: Sequence[Work]) -> None:
+        """These of the turn are to be tried again, before what waits; it has no others any more."""
+        self._queue.extendleft(reversed(works))
+        batch.clear()
 
     def _lose(self, batch: list[Work]) -> None:
         self.alive = False
