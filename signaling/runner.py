@@ -7,7 +7,7 @@ effects of earlier ones, and outside a turn the room is exactly the journal. If 
 commands are tried again, a few times a second, and who was refused entry departs); if it is fenced the class has another owner and this one
 stops. An operation that the room has forgotten is found by the append, once per person, from then on by a look. A command that breaks
 `decide` or `evolve` is refused with `internal`, an entry that breaks `evolve` on replay is left out; both are counted and neither stops the
-class.
+class. A turn that breaks in a way nobody thought of ends the run like a fence: whoever comes back wakes the class anew.
 """
 
 import asyncio
@@ -195,9 +195,15 @@ class Runner:
                 await self._wake.wait()
                 continue
             batch = [self._queue.popleft() for _ in range(min(TURN, len(self._queue)))]
-            await self._turn(batch)
+            try:
+                await self._turn(batch)
+            except Exception:
+                # Of ours or of the store: nobody may wait for a writer that is gone.
+                log.exception("a turn broke", extra={"session": self.session})
+                self._lose(batch)
 
     async def _turn(self, batch: list[Work]) -> None:
+        """Carry these out; what is left in `batch` if this raises has no answer yet and waits nowhere else."""
         self._counters.turns += 1
         await self._look_up(batch)
         entries: list[Entry] = []
@@ -216,6 +222,7 @@ class Runner:
             return
         self._publish(entries)
         self._alarm.set(presence.due(self.room))
+        batch.clear()
         await self._answer(replies)
         self._keep_snapshot()
 

@@ -1,14 +1,18 @@
-"""What the class's one writer does while its store goes on failing."""
+"""What the class's one writer does while its store goes on failing, and when something breaks that nobody thought of."""
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import pytest
 
 from signaling.classroom.chat import PostChat
+from signaling.classroom.hands import RaiseHand
 from signaling.classroom.participants import Disconnect
 from signaling.messages import encode_room
-from signaling.runner import _RETRY_S, TURN
-from tests.support.journal import Fault
+from signaling.ports import Record
+from signaling.runner import _RETRY_S, TURN, Reply
+from tests.support.journal import Fault, MemoryJournal
 from tests.unit.signaling.test_runner import lesson
 
 
@@ -47,3 +51,48 @@ async def test_nobody_waits_for_a_turn_to_be_refused_in_while_the_store_goes_on_
     assert (await gone).error is None
     assert encode_room(desk.runner.room) == desk.replayed()
     await desk.runner.stop()
+
+
+class Breaking(MemoryJournal):
+    """Fails in a way no store may: each of the methods named here."""
+
+    broken: frozenset[str] = frozenset()
+
+    async def append(self, session: str, expected_seq: int, records: Sequence[Record]) -> None:
+        if "append" in self.broken:
+            raise RuntimeError("defect")
+        await super().append(session, expected_seq, records)
+
+    async def read(self, session: str, after: int, limit: int) -> AsyncIterator[Record]:
+        if "read" in self.broken:
+            raise RuntimeError("defect")
+        async for record in super().read(session, after, limit):
+            yield record
+
+
+@pytest.mark.parametrize(
+    ("broken", "faults", "first"),
+    [("append", [], "draining"), ("read", [Fault.REFUSE], "journal_unavailable")],
+    ids=["while it stores", "while it reads the class anew"],
+)
+async def test_a_turn_that_breaks_ends_the_run_and_answers_everybody_once(broken: str, faults: list[Fault], first: str) -> None:
+    journal = Breaking()
+    desk = await lesson(journal)
+    journal.broken, journal.faults = frozenset({broken}), faults
+    answers: list[tuple[str, str | None]] = []
+
+    def noted(who: str) -> Any:
+        def done(reply: Reply) -> None:
+            answers.append((who, reply.error))
+
+        return done
+
+    desk.runner.submit("ben", RaiseHand(), "op-1", noted("ben"))
+    desk.runner.submit("tina", Disconnect(connection="tina-1", reason="lost"), None, noted("tina"))
+    assert desk.runner._task is not None
+    await asyncio.wait_for(asyncio.wait([desk.runner._task]), 5)
+    assert sorted(answers) == [("ben", first), ("tina", "draining")]
+    assert (desk.told.closings, desk.runner.alive) == (["draining"], False)
+    assert (await desk.do("ben", RaiseHand())).error == "draining"
+    await desk.runner.stop()
+    assert journal.snapshots == {}, "what may be spoilt is not saved"
