@@ -1,6 +1,7 @@
 """Which runner owns a class on this node: started from the journal when somebody comes, put to rest when everybody has left.
 
-At most `limit` classes are awake. While draining no class is woken, those awake go on; `drain` then ends them with everything saved.
+At most `limit` classes are awake; one that is empty makes room for another. While draining no class is woken, those awake go on; `drain`
+then ends them with everything saved.
 """
 
 import asyncio
@@ -31,6 +32,8 @@ log = logging.getLogger("jiangtai.hub")
 MAX_CLASSES: Final = 500
 IDLE_S: Final = 120.0
 _REST_S: Final = 15.0
+#: whoever woke a class has so long to come in before it may be put to rest for another
+_FRESH_S: Final = 5.0
 
 #: told after every publication: (class, room after it, entries); must not block
 Watcher = Callable[[SessionId, Room, Sequence[Entry]], None]
@@ -79,6 +82,7 @@ class Hub:
         self._watchers: list[Watcher] = []
         self._ending: set[asyncio.Task[None]] = set()
         self._resting: asyncio.Task[None] | None = None
+        self._making_room = asyncio.Lock()
         self._draining = False
 
     # ---- for the rest of the node ----
@@ -135,6 +139,10 @@ class Hub:
 
     async def runner(self, session: SessionId) -> Runner:
         """The class's runner, woken if need be. Raises Rejected (class_ended, no_longer_kept, draining, overloaded), Unavailable."""
+        while self._lacks_room(session):
+            async with self._making_room:
+                if self._lacks_room(session):  # nobody else made it meanwhile
+                    await self._make_room()
         runner = self._runners.get(session)
         if runner is not None:
             return runner
@@ -142,8 +150,6 @@ class Hub:
         if starting is None:
             if self._draining:
                 raise Rejected("draining")
-            if len(self._runners) + len(self._starting) >= self._limit:
-                raise Rejected("overloaded")
             starting = asyncio.create_task(self._start(session), name=f"wake {session}")
             self._starting[session] = starting
             starting.add_done_callback(lambda task: self._started(session, task))
@@ -191,9 +197,7 @@ class Hub:
     def closed(self, runner: Runner, code: str) -> None:
         """See runner.Follower: a runner lost its class."""
         self.follower.closed(runner, code)
-        if self._runners.get(runner.session) is runner:
-            del self._runners[runner.session]
-            self.counters.runners = len(self._runners)
+        self._forget(runner)
 
     # ---- waking and resting ----
 
@@ -227,6 +231,7 @@ class Hub:
         except Fenced as error:
             raise Unavailable("another node began the class") from error
         self._runners[session] = runner
+        self._empty_since[session] = asyncio.get_running_loop().time()
         self.counters.runners = len(self._runners)
         if self._resting is None and not self._draining:
             self._resting = asyncio.create_task(self._rest(), name="put classes to rest")
@@ -243,22 +248,60 @@ class Hub:
         with contextlib.suppress(Unavailable):  # the append itself may have done it; else again when next woken
             await self._directory.mark_ended(session, at)
 
+    def _lacks_room(self, session: SessionId) -> bool:
+        awake = session in self._runners or session in self._starting
+        return not awake and not self._draining and len(self._runners) + len(self._starting) >= self._limit
+
+    async def _make_room(self) -> None:
+        """Put the class to rest that has been empty longest, before its time. Raises Rejected (overloaded) if there is none."""
+        now = asyncio.get_running_loop().time()
+        for session, since in self._empty_since.items():
+            if now - since < _FRESH_S:
+                break
+            runner = self._runners[session]
+            if _is_empty(runner):
+                return await self._put_to_rest(runner)
+        raise Rejected("overloaded")
+
     async def _rest(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(min(_REST_S, self._idle_s))
-            for session, runner in list(self._runners.items()):
-                if runner.waiting or any(person.connections for person in runner.room.participants.values()):
-                    self._empty_since.pop(session, None)
-                elif loop.time() - self._empty_since.setdefault(session, loop.time()) >= self._idle_s:
-                    self.follower.closed(runner, "draining")
-                    await self._retire(session)
+            try:
+                await self._rest_who_may()
+            except Exception:
+                log.exception("classes were not put to rest")
+
+    async def _rest_who_may(self) -> None:
+        loop = asyncio.get_running_loop()
+        for session, runner in list(self._runners.items()):
+            if self._runners.get(session) is not runner:
+                continue  # it made room meanwhile
+            if not _is_empty(runner):
+                self._empty_since.pop(session, None)
+            elif loop.time() - self._empty_since.setdefault(session, loop.time()) >= self._idle_s:
+                await self._put_to_rest(runner)
+
+    async def _put_to_rest(self, runner: Runner) -> None:
+        self.follower.closed(runner, "draining")
+        await self._retire(runner.session)
 
     async def _retire(self, session: SessionId) -> None:
         runner = self._runners.get(session)
         if runner is not None:
             await runner.stop()
-            self._runners.pop(session, None)
-            self._empty_since.pop(session, None)
-            self.counters.runners = len(self._runners)
-            self.media.close(session)
+            if self._forget(runner):
+                self.media.close(session)
+
+    def _forget(self, runner: Runner) -> bool:
+        """Keep a runner no longer; False if it was not kept: its class may be awake anew."""
+        if self._runners.get(runner.session) is not runner:
+            return False
+        del self._runners[runner.session]
+        self._empty_since.pop(runner.session, None)
+        self.counters.runners = len(self._runners)
+        return True
+
+
+def _is_empty(runner: Runner) -> bool:
+    """Whether nobody is in class and nothing waits to be done."""
+    return not runner.waiting and not any(person.connections for person in runner.room.participants.values())

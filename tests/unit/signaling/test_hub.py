@@ -185,3 +185,70 @@ async def test_watchers_see_everything_and_one_that_fails_harms_nobody() -> None
     await house.hub.dispatch("a", "tina", StartClass())
     assert seen == ["ParticipantJoined", "ConnectionOpened", "ClassStarted"]
     await house.hub.drain()
+
+
+async def test_a_class_that_is_empty_makes_room_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_FRESH_S", 0.0)
+    house = House(limit=2)
+    for name in ("a", "b", "c", "d", "e"):
+        await house.hub.create(name, name, Profile.SMALL, None)
+    await house.hub.runner("b")
+    await house.enter("a", "tina")
+    await house.enter("c", "tina")
+    assert house.hub.sessions() == ["a", "c"]
+    assert ("closed draining", "b") in house.follower.calls
+    assert house.journal.snapshots["b"][0] == len(house.journal.records["b"])
+    with pytest.raises(Rejected, match="overloaded"):
+        await house.hub.runner("d")
+    await house.hub.dispatch("a", "tina", Disconnect(connection="tina-1", reason="lost"))
+    await house.hub._rest_who_may()  # sees that it is empty
+    found = await asyncio.gather(house.hub.runner("d"), house.hub.runner("e"), return_exceptions=True)
+    assert sorted(type(one).__name__ for one in found) == ["Rejected", "Runner"]
+    assert len(house.hub.sessions()) == house.hub.counters.runners == 2
+    assert house.hub.room("c") is not None, "somebody is in it"
+    await house.hub.drain()
+
+
+async def test_who_woke_a_class_has_time_to_come_in() -> None:
+    house = House(limit=1)
+    for name in ("a", "b"):
+        await house.hub.create(name, name, Profile.SMALL, None)
+    await house.hub.runner("a")
+    with pytest.raises(Rejected, match="overloaded"):
+        await house.hub.runner("b")
+    await house.enter("a", "tina")
+    await house.hub.drain()
+
+
+async def test_a_class_lost_while_it_is_put_to_rest_and_woken_anew_stays_awake(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House()
+    await house.hub.create("a", "a", Profile.SMALL, None)
+    former = await house.hub.runner("a")
+    stop = former.stop
+
+    async def slow() -> None:
+        house.hub.closed(former, "draining")
+        await house.hub.runner("a")
+        await stop()
+
+    monkeypatch.setattr(former, "stop", slow)
+    await house.hub.let_go("a")
+    assert house.hub.sessions() == ["a"]
+    assert await house.hub.runner("a") is not former
+    await house.hub.drain()
+
+
+async def test_an_error_nobody_thought_of_does_not_keep_classes_awake_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_REST_S", 0.0)
+    house = House(idle_s=0.0)
+    await house.hub.create("a", "a", Profile.SMALL, None)
+    closed = house.follower.closed
+
+    def fail(runner: Runner, code: str) -> None:
+        house.follower.closed = closed  # type: ignore[method-assign]
+        raise RuntimeError("defect")
+
+    house.follower.closed = fail  # type: ignore[method-assign]
+    await house.hub.runner("a")
+    await asyncio.wait_for(house.follower.rested.wait(), 3)
+    await house.hub.drain()
