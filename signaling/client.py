@@ -150,6 +150,7 @@ class Client:
 
     async def _open(self, auth: packets.Connecting) -> None:
         proof, self.proof = self.proof, None
+        grant: SeatGrant | None = None
         try:
             grant = await self._gateway.seats.open(*(proof or ({}, {})), auth.seat)
             if grant is None:
@@ -160,6 +161,9 @@ class Client:
             self.refuse(refusal.code)
         except Unavailable:
             self.refuse("journal_unavailable")
+        except Exception:
+            self._gateway.failed("coming in", grant.session if grant is not None else "")
+            self.refuse("internal")
         else:
             if self.state is State.OPENING:
                 self.tab = auth.tab
@@ -175,6 +179,11 @@ class Client:
             return
         if self.state is not State.OPENING or self.out.closing:
             self._depart("lost")
+            return
+        gone = self._gateway.gone(self)
+        if gone is not None:
+            self.refuse(gone)
+            self._depart("closed")
             return
         self.state = State.IN
         self._allowance = self._gateway.allowance(self)

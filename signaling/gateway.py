@@ -24,6 +24,7 @@ from signaling.classroom.reactions import Reacted
 from signaling.classroom.room import Room
 from signaling.classroom.seats import Seat
 from signaling.classroom.session import ClassEnded
+from signaling.classroom.settings import Phase
 from signaling.client import Allowance, Client, State
 from signaling.entries import Entry
 from signaling.fanout import WINDOW_S, Group, Viewer, Writer, tell, tell_latest
@@ -179,6 +180,16 @@ class Gateway:
         self._timer = self.loop.call_later(min(0.5, self._connect_s / 2), self._sweep)
 
     # ---- for clients ----
+
+    def gone(self, client: Client) -> str | None:
+        """What ended a connection behind our back, as a code: in the turn in which it was journaled nobody looked for it here."""
+        room = client.runner.room
+        if client.session not in self._groups:
+            return "draining"
+        if room.phase is Phase.ENDED:
+            return "class_ended"
+        person = room.participants.get(client.participant)
+        return None if person is not None and client.id in person.connections else _shut_out(room, client.participant)
 
     def admit(self, client: Client, resume: packets.Resume | None) -> None:
         """A connection has been journaled: show it the class. Called between turns."""

@@ -1,17 +1,21 @@
 """The door and the class behind it, over real sockets: who sees what, who is shown out and why, and what a command's answer means."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from signaling.classroom.base import Command
 from signaling.classroom.errors import Rejected
+from signaling.classroom.participants import Leave
 from signaling.classroom.roles import Role
+from signaling.classroom.sanctions import Remove
+from signaling.classroom.session import EndClass
 from signaling.classroom.settings import Profile
-from signaling.ports import Fields
+from signaling.ports import Fields, Record
 from tests.support.member import Member, Refused, join
 from tests.support.node import Node, serve
 
@@ -280,3 +284,53 @@ async def test_seat_lookup_that_is_down_refuses_with_later(node: Node, monkeypat
     with pytest.raises(Refused, match="journal_unavailable"):
         async with join(node, "c1", "ann"):
             pass
+
+
+async def test_an_error_nobody_thought_of_at_the_door_is_told(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(cookies: Any, headers: Any, seat_id: str) -> None:
+        raise RuntimeError("defect")
+
+    monkeypatch.setattr(node.seats, "open", broken)
+    with pytest.raises(Refused, match="internal"):
+        async with join(node, "c1", "ann"):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("actor", "command", "code"),
+    [(None, EndClass(), "class_ended"), (None, Remove(participant="ann", ban=True), "banned"), ("ann", Leave(), "not_admitted")],
+    ids=["the end", "a ban", "leaving elsewhere"],
+)
+async def test_who_is_out_again_in_the_turn_in_which_they_came_in_is_told_so(
+    node: Node, tina: Member, monkeypatch: pytest.MonkeyPatch, actor: str | None, command: Command, code: str
+) -> None:
+    runner = await node.hub.runner("c1")
+    append, asked, gate = runner._journal.append, asyncio.Event(), asyncio.Event()
+
+    async def slow(session: str, expected_seq: int, records: Sequence[Record]) -> None:
+        asked.set()
+        await gate.wait()
+        await append(session, expected_seq, records)
+
+    async def come() -> None:
+        async with join(node, "c1", "ann"):
+            pass
+
+    async def waiting(count: int) -> None:
+        async with asyncio.timeout(10):
+            while runner.waiting < count:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+
+    monkeypatch.setattr(runner._journal, "append", slow)
+    await tina.begin("post_chat", text="under way")
+    await asked.wait()
+    coming = asyncio.create_task(come())
+    await waiting(1)
+    ended = asyncio.create_task(node.hub.dispatch("c1", actor, command))
+    await waiting(2)
+    gate.set()
+    with pytest.raises(Refused, match=code):
+        await coming
+    assert (await ended).error is None
+    await node.hub.dispatch("c1", "tina", Leave())  # after whatever the door still had to say
+    assert runner.room.participants["ann"].connections == []
