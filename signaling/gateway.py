@@ -313,8 +313,8 @@ class Gateway:
         if group is None:
             group = self._groups[runner.session] = Group(self._writer, self.counters, window_s=self._window_s)
         group.seed(recent, runner.room.seq)
-        for viewer in group.viewers():
-            viewer.out.fall_behind(-1)
+        for client in (cast(Client, viewer) for viewer in group.viewers()):
+            self._look_again(group, client)
         group.board.present(runner.room)
 
     def published(self, runner: Runner, entries: Sequence[Entry]) -> None:
@@ -376,6 +376,14 @@ class Gateway:
                 client.dismiss(_shut_out(room, participant))
             else:
                 group.move(client, lane)
+
+    def _look_again(self, group: Group, client: Client) -> None:
+        """Whatever was not told of a person may have been that they are out, or see the class from another lane."""
+        gone = self.gone(client)
+        if gone is not None:
+            client.dismiss(gone)
+        else:
+            group.move(client, lane_of(client.runner.room, client.participant))
 
     def _closed_by_class(self, group: Group, event: ConnectionClosed) -> None:
         for viewer in group.viewers(event.participant):

@@ -183,7 +183,18 @@ class Hub:
 
     def published(self, runner: Runner, entries: Sequence[Entry]) -> None:
         """See runner.Follower."""
-        self.follower.published(runner, entries)
+        try:
+            self.follower.published(runner, entries)
+        finally:
+            self._tell_watchers(runner, entries)
+
+    def closed(self, runner: Runner, code: str) -> None:
+        """See runner.Follower: a runner lost its class."""
+        self.follower.closed(runner, code)
+        self._forget(runner)
+
+    def _tell_watchers(self, runner: Runner, entries: Sequence[Entry]) -> None:
+        """What clients are told may fail; seats that are void and rows that follow are another matter."""
         for watcher in self._watchers:
             try:
                 watcher(runner.session, runner.room, entries)
@@ -193,11 +204,6 @@ class Hub:
             task = asyncio.create_task(self._mark_ended(runner.session, entries[-1].origin.at), name=f"end {runner.session}")
             self._ending.add(task)
             task.add_done_callback(self._ending.discard)
-
-    def closed(self, runner: Runner, code: str) -> None:
-        """See runner.Follower: a runner lost its class."""
-        self.follower.closed(runner, code)
-        self._forget(runner)
 
     # ---- waking and resting ----
 

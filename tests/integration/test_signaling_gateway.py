@@ -15,7 +15,9 @@ from signaling.classroom.roles import Role
 from signaling.classroom.sanctions import Remove
 from signaling.classroom.session import EndClass
 from signaling.classroom.settings import Profile
+from signaling.entries import Entry
 from signaling.ports import Fields, Record
+from signaling.runner import Runner
 from tests.support.member import Member, Refused, join
 from tests.support.node import Node, serve
 
@@ -334,3 +336,22 @@ async def test_who_is_out_again_in_the_turn_in_which_they_came_in_is_told_so(
     assert (await ended).error is None
     await node.hub.dispatch("c1", "tina", Leave())  # after whatever the door still had to say
     assert runner.room.participants["ann"].connections == []
+
+
+async def test_after_news_that_could_not_be_told_everybody_is_where_the_class_says(
+    node: Node, tina: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(runner: Runner, entries: Sequence[Entry]) -> None:
+        raise RuntimeError("defect")
+
+    await tina.command("change_settings", waiting_room=True)
+    async with join(node, "c1", "ann") as ann, join(node, "c1", "ben") as ben:
+        monkeypatch.setattr(node.gateway, "published", fail)
+        assert "seq" in await tina.command("decline", participant="ann")
+        await asyncio.wait_for(ann.closed.wait(), 2)
+        assert [bye["code"] for bye in ann.byes] == ["declined"]
+        assert "seq" in await tina.command("admit", participants=[])
+        monkeypatch.undo()
+        await ben.until(lambda: "ben" in {person["id"] for person in ben.snapshot["participants"] if person["seat"] == "admitted"})
+        await tina.command("post_chat", text="welcome")
+        await ben.until(lambda: said(ben) == ["welcome"])

@@ -238,6 +238,25 @@ async def test_a_class_lost_while_it_is_put_to_rest_and_woken_anew_stays_awake(m
     await house.hub.drain()
 
 
+async def test_what_cannot_be_told_to_clients_is_told_to_watchers() -> None:
+    house = House()
+    seen: list[str] = []
+    house.hub.watch(lambda session, room, entries: seen.extend(type(entry.event).__name__ for entry in entries))
+    await house.hub.create("a", "a", Profile.SMALL, None)
+    await house.enter("a", "tina")
+
+    def fail(runner: Runner, entries: Sequence[Entry]) -> None:
+        raise RuntimeError("defect")
+
+    house.follower.published = fail  # type: ignore[method-assign]
+    assert (await house.hub.dispatch("a", None, EndClass())).error is None
+    assert seen[-1] == "ClassEnded"
+    await house.hub.drain()
+    found = await house.directory.get("a")
+    assert found is not None
+    assert found["ended_at"] == 5
+
+
 async def test_an_error_nobody_thought_of_does_not_keep_classes_awake_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_REST_S", 0.0)
     house = House(idle_s=0.0)
