@@ -185,7 +185,8 @@ class Director:
             if track is not None:
                 people.setdefault(track.participant, level)
         loudest = next((person for person in people if (person, "camera") in self._current), None)
-        if loudest is not None and loudest != self._loudest and now - self._loudest_since >= MAIN_HOLD_MS:
+        held = 0 <= now - self._loudest_since < MAIN_HOLD_MS  # a clock that was set back holds nothing
+        if loudest is not None and loudest != self._loudest and not held:
             self._loudest, self._loudest_since = loudest, now
             self._outdate()
         return list(people.items())

@@ -28,7 +28,7 @@ HALF: Final = 500
 
 
 class Listening:
-    """The engine's only listener."""
+    """The engine's only listener. A wall clock that was set back silences nobody until it has caught up."""
 
     def __init__(
         self,
@@ -135,7 +135,7 @@ class Listening:
     def _speakers(self, room: int, levels: Sequence[tuple[int, int]]) -> None:
         board = self._board
         klass, now = board.class_of(room), board.clock()
-        if klass is None or (levels and now - klass.spoke_at < SPEAKERS_MS):
+        if klass is None or (levels and 0 <= now - klass.spoke_at < SPEAKERS_MS):
             return
         klass.spoke_at = now
         heard = klass.director.heard(levels, now)
@@ -173,7 +173,7 @@ class Listening:
         device = klass.devices[place.connection]
         device.reports[place.side] = report
         now = board.clock()
-        if now - device.graded_at < QUALITY_MS:
+        if 0 <= now - device.graded_at < QUALITY_MS:
             return
         device.graded_at = now
         viewer = klass.director.viewers.get(place.connection)

@@ -98,7 +98,8 @@ def due(room: "Room") -> Millis | None:
 
 
 def decide_start(room: "Room", context: Context, command: StartCheck) -> list[Event]:
-    running = room.check is not None and context.now <= room.check.until
+    # A wall clock that was set back makes nobody wait for a check of its future.
+    running = room.check is not None and room.check.opened_at <= context.now <= room.check.until
     present = [person for person in room.participants.values() if _may_be_asked(person)]
     if context.actor is None:
         if room.checks_at is None or context.now < room.checks_at:

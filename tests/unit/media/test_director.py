@@ -353,6 +353,9 @@ def test_the_loudest_takes_the_automatic_main_place_but_not_too_often() -> None:
     stage.director.heard([(stage.ids["dee", "microphone"], 10)], 13_001)
     stage.refresh()
     assert stage.sees("ann", "main") == ["dee"]
+    stage.director.heard([(stage.ids["bo", "microphone"], 10)], 5_000)  # the wall clock was set back
+    stage.refresh()
+    assert stage.sees("ann", "main") == ["bo"]
 
 
 def test_a_device_that_hangs_up_leaves_no_picture_behind() -> None:

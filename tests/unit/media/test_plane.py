@@ -375,3 +375,15 @@ async def test_what_is_refused_while_the_engine_is_behind_is_counted(house: Hous
         await house.plane.check(PLAYER)
     assert house.plane.metrics()["refused_busy"] == 3
     assert house.engine.of("open_peer") == []
+
+
+async def test_a_wall_clock_that_is_set_back_silences_nobody(house: House) -> None:
+    now = [10_000_000]
+    house.plane._board.clock = lambda: now[0]
+    await house.publish()
+    room, [(track, *_), *_rest] = house.plane._board.classes["class-1"].id, [args for args, _ in house.engine.of("add_track")]
+    for figure in (50, 60):
+        house.happen(("speakers", room, [(track, figure)]), ("quality", house.newest_peer, figure, 0, 0, 0, 0, 0))
+        assert house.heard.newest["*", "speakers"]["speakers"] == [{"participant": "ann", "level": figure}]
+        assert house.heard.newest["staff", "quality"]["rtt"] == figure
+        now[0] -= 3_600_000

@@ -131,6 +131,13 @@ def test_one_check_at_a_time() -> None:
     assert lesson.refusal("eve", StartCheck()) is None
 
 
+def test_a_wall_clock_that_is_set_back_makes_nobody_wait_for_a_check_of_its_future() -> None:
+    lesson = checking()
+    lesson.pass_seconds(-3_600)
+    assert lesson.refusal("eve", StartCheck()) is None
+    assert lesson.refusal("eve", StartCheck()) == "check_running"
+
+
 def test_the_node_asks_when_the_time_has_come_and_draws_the_next_within_the_jitter() -> None:
     lesson = live()
     lesson.do("tom", ScheduleChecks(on=True))
