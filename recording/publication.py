@@ -155,7 +155,7 @@ def new_folder() -> str:
 
 
 def state(row: Row, versions: Sequence[Version]) -> State:
-    """What a recording is, from its row and its versions."""
+    """What a recording is, from its row and its versions; of one that `failed` the job's row knows whether there will be another try."""
     if row.state in ("deleted", "purged"):
         return "deleted"
     if any(version.published_at is not None for version in versions):

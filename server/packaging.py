@@ -74,6 +74,12 @@ def finishing(database: Database, journal: Journal, published: Published, clock:
     return Finishing(SqliteJobs(database, "finishing"), published, trainers, clock)
 
 
+async def tried_again(database: Database, row: Row) -> bool:
+    """Whether a recording of which no version could be made so far is to be tried again."""
+    job = await SqliteJobs(database).get((row.session, row.id))
+    return job is not None and job.state in ("waiting", "working")
+
+
 def redaction(root: Path, database: Database, journal: Journal, published: Published, clock: Callable[[], Millis], *, by: str) -> Redaction:
     """Takes people out of the recordings of a node's store, on behalf of `by`."""
     packager = packaging(root, database, journal, published, clock)

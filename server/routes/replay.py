@@ -20,6 +20,7 @@ from recording.objects import StoreAway
 from recording.publication import State, Version
 from server import callers, classes, keys, replays
 from server.api import PREFIX, Call, Route
+from server.packaging import tried_again
 from server.problems import Problem
 from server.rights import Caller, Right
 from server.seats import Seat, hash_cookie
@@ -79,7 +80,8 @@ async def recordings(call: Call) -> RecordingsAnswer:
     for version in await call.app[keys.PUBLISHED].store.versions(session):
         versions.setdefault(version.recording, []).append(version)
     rows = await call.app[keys.RECORDINGS].rows(session)
-    return RecordingsAnswer(title=title, access=access, recordings=[_answer(row, versions.get(row.id, [])) for row in rows])
+    answers = [await _answer(call, row, versions.get(row.id, [])) for row in rows]
+    return RecordingsAnswer(title=title, access=access, recordings=answers)
 
 
 async def recording(call: Call) -> ReplayAnswer:
@@ -91,7 +93,7 @@ async def recording(call: Call) -> ReplayAnswer:
     versions = await store.versions(session, id)  # before `served`: what is published between the two is not yet said to be ready
     served = await store.served(session, id)
     if served is None:
-        told = _answer(await living(call, session, id), versions)
+        told = await _answer(call, await living(call, session, id), versions)
         return ReplayAnswer(title=title, recording=id, state=told.state, started_at=told.started_at, duration_ms=told.duration_ms)
     opened = await _open(call, served)
     grant, expires_at = replays.sign(call.app[keys.RING], served, call.now, _presigned_s(call, opened))
@@ -223,9 +225,12 @@ def _reached() -> Iterator[None]:
         raise Problem("recordings_unavailable") from None
 
 
-def _answer(row: Row, versions: Sequence[Version]) -> RecordingAnswer:
+async def _answer(call: Call, row: Row, versions: Sequence[Version]) -> RecordingAnswer:
     duration = None if row.ended_at is None else max(0, row.ended_at - row.started_at)
-    return RecordingAnswer(recording=row.id, state=publication.state(row, versions), started_at=row.started_at, duration_ms=duration)
+    state = publication.state(row, versions)
+    if state == "failed" and await tried_again(call.app[keys.DATABASE], row):
+        state = "processing"
+    return RecordingAnswer(recording=row.id, state=state, started_at=row.started_at, duration_ms=duration)
 
 
 _REFUSED: Final = ("not_found", "no_longer_kept", "replay_closed", "draining", "overloaded")

@@ -11,6 +11,7 @@ import pytest
 from recording import deletion, manifest
 from recording.publication import purge
 from server import keys
+from server.adapters.sqlite_packaging import SqliteJobs
 from server.recordings import journal_root
 from signaling.classroom.roles import Role
 from tests.support import taped
@@ -126,6 +127,15 @@ async def test_states_of_a_recording(home: House) -> None:
     assert await state() == "processing"
     await store.fail(first, 6, "no key frame")
     assert await state() == "failed"
+    jobs, key = SqliteJobs(app(home)[keys.DATABASE]), (held.session, held.recording)
+    await jobs.take(key, 6, 2**60)
+    assert await state() == "processing"
+    await jobs.settle(key, "waiting", 6, 2**60, "no key frame")
+    assert await state() == "processing", "between tries"
+    listed = await home.call("GET", f"/classes/{held.session}/recordings", cookie=ann.cookie)
+    assert [each["state"] for each in listed.body["recordings"]] == ["processing"]
+    await jobs.settle(key, "failed", 6, 0, "no key frame")
+    assert await state() == "failed", "given up"
     await taped.publish(held, app(home)[keys.PUBLISHED], title=TITLE)
     assert (await about(home, held, ann)).body["state"] == "ready"
 
