@@ -9,7 +9,8 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import cache, partial
 from typing import Any, Final
 
 from aiohttp import web
@@ -116,7 +117,8 @@ def create_app(config: Config, *, replace: Mapping[web.AppKey[Any], Any] | None 
     app.on_response_prepare.extend((site.on_prepare, whip.on_prepare))
     app.on_shutdown.append(_dismiss)
     app.cleanup_ctx.extend((_keys, _store, _recordings, _media, _signaling, _records, _retention, _upkeep, _demo))
-    app[keys.ROUTES] = ROUTES
+    description: Callable[[], bytes] = cache(partial(node.described, ROUTES))
+    app[keys.DESCRIPTION] = description
     api.add(app, ROUTES)
     app.router.add_get("/rt/", connect)
     app.router.add_get("/healthz", healthz)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import msgspec
 from aiohttp import web
@@ -42,9 +42,6 @@ from signaling.gateway import Gateway
 from signaling.hub import Hub
 from signaling.metrics import Counters
 from signaling.ports import Clock
-
-if TYPE_CHECKING:
-    from server.api import Route
 
 
 class Demo(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +103,7 @@ FILE_CALLS = web.AppKey("file_calls", Buckets)
 FAILURES = web.AppKey("failures", Buckets)
 #: answers by (method, route, status)
 REQUESTS: web.AppKey[Counter[tuple[str, str, int]]] = web.AppKey("requests", Counter)
-#: every route of the API
-ROUTES: "web.AppKey[tuple[Route, ...]]" = web.AppKey("routes", tuple)
+#: the description of the API, encoded
+DESCRIPTION: web.AppKey[Callable[[], bytes]] = web.AppKey("description")
 #: milliseconds since the epoch
 STARTED_AT = web.AppKey("started_at", int)

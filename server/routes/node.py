@@ -58,11 +58,14 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     class_count: int
 
 
+def described(routes: tuple[Route, ...]) -> bytes:
+    """The OpenAPI document of these routes, encoded. Making it takes long and everybody may ask: to be made once."""
+    return msgspec.json.encode(openapi.document(routes, version("jiangtai")))
+
+
 async def describe_api(call: Call) -> web.Response:
     """The OpenAPI document."""
-    response = web.Response(
-        body=msgspec.json.encode(openapi.document(call.app[keys.ROUTES], version("jiangtai"))), content_type="application/json"
-    )
+    response = web.Response(body=call.app[keys.DESCRIPTION](), content_type="application/json")
     response.headers["Cache-Control"] = "no-cache"
     return response
 

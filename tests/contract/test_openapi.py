@@ -46,6 +46,21 @@ def test_operation_ids_are_unique() -> None:
     assert len(ids) == len(set(ids))
 
 
+async def test_the_document_is_made_once_for_all_who_ask(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Making it takes long, and nobody need be known to ask for it."""
+    made, document_of = list[str](), openapi.document
+
+    def counted(routes: tuple[api.Route, ...], version: str) -> dict[str, Any]:
+        made.append(version)
+        return document_of(routes, version)
+
+    monkeypatch.setattr(openapi, "document", counted)
+    answers = [await home.call("GET", "/openapi.json") for _ in range(3)]
+    assert [answer.status for answer in answers] == [200] * 3
+    assert answers[0].body == answers[1].body == answers[2].body
+    assert len(made) == 1
+
+
 async def test_the_node_serves_the_document_and_answers_as_it_says(home: House) -> None:
     served = (await home.call("GET", "/openapi.json")).body
     session = await home.create("Physics")
