@@ -24,6 +24,8 @@ from signaling.ports import SeatGrant, Signals, Unavailable
 log = logging.getLogger("jiangtai.doors")
 _SENT_OUT = (Standing.REMOVED, Standing.BANNED)
 _RETRY_S = 1.0
+#: how long a node that stops waits for what is not stored yet
+_STOP_S = 5.0
 #: brings the seats of a person in line with what the class decided
 Step: TypeAlias = Callable[[SessionId, ParticipantId], Awaitable[None]]
 
@@ -110,6 +112,7 @@ class Bouncer:
         self._seats = seats
         self._gateway = gateway
         self._known: set[SessionId] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         #: the newest step about each person, until it is stored
         self._steps: dict[tuple[SessionId, ParticipantId], asyncio.Task[None]] = {}
 
@@ -129,17 +132,26 @@ class Bouncer:
                 self._do(session, event.participant, self._seats.forgive)
 
     async def settle(self) -> None:
-        """Wait until everything decided so far is stored."""
-        while self._steps:
-            await asyncio.wait(list(self._steps.values()))
+        """Wait until everything decided so far is stored. What the store refuses for `_STOP_S` is given up, and made good when its class is
+        next heard of."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _STOP_S
+        while self._tasks and (left := until - loop.time()) > 0:
+            await asyncio.wait(self._tasks, timeout=left)
+        if self._tasks:
+            log.error("what classes decided of seats is not stored", extra={"count": len(self._tasks)})
+        for task in self._tasks:
+            task.cancel()
 
     def _do(self, session: SessionId, participant: ParticipantId, step: Step) -> None:
         whom = (session, participant)
         task = asyncio.create_task(self._in_turn(self._steps.get(whom), session, participant, step))
         self._steps[whom] = task
+        self._tasks.add(task)
         task.add_done_callback(lambda task: self._done(whom, task))
 
     def _done(self, whom: tuple[SessionId, ParticipantId], task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
         if self._steps.get(whom) is task:
             del self._steps[whom]
 
@@ -161,7 +173,8 @@ class Bouncer:
 
     async def _make_sure(self, session: SessionId, participant: ParticipantId, *, at: Millis, banned: bool) -> None:
         """Bring the seats of somebody who is out in line with the class."""
-        if await self._seats.epoch(session, participant) == 0:
+        epoch, barred = await self._seats.standing(session, participant)
+        if epoch == 0 or (banned and not barred):
             await self._revoke(session, participant, at=at, banned=banned)
         elif not banned:
             await self._seats.forgive(session, participant)

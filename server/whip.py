@@ -50,6 +50,8 @@ Protocol: TypeAlias = Literal["whip", "whep"]
 MAX_STREAMS: Final = 2_000
 MAX_PER_CLASS: Final = 500
 MAX_PER_ADDRESS: Final = 200
+#: how long a node that stops waits for streams to leave their classes
+_STOP_S: Final = 5.0
 #: source -> (what announces it, what withdraws it)
 _SWITCHES: Final[Mapping[Source, tuple[Command, Command]]] = {
     "microphone": (SetMicrophone(on=True), SetMicrophone(on=False)),
@@ -157,12 +159,12 @@ class Streams:
                 self._end_soon(stream, "lost")
 
     async def stop(self) -> None:
-        """End all, take no new ones."""
+        """End all, take no new ones. Whose class the store refuses to write is closed when the class is next woken."""
         self._stopped = True
         for stream in list(self._streams.values()):
             self._end_soon(stream, "closed")
         if self._ending:
-            await asyncio.wait(self._ending)
+            await asyncio.wait(self._ending, timeout=_STOP_S)
 
     # ---- coming in ----
 

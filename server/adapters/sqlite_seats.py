@@ -84,11 +84,11 @@ class SqliteSeats:
             del self._cache[key]
         self._shut.discard((session, participant))
 
-    async def epoch(self, session: SessionId, participant: ParticipantId) -> int:
-        """How often this person was sent out."""
-        sql = "SELECT epoch FROM revocation WHERE session = ? AND participant = ?"
+    async def standing(self, session: SessionId, participant: ParticipantId) -> tuple[int, bool]:
+        """(how often this person was sent out, whether no token lets them in)."""
+        sql = "SELECT epoch, banned FROM revocation WHERE session = ? AND participant = ?"
         row = await self._database.read(lambda connection: connection.execute(sql, (session, participant)).fetchone())
-        return int(row[0]) if row else 0
+        return (int(row[0]), bool(row[1])) if row else (0, False)
 
     async def forgive(self, session: SessionId, participant: ParticipantId) -> None:
         """See seats.SeatBook.forgive."""

@@ -339,6 +339,22 @@ async def test_a_store_that_fails_once_stops_nothing_else(home: House, monkeypat
         assert not own_browser.closed.is_set()
 
 
+async def test_a_node_whose_store_refuses_everything_stops_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whip, "_STOP_S", 0.1)
+
+    async def full(*arguments: Any) -> None:
+        raise Unavailable("the disk is full")
+
+    async with asyncio.timeout(20):
+        async with house(tmp_path) as home:
+            assert home.node is not None
+            session = await home.create()
+            await opened(home, session, "/whip", SENDS, Role.TRAINER)
+            monkeypatch.setattr(home.node.app[keys.JOURNAL], "append", full)
+        async with house(tmp_path) as home, home.member(session, "boss", Role.TRAINER):
+            assert (streams(home), connections(home, session)) == (0, 1), "nobody is there but who came now"
+
+
 async def test_a_flood_of_calls_on_one_session_is_limited(tmp_path: Path) -> None:
     async with house(tmp_path, **{"limits.requests_per_minute": 60}) as home:
         session = await home.create()

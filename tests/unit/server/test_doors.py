@@ -1,5 +1,6 @@
 """News of the media plane find the connection they are for; what a class decides of a person stands at the door in the end."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -132,9 +133,33 @@ async def test_what_was_decided_last_of_a_person_stands_at_the_door(seats: Flaky
 async def test_what_a_crash_left_undone_at_the_door_is_made_good_when_the_class_is_next_heard_of(seats: Flaky) -> None:
     for name in ("lifted", "banned"):
         await seats.revoke("class", name, at=1, banned=True)
-    room = lesson(lifted=Seat.REMOVED, banned=Seat.BANNED, removed=Seat.REMOVED, unseen=Seat.BANNED, inside=Seat.ADMITTED)
+    await seats.revoke("class", "again", at=1, banned=False)  # came back, and was banned as the store was away
+    out = {"lifted": Seat.REMOVED, "banned": Seat.BANNED, "removed": Seat.REMOVED, "unseen": Seat.BANNED, "again": Seat.BANNED}
+    room = lesson(**out, inside=Seat.ADMITTED)
     seats.refusals = 2
     bouncer = Bouncer(seats, Cut())
     bouncer.watch("class", room, [entry(9, BanLifted(participant="other"))])
     await bouncer.settle()
-    assert await seats.banned() == {"lifted": False, "banned": True, "removed": False, "unseen": True}
+    assert await seats.banned() == {"lifted": False, "banned": True, "removed": False, "unseen": True, "again": True}
+
+
+async def test_a_store_that_refuses_to_the_end_keeps_no_node_from_stopping(seats: Flaky, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what it did not take is made good by whoever runs the class next."""
+    bouncer, room = Bouncer(seats, Cut()), lesson(ann=Seat.ADMITTED, ben=Seat.ADMITTED)
+    seats.refusals = 1_000_000_000
+    for seq, event in enumerate([removed(room, "ann"), BanLifted(participant="ann"), removed(room, "ann"), removed(room, "ben")], 2):
+        bouncer.watch("class", room, [entry(seq, event)])
+    with monkeypatch.context() as patch:
+        patch.setattr(doors, "_STOP_S", 0.05)
+        async with asyncio.timeout(2):
+            await bouncer.settle()
+    await asyncio.sleep(0)
+    asked = seats.refusals
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert seats.refusals == asked, "nobody goes on asking"
+    seats.refusals = 0
+    following = Bouncer(seats, Cut())
+    following.watch("class", lesson(ann=Seat.BANNED, ben=Seat.BANNED), [entry(9, BanLifted(participant="other"))])
+    await following.settle()
+    assert await seats.banned() == {"ann": True, "ben": True}
