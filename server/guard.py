@@ -8,6 +8,7 @@ on the way or being answered. Pipelined requests are bounded by aiohttp's own qu
 import asyncio
 import itertools
 import logging
+import socket
 from typing import Any, Final
 
 from aiohttp import web
@@ -20,6 +21,14 @@ _IDLE_S: Final = 5.0
 _BURST: Final = 8
 #: how many of the oldest are looked at for one that is idle
 _LOOKED_AT: Final = 16
+#: a client that takes nothing of an answer for so long loses its connection
+_STALLED_S: Final = 300.0
+
+
+def end_stalled(server: asyncio.Server) -> None:
+    """Let the kernel end connections whose other end takes nothing, or has gone; those accepted inherit it (tcp(7), TCP_USER_TIMEOUT)."""
+    for listener in server.sockets:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(_STALLED_S * 1000))
 
 
 class Guard:
@@ -107,6 +116,15 @@ class GuardedHandler(RequestHandler):
             error = getattr(self._messages[-1][0], "exc", None)
             if isinstance(error, BaseException):
                 error.__traceback__ = error.__cause__ = error.__context__ = None
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Whom the kernel gave up (`end_stalled`) has gone away like any other."""
+        try:
+            return await super().finish_response(request, resp, start_time)
+        except TimeoutError:
+            return resp, True
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None

@@ -20,7 +20,7 @@ from aiohttp import web
 from server import demo, keys, logs, telemetry, tls
 from server.app import create_app
 from server.config import Config
-from server.guard import GuardedRunner
+from server.guard import GuardedRunner, end_stalled
 from server.keyring import KeyProblem
 from server.records.destinations import BadDestinations
 from signaling.loop import BATCH, new_event_loop, settle, widen_backlog
@@ -60,6 +60,7 @@ async def running(config: Config, *, replace: Mapping[web.AppKey[Any], Any] | No
             runner.guarded, config.host, config.port, ssl=context, backlog=BATCH, ssl_handshake_timeout=handshake_s
         )
         widen_backlog(server)
+        end_stalled(server)
         servers.append(server)
         port = server.sockets[0].getsockname()[1]
         async with _private(app, config) as private_port:

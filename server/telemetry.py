@@ -25,7 +25,7 @@ _MEDIA_GAUGES: Final = frozenset(
     | {"recordings", "journal_recordings", "journal_free_permille", "journal_sync_us_max"}
 )
 _RECORDS_GAUGES: Final = frozenset({"due", "oldest_unacked_seconds", "dead", "conflicts", "paused", "shedding"})
-_RECORDING_GAUGES: Final = frozenset({"unpurged", "unswept", "store_reached", "streams"})
+_RECORDING_GAUGES: Final = frozenset({"unpurged", "unswept", "store_reached", "streams", "local_files"})
 _PACKAGER_GAUGES: Final = frozenset({"working", "finishing"})
 #: a store that has not committed for this long is not healthy
 _STUCK_WRITES: Final = 10_000
@@ -109,7 +109,7 @@ def _published(app: web.Application) -> dict[str, float]:
     found: dict[str, float] = {"store_away": app[keys.PACKAGER].away + app[keys.FINISHING].away}
     found |= {"unpurged": sweeping.unpurged, "unswept": sweeping.unswept, "store_reached": int(sweeping.reached)}
     found |= {"streams": sender.streams, "streams_refused": sender.refused, "streams_broken": sender.broken}
-    return found | {"streamed_bytes": sender.bytes, "redirects": sender.redirects}
+    return found | {"streamed_bytes": sender.bytes, "redirects": sender.redirects, "local_files": sender.local_files}
 
 
 def _packager(app: web.Application) -> dict[str, float]:

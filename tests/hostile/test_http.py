@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import socket
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,9 +12,10 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_asyncio
 
-from server import guard, keys
+from server import guard, keys, site
 from tests.support.bystanders import bystanders
 from tests.support.house import SERVICE, House, house, spawned
+from tests.support.legs import until
 
 HEAD_S = 9
 
@@ -186,6 +188,22 @@ async def test_a06_pipelined_requests_are_bounded(home: House) -> None:
         writer.close()
         assert answers > 9_000
         assert resident(home) - before < 10_000_000
+
+
+async def test_a_client_that_takes_nothing_of_an_answer_loses_its_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "_STALLED_S", 0.5)
+    monkeypatch.setattr(site, "STATIC", tmp_path / "static")
+    (tmp_path / "static").mkdir()
+    with (tmp_path / "static" / "large.bin").open("wb") as file:
+        file.truncate(64 << 20)
+    async with house(tmp_path / "var") as home:
+        assert home.node is not None
+        watch = home.node.app[keys.GUARD]
+        with socket.create_connection(address(home)) as asking:
+            asking.sendall(request(home, "GET /large.bin HTTP/1.1"))
+            await until(lambda: watch.unproved == 1)
+            await until(lambda: watch.unproved == 0, limit=20)
+        assert watch.malformed == 0
 
 
 async def test_a07_connections_of_one_address_are_bounded_until_they_proved_a_seat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientSession, DummyCookieJar
+from aiohttp import ClientSession, DummyCookieJar, web
+from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
-from server import auth, keys, replays
+from server import auth, keys, replays, sending
 from signaling.classroom.roles import Role
+from tests.integration.test_recording import until
 from tests.integration.test_replay_api import about, app, fetch, recorded
 from tests.support.house import House, house
 from tests.support.taped import MIX, Taped
@@ -199,6 +201,30 @@ async def test_many_files_do_not_use_up_the_calls_of_the_api(home: House, tmp_pa
         ann = await strict.come_in(held.session, "ann")
         base = (await about(strict, held, ann)).body["base"]
         assert {(await fetch(strict, base, "t00000.json", ann)).status for _ in range(60)} == {200}
+
+
+async def test_who_opens_many_files_and_takes_none_uses_up_only_what_is_theirs(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "MAX_FILES_EACH", 3)
+    held = await recorded(home)
+    ann, tom = await home.come_in(held.session, "ann"), await home.come_in(held.session, "tom")
+    base = (await about(home, held, ann)).body["base"]
+    gate, send, sender = asyncio.Event(), web.FileResponse.prepare, app(home)[keys.SENDER]
+
+    async def slow(file: web.FileResponse, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        await gate.wait()
+        return await send(file, request)
+
+    monkeypatch.setattr(web.FileResponse, "prepare", slow)
+    opened = [asyncio.create_task(fetch(home, base, "mix.weba", ann)) for _ in range(3)]
+    await until(lambda: sender.local_files == 3)
+    refused = await fetch(home, base, "mix.weba", ann)
+    assert (refused.status, refused.code) == (503, "overloaded")
+    other = asyncio.create_task(fetch(home, base, "mix.weba", tom))
+    gate.set()
+    assert {answer.status for answer in await asyncio.gather(*opened, other)} == {200}
+    assert (await fetch(home, base, "mix.weba", ann)).status == 200
+    await until(lambda: sender.local_files == 0)
+    assert sender.refused == 1
 
 
 def texts(held: Taped) -> list[str]:
