@@ -1,6 +1,7 @@
 """Coming in: a join token becomes a seat; an invitation becomes a join token; a seat tells what it is, and is given up."""
 
 import secrets
+import time
 from typing import Annotated
 
 import msgspec
@@ -65,11 +66,17 @@ async def redeem(call: Call) -> web.Response:
 
 
 def verify(call: Call, token: str) -> auth.Claims:
-    """The claims of a good join token; raises Problem (bad_token, token_expired, rate_limited)."""
+    """The claims of a good join token; raises Problem (bad_token, token_expired, rate_limited).
+
+    What is refused further on may leave it unused: it is good for as many tries as a seat for calls.
+    """
     try:
-        return auth.verify(token, auth.Kind.JOIN, call.app[keys.RING], audience=call.app[keys.CONFIG].tokens.audience, now=call.now)
+        claims = auth.verify(token, auth.Kind.JOIN, call.app[keys.RING], audience=call.app[keys.CONFIG].tokens.audience, now=call.now)
     except auth.BadToken as error:
         raise api.refuse_token(call.request, error) from error
+    if not call.app[keys.CALLS].take(f"token:{claims.iss}:{claims.jti}", time.monotonic()):
+        raise Problem("rate_limited")
+    return claims
 
 
 async def take(call: Call, claims: auth.Claims, cookie: str) -> tuple[Seat, classes.ClassInfo, Phase]:

@@ -127,6 +127,20 @@ async def test_what_is_wrong_with_offer_or_engine_uses_no_token_up(home: House, 
             assert (await post(home, endpoint, offer, token)).status == 201
 
 
+@pytest.mark.parametrize(("endpoint", "offer", "role"), BOTH)
+async def test_a_token_that_refusals_leave_unused_is_good_for_so_many_tries(tmp_path: Path, endpoint: str, offer: str, role: Role) -> None:
+    async with house(tmp_path, **{"limits.requests_per_minute": 60}) as home:
+        session = await home.create()
+        token, broken = home.token(session, "s", role), offer.replace("/90000", "/9")
+        codes = Counter([(await post(home, endpoint, broken, token)).code for _ in range(60)])
+        assert set(codes) == {"bad_sdp", "rate_limited"}
+        assert codes["rate_limited"] >= 30
+        seat = await home.call("POST", "/seats", {"token": token})
+        assert seat.code == "rate_limited", "wherever it is brought"
+        async with home.member(session, "boss", Role.TRAINER):
+            assert (await post(home, endpoint, offer, home.token(session, "s", role))).status == 201, "others are not concerned"
+
+
 async def test_what_the_class_forbids_for_now_uses_no_token_up(home: House) -> None:
     session = await home.create()
     async with home.member(session, "boss", Role.TRAINER) as boss:
