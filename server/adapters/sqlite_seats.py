@@ -3,6 +3,7 @@
 import hashlib
 import sqlite3
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -33,7 +34,7 @@ class SqliteSeats:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._cache: OrderedDict[str, Seat] = OrderedDict()
-        #: raised by every revocation and release, so that a read begun before it cannot fill the cache after it
+        #: raised whenever seats become void, so that a read begun before it cannot fill the cache after it
         self._generation = 0
         self._used = 0
         #: sent out, the revocation not yet stored
@@ -44,9 +45,11 @@ class SqliteSeats:
         if self._used >= MAX_USED:
             raise Unavailable("too many used tokens are remembered")
         generation = self._generation
-        kept = await self._database.write(lambda connection: _redeem(connection, claims, seat, now))
+        kept, gone = await self._database.write(lambda connection: _redeem(connection, claims, seat, now))
         self._used += 1
         self._remember(kept, generation)
+        if gone:
+            self._drop(gone)
         return kept
 
     async def find(self, seat: str, now: Millis) -> Seat | None:
@@ -79,9 +82,7 @@ class SqliteSeats:
                 ).rowcount
             )
         )
-        self._generation += 1
-        for key in [key for key, seat in self._cache.items() if (seat.session, seat.participant) == (session, participant)]:
-            del self._cache[key]
+        self._drop([key for key, seat in self._cache.items() if (seat.session, seat.participant) == (session, participant)])
         self._shut.discard((session, participant))
 
     async def standing(self, session: SessionId, participant: ParticipantId) -> tuple[int, bool]:
@@ -98,14 +99,11 @@ class SqliteSeats:
     async def release(self, seat: str) -> None:
         """See seats.SeatBook.release."""
         await self._database.write(lambda connection: connection.execute("DELETE FROM seat WHERE id = ?", (seat,)).rowcount)
-        self._generation += 1
-        self._cache.pop(seat, None)
+        self._drop([seat])
 
     def forget(self, session: SessionId) -> None:
         """Ask the store again for every seat of a class: some may be gone from it."""
-        self._generation += 1
-        for key in [key for key, seat in self._cache.items() if seat.session == session]:
-            del self._cache[key]
+        self._drop([key for key, seat in self._cache.items() if seat.session == session])
 
     async def use_once(self, claims: Claims) -> None:
         """Use up a token that opens no seat; raises BadToken (token_used)."""
@@ -143,6 +141,12 @@ class SqliteSeats:
                     self._remember(seat, generation)
                 return seats
 
+    def _drop(self, seats: Sequence[str]) -> None:
+        """Know nothing of these, whatever is being read."""
+        self._generation += 1
+        for seat in seats:
+            self._cache.pop(seat, None)
+
     def _is_good(self, seat: Seat, now: Millis) -> bool:
         return seat.expires_at > now and (seat.session, seat.participant) not in self._shut
 
@@ -154,7 +158,8 @@ class SqliteSeats:
             self._cache.popitem(last=False)
 
 
-def _redeem(connection: sqlite3.Connection, claims: Claims, seat: Seat, now: Millis) -> Seat:
+def _redeem(connection: sqlite3.Connection, claims: Claims, seat: Seat, now: Millis) -> tuple[Seat, list[str]]:
+    """The new seat, and those that gave way to it."""
     _use(connection, claims)
     sql = "SELECT epoch, at, banned FROM revocation WHERE session = ? AND participant = ?"
     epoch, at, banned = connection.execute(sql, (seat.session, seat.participant)).fetchone() or (0, -1, 0)
@@ -185,11 +190,10 @@ def _redeem(connection: sqlite3.Connection, claims: Claims, seat: Seat, now: Mil
             seat.expires_at,
         ),
     )
-    connection.execute(
-        "DELETE FROM seat WHERE id IN (SELECT id FROM seat WHERE cookie = ? AND id <> ? ORDER BY opened_at DESC LIMIT -1 OFFSET ?)",
-        (seat.cookie, seat.id, SEATS_PER_COOKIE - 1),
-    )
-    return seat
+    beyond = "SELECT id FROM seat WHERE cookie = ? AND id <> ? ORDER BY opened_at DESC LIMIT -1 OFFSET ?"
+    gone = [row[0] for row in connection.execute(beyond, (seat.cookie, seat.id, SEATS_PER_COOKIE - 1)).fetchall()]
+    connection.executemany("DELETE FROM seat WHERE id = ?", [(id,) for id in gone])
+    return seat, gone if owned is None or owned[0] == seat.id else [owned[0], *gone]
 
 
 def _use(connection: sqlite3.Connection, claims: Claims) -> None:

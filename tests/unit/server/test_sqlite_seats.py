@@ -120,6 +120,18 @@ async def test_a_cookie_owns_several_seats_up_to_a_bound(seats: SqliteSeats) -> 
     assert opened[-1] in alive
 
 
+async def test_a_seat_that_gave_way_opens_nothing_though_it_is_remembered(seats: SqliteSeats) -> None:
+    trainer = await open_seat(seats, claims(role=Role.TRAINER))
+    assert await seats.find(trainer.id, NOW) == trainer
+    trainee = await open_seat(seats, claims(jti="token-00002", role=Role.TRAINEE))
+    assert await seats.find(trainer.id, NOW) is None, "the platform has made somebody else of the person"
+    assert await seats.find(trainee.id, NOW) == trainee
+    others = [await open_seat(seats, claims(f"u{n}", jti=f"token-1{n:04}"), COOKIE) for n in range(2, SEATS_PER_COOKIE + 4)]
+    alive = [seat for seat in (trainee, *others) if await seats.find(seat.id, NOW)]
+    assert len(alive) == SEATS_PER_COOKIE
+    assert {seat.id for seat in alive} == {seat.id for seat in await seats.owned(hash_cookie(COOKIE), NOW)}
+
+
 async def test_a_revoked_person_loses_all_seats_and_unused_tokens(seats: SqliteSeats, database: Database) -> None:
     seat = await open_seat(seats)
     second = await open_seat(seats, claims(jti="token-00002"), new_cookie())
