@@ -25,7 +25,7 @@ class JsonLines(logging.Formatter):
             "at": round(record.created, 3),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage() if record.name.startswith(_OWN) else str(record.msg),
+            "message": record.getMessage() if record.name.startswith(_OWN) else _template(str(record.msg)),
         }
         line |= {name: record.__dict__[name] for name in FIELDS if name in record.__dict__}
         if record.exc_info and record.exc_info[0]:
@@ -33,6 +33,12 @@ class JsonLines(logging.Formatter):
             frames = traceback.extract_tb(record.exc_info[2])[-_MAX_FRAMES:]
             line["where"] = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames]
         return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def _template(message: str) -> str:
+    """What a library says whatever the values: asyncio writes them into its messages, those of a callback into the first line as well."""
+    first = message.partition("\n")[0]
+    return first.partition("(")[0] if first.startswith("Exception in callback ") else first
 
 
 def start(level: str) -> None:

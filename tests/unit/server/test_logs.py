@@ -1,3 +1,5 @@
+import asyncio
+import gc
 import json
 import logging
 
@@ -57,3 +59,25 @@ def test_levels_of_our_loggers_follow_the_configuration() -> None:
 @pytest.mark.parametrize("name", ["name", "token", "text", "cookie", "seat", "sub"])
 def test_nothing_personal_is_an_allowed_field(name: str) -> None:
     assert name not in logs.FIELDS
+
+
+async def test_errors_nobody_waited_for_are_told_without_their_values(caplog: pytest.LogCaptureFixture) -> None:
+    """asyncio writes errors, tasks and arguments into its own messages."""
+    loop = asyncio.get_running_loop()
+
+    async def task(name: str) -> None:
+        raise ValueError(f"{name} wrote: hello")
+
+    def callback(name: str) -> None:
+        raise ValueError(f"{name} wrote: hello")
+
+    failed = asyncio.create_task(task("Li Hua"))
+    await asyncio.wait([failed])
+    del failed
+    gc.collect()
+    loop.call_soon(callback, "Li Hua")
+    await asyncio.sleep(0)
+    written = [logs.JsonLines().format(found) for found in caplog.records if found.name == "asyncio"]
+    assert [json.loads(told)["message"].split()[0] for told in written] == ["Task", "Exception"]
+    assert all("ValueError" in told and "test_logs.py" in told for told in written)
+    assert "Li Hua" not in "".join(written)
