@@ -1,9 +1,8 @@
 """The web client as files, and the headers every response carries.
 
-A page address (`/`, `/join`, `/class/…`, `/ended/…`, `/report/…`, `/operator`) answers with the one page of the client. Files come from a
-A page address (`/`, `/join`, `/class/…`, `/ended/…`, `/replay/…`, `/operator`) answers with the one page of the client. Files come from a
-table built at start, so a path in a request is only ever a key, never a way into the file system. Names under `assets/` carry a hash and
-never change.
+A page address (`/`, `/join`, `/class/…`, `/ended/…`, `/replay/…`, `/report/…`, `/operator`) answers with the one page of the client. Files
+come from a table built at start, so a path in a request is only ever a key, never a way into the file system. Names under `assets/` carry a
+hash and never change.
 """
 
 import asyncio
