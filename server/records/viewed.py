@@ -25,7 +25,7 @@ MAX_SEGMENTS: Final = 500
 
 
 class Viewing(NamedTuple):
-    """The `number`th viewing of a person, from its first report to its last so far."""
+    """One viewing of a person, from its first report to its last so far; later ones have greater numbers, and none is used twice."""
 
     session: SessionId
     recording: str

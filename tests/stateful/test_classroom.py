@@ -3,12 +3,10 @@
 JIANGTAI_LONG=1 looks longer and elsewhere.
 """
 
-import os
 from typing import Any
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from signaling import messages
 from signaling.classroom import chat, hands, participants, polls, presence, reactions, recording, sanctions, session, stage, tracks
@@ -19,6 +17,7 @@ from signaling.classroom.roles import Role
 from signaling.classroom.settings import ChatMode, Profile, Settings
 from tests.support.clients import ClassLesson
 from tests.support.laws import LAWS
+from tests.support.machine import play
 
 ROLES = {
     "person-tom": Role.TRAINER,
@@ -212,13 +211,4 @@ class Classroom(RuleBasedStateMachine):
 
 
 def test_the_classroom_keeps_its_laws() -> None:
-    long = os.environ.get("JIANGTAI_LONG") == "1"
-    profile = settings(
-        max_examples=2_000 if long else 80,
-        stateful_step_count=80 if long else 50,
-        deadline=None,
-        derandomize=not long,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    run_state_machine_as_test(Classroom, settings=profile)
+    play(Classroom, games=80, long_games=2_000)

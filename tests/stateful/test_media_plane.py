@@ -5,16 +5,14 @@ The engine is one that is written down; what it would hold is followed from the 
 """
 
 import asyncio
-import os
 from collections import Counter
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 import media.plane
 from media.devices import Class
@@ -31,6 +29,7 @@ from signaling.classroom.stage import BringOnStage, SetMain, TakeOffStage
 from signaling.classroom.tracks import SetCamera, SetMicrophone, StartScreen, StopScreen
 from tests.support.bare import Heard
 from tests.support.lesson import Lesson
+from tests.support.machine import play
 from tests.support.noted import NotedEngine
 
 OFFERS = Path(__file__).parents[1] / "unit" / "media" / "offers"
@@ -273,13 +272,4 @@ class AnyMedia(RuleBasedStateMachine):
 
 
 def test_nothing_is_left_behind_in_the_engine() -> None:
-    long = os.environ.get("JIANGTAI_LONG") == "1"
-    profile = settings(
-        max_examples=1_000 if long else 60,
-        stateful_step_count=80 if long else 50,
-        deadline=None,
-        derandomize=not long,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    run_state_machine_as_test(AnyMedia, settings=profile)
+    play(AnyMedia, games=60, long_games=1_000)

@@ -1,26 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { viewOf, type Wish } from "../../screens/app/fixtures";
+import { viewOf } from "../../screens/app/fixtures";
 import { noticeOf } from "../../src/state/notices";
 import { mainPerson, mayChat, mayPublish, stagePeople } from "../../src/state/select";
 import { fold, rowsOf } from "../../src/ui/class/people/rows";
 import { layoutOf } from "../../src/ui/class/stage/Stage";
-
-const wish = (part: Partial<Wish> = {}): Wish => ({
-  language: "en",
-  role: "trainee",
-  people: 10,
-  profile: "small",
-  phase: "live",
-  chat: true,
-  poll: "none",
-  hands: 0,
-  waiting: 0,
-  inspector: false,
-  check: "none",
-  own: false,
-  settings: {},
-  ...part,
-});
+import { wish } from "../wish";
 
 describe("who may switch on what", () => {
   it("a trainee on stage in a live class", () => expect(mayPublish(viewOf(wish()), "microphone")).toEqual({ ok: true }));

@@ -8,22 +8,7 @@ import { Compose } from "../../src/ui/class/chat/Compose";
 import { openDesk, PlaceContext } from "../../src/ui/class/context";
 import { start } from "../../src/ui/i18n";
 import { deferred } from "../media/deferred";
-
-const WISH: Wish = {
-  language: "en",
-  role: "trainer",
-  people: 6,
-  profile: "small",
-  phase: "live",
-  chat: false,
-  poll: "none",
-  hands: 0,
-  waiting: 0,
-  inspector: false,
-  check: "none",
-  own: false,
-  settings: {},
-};
+import { wish } from "../wish";
 
 const post = vi.fn<Classroom["post"]>();
 const field = () => screen.getByRole<HTMLTextAreaElement>("textbox");
@@ -31,8 +16,8 @@ const to = () => screen.queryByRole<HTMLSelectElement>("combobox")?.selectedOpti
 const write = (text: string) => fireEvent.change(field(), { target: { value: text } });
 const press = () => fireEvent.click(screen.getByRole("button", { name: "Send" }));
 
-function open(wish: Partial<Wish> = {}) {
-  const view = viewOf({ ...WISH, ...wish });
+function open(part: Partial<Wish> = {}) {
+  const view = viewOf(wish({ role: "trainer", people: 6, chat: false, ...part }));
   const store = new Store<ClassState>({ ...NOTHING_YET, status: "online", view });
   const classroom = { store, post, ask: async () => undefined } as unknown as Classroom;
   const desk = openDesk();

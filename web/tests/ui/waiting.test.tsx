@@ -8,6 +8,7 @@ import { start } from "../../src/ui/i18n";
 import { type Intent, keepIntent } from "../../src/ui/join/intent";
 import { go } from "../../src/ui/route";
 import { Waiting } from "../../src/ui/waiting/Waiting";
+import { wish } from "../wish";
 
 /** What the browser was asked to open. */
 let asked: string[];
@@ -35,21 +36,7 @@ afterEach(() => {
 
 async function wait(intent: Intent) {
   keepIntent("s1", intent);
-  const view = viewOf({
-    language: "en",
-    role: "trainee",
-    people: 3,
-    profile: "small",
-    phase: "live",
-    chat: false,
-    poll: "none",
-    hands: 0,
-    waiting: 0,
-    inspector: false,
-    check: "none",
-    own: false,
-    settings: {},
-  });
+  const view = viewOf(wish({ people: 3, chat: false }));
   const classroom = { store: new Store<ClassState>({ ...NOTHING_YET, status: "online", view }), leave: vi.fn() } as unknown as Classroom;
   await act(async () => {
     render(
