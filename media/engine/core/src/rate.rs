@@ -1,22 +1,33 @@
-//! How many bits a second a stream has, over the last second or so.
+//! How many bits a second a stream takes in the long run: what a key frame is more than others is spread over seconds.
 
 use std::time::{Duration, Instant};
 
 const STEP: Duration = Duration::from_millis(250);
-const STEPS: usize = 4;
+/// Four seconds: a key frame is about half a second of its stream, and comes when somebody begins to watch. Over one second it would
+/// make the stream half as much again, just for the one it was made for.
+const STEPS: usize = 16;
+/// After so many steps of nothing it is another stream, measured afresh over at least as many: a screen's frames are far apart.
+const PAUSE: usize = 4;
 
 /// Bytes counted in quarter seconds.
 #[derive(Debug, Default)]
 pub struct Rate {
     steps: [u32; STEPS],
     begun: Option<Instant>,
+    /// Steps before the current one that count.
     filled: usize,
+    /// Fewest steps to measure over.
+    least: u32,
 }
 
 impl Rate {
     /// Counts bytes.
     pub fn add(&mut self, bytes: usize, now: Instant) {
         self.turn(now);
+        if self.filled > PAUSE && self.steps.iter().take(PAUSE).all(|bytes| *bytes == 0) {
+            self.steps = [0; STEPS];
+            (self.filled, self.least) = (0, PAUSE as u32);
+        }
         if let Some(current) = self.steps.first_mut() {
             *current = current.saturating_add(bytes as u32);
         }
@@ -28,7 +39,7 @@ impl Rate {
         let Some(begun) = self.begun else { return 0 };
         let bytes: u64 = self.steps.iter().map(|bytes| u64::from(*bytes)).sum();
         let open = now.saturating_duration_since(begun);
-        let span = (STEP * self.filled as u32 + open).max(STEP);
+        let span = (STEP * self.filled as u32 + open).max(STEP * self.least.max(1));
         (bytes * 8_000 / (span.as_millis().max(1) as u64)).min(u64::from(u32::MAX)) as u32
     }
 
@@ -94,6 +105,32 @@ mod tests {
                 assert!((850_000..=1_150_000).contains(&bits), "{bits} at {ms}");
             }
         }
-        assert_eq!(rate.bits_per_second(t + Duration::from_millis(4_300)), 0);
+        assert_eq!(rate.bits_per_second(t + Duration::from_millis(7_300)), 0);
+    }
+
+    #[test]
+    fn a_key_frame_adds_a_little_for_seconds_and_not_much_for_one() {
+        let t = Instant::now();
+        let mut rate = Rate::default();
+        let mut most = 0;
+        for ms in (0..20_000).step_by(50) {
+            // 350 kbit/s, and once a frame of 25 KB.
+            rate.add(if ms == 10_000 { 25_000 } else { 2_187 }, t + Duration::from_millis(ms));
+            if ms >= 5_000 {
+                most = most.max(rate.bits_per_second(t + Duration::from_millis(ms)));
+            }
+        }
+        assert!(most < 410_000, "{most}");
+    }
+
+    #[test]
+    fn who_begins_again_after_a_pause_is_measured_right_soon() {
+        let t = Instant::now();
+        let mut rate = Rate::default();
+        for ms in (0..10_000).chain(12_000..15_000).step_by(10) {
+            rate.add(1250, t + Duration::from_millis(ms));
+            let bits = rate.bits_per_second(t + Duration::from_millis(ms));
+            assert!(ms < 13_000 || (900_000..=1_100_000).contains(&bits), "{bits} at {ms}");
+        }
     }
 }

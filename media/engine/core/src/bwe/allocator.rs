@@ -9,7 +9,7 @@
 //! | goes down, or pauses | at once, when it does not fit |
 //! | goes up | when it would have fitted with `MARGIN` to spare all the time for its patience, and `UP_EVERY_US` after the last change |
 //! | is played again | while the connection never was full: as soon as its lowest layer fits with `MARGIN` to spare |
-//! | patience | 1 s; doubles to 32 s when a step up did not last 30 s; falls back when one lasted 60 s |
+//! | patience | 1 s; for the layer whose step up did not last 15 s and higher ones 5 s, then doubled to 32 s; 1 s again after 60 s |
 
 use crate::layer::LAYERS;
 
@@ -20,8 +20,9 @@ const OVERDRAWN_PERCENT: u64 = 125;
 /// Steps up of one slot are this far apart, microseconds.
 pub const UP_EVERY_US: u64 = 3_000_000;
 const PATIENCE_US: u64 = 1_000_000;
+const FAILED_PATIENCE_US: u64 = 5_000_000;
 const PATIENCE_MAX_US: u64 = 32_000_000;
-const FAILED_US: u64 = 30_000_000;
+const FAILED_US: u64 = 15_000_000;
 const LASTED_US: u64 = 60_000_000;
 
 /// What a slot plays.
@@ -60,7 +61,9 @@ pub struct Choice {
     changed_us: u64,
     /// Since when more would have fitted.
     fits_since_us: Option<u64>,
+    /// How long more must fit before a step up to a layer that failed, or a higher one.
     patience_us: u64,
+    failed: usize,
     /// The last change was a step up.
     rose: bool,
     /// The first choice since the viewer looked stands: a first step up need not keep its distance.
@@ -215,12 +218,14 @@ fn cap(demand: &mut Demand, was_full: bool, now_us: u64) -> usize {
         return demand.height.min(1);
     }
     let since = *choice.fits_since_us.get_or_insert(now_us);
-    let patient = now_us.saturating_sub(since) >= choice.patience_us.max(PATIENCE_US);
+    let waited_us = now_us.saturating_sub(since);
     let spaced = choice.fresh || now_us.saturating_sub(choice.changed_us) >= UP_EVERY_US;
-    if patient && spaced {
-        demand.height
-    } else {
+    if !spaced || waited_us < PATIENCE_US {
         current.min(most)
+    } else if waited_us < choice.patience_us {
+        demand.height.min(choice.failed.saturating_sub(1)).max(current.min(most))
+    } else {
+        demand.height
     }
 }
 
@@ -240,7 +245,8 @@ fn decide(demand: &mut Demand, now_us: u64) {
     let hidden = before == Play::Hidden || play == Play::Hidden;
     let forced = !hidden && play.height() < before.height() && before.height() <= most;
     if forced && choice.rose && lasted < FAILED_US {
-        choice.patience_us = choice.patience_us.max(PATIENCE_US).saturating_mul(2).min(PATIENCE_MAX_US);
+        choice.failed = before.height();
+        choice.patience_us = choice.patience_us.saturating_mul(2).clamp(FAILED_PATIENCE_US, PATIENCE_MAX_US);
     }
     choice.rose = !hidden && play.height() > before.height();
     choice.fresh = before == Play::Hidden;

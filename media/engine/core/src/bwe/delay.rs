@@ -3,9 +3,10 @@
 //! A forwarder does not pace: a frame leaves as one burst and queues behind itself. That queue drains by itself and says
 //! nothing about the link's average, so of each burst only the least delayed packet counts, and of its delay only
 //!
-//! - what it was not less than in the last 300 to 600 ms (a queue that stays is nobody's burst), above
-//!   the *base*, the least of the last 10 to 20 s (clock offset and propagation; drift of 200 ppm moves it 4 ms), and
-//! - above that, what exceeds the *backlog*: the queue that what we sent builds at the rate we believe in, `MOST_EXPLAINED_US` at most.
+//! - above the *base*, the least of the last 10 to 20 s (clock offset and propagation; drift of 200 ppm moves it 4 ms),
+//! - what exceeds the *backlog*: the queue that what we sent builds at the rate we believe in, `MOST_EXPLAINED_US` at most, and
+//! - what it was not less than in the last 300 to 600 ms, for a queue that stays is nobody's burst; but not while a backlog drains, which
+//!   a key frame on a thin link needs a second or two for: it may be several hundred milliseconds by itself.
 //!
 //! Packets are taken in the order of their numbers; a late report of an older one is not a sample.
 
@@ -16,7 +17,9 @@ use super::trend::{Trend, Usage};
 /// Packets sent within this time form a burst, microseconds.
 const BURST_US: u64 = 10_000;
 /// Most of a delay that our own bursts may explain, microseconds.
-const MOST_EXPLAINED_US: i64 = 200_000;
+const MOST_EXPLAINED_US: i64 = 500_000;
+/// The queue of a burst has drained by then, microseconds.
+const BUSY_US: u64 = 2_000_000;
 /// The base delay is the least of this and the previous period, microseconds.
 const BASE_PERIOD_US: u64 = 10_000_000;
 /// While the queue is higher than this the base is kept longer, or a queue that stays would become the base.
@@ -82,6 +85,8 @@ pub struct Delay {
     last_number: u64,
     last_at_us: u64,
     backlog_us: i64,
+    /// Since when the backlog has not been empty.
+    busy_since_us: u64,
     burst: Option<Burst>,
     trend: Trend,
     queue_ms: f64,
@@ -120,7 +125,11 @@ impl Delay {
         let gap_us = sent.at_us.saturating_sub(self.last_at_us).min(MOST_EXPLAINED_US as u64) as i64;
         let own_us = u64::from(sent.bytes).saturating_mul(8_000_000).checked_div(believed_bps).unwrap_or(u64::MAX);
         let own_us = own_us.min(MOST_EXPLAINED_US as u64) as i64;
-        self.backlog_us = self.backlog_us.saturating_sub(gap_us).max(0).saturating_add(own_us).min(MOST_EXPLAINED_US);
+        let left_us = self.backlog_us.saturating_sub(gap_us).max(0);
+        if left_us == 0 {
+            self.busy_since_us = sent.at_us;
+        }
+        self.backlog_us = left_us.saturating_add(own_us).min(MOST_EXPLAINED_US);
         (self.last_delay, self.last_number, self.last_at_us) = (delay, sent.number, sent.at_us);
         let packet = Burst { at_us: sent.at_us, whole: delay, unexplained: delay.saturating_sub(self.backlog_us) };
         match &mut self.burst {
@@ -136,7 +145,9 @@ impl Delay {
     fn judge(&mut self, burst: Burst) -> Option<Verdict> {
         let (base, recent) = self.floors.as_mut()?;
         recent.update(burst.whole, burst.at_us, RECENT_PERIOD_US);
-        let queue = recent.get().max(burst.unexplained).saturating_sub(base.get());
+        let drains = (RECENT_PERIOD_US..BUSY_US).contains(&burst.at_us.saturating_sub(self.busy_since_us));
+        let stays = if drains { base.get() } else { recent.get() };
+        let queue = stays.max(burst.unexplained).saturating_sub(base.get());
         self.queue_ms = ms(queue);
         let usage = self.trend.sample(burst.at_us as f64 / 1000.0, self.queue_ms);
         let standing = self.stands(burst.at_us);
@@ -218,6 +229,33 @@ mod tests {
         let left = |at: f64| (96.0 - (at % 2.0) * 1000.0).max(0.0) * f64::from(at % 2.0 > 0.0);
         let (over, most) = run(10, |burst| if burst % 100 == 0 { 30 } else { 1 }, |at| 30.0 + left(at));
         assert_eq!((over, most < 10.0), (0, true), "{most}");
+    }
+
+    /// Bursts of one packet each 20 ms over a link as fast as we believe, and after five seconds one of `key` packets; every third one
+    /// is `doubled` from then on. How often over-use is seen.
+    fn link(key: u64, doubled: bool) -> usize {
+        let (mut delay, mut number, mut over, mut free_us) = (Delay::default(), 0, 0, 0i64);
+        for burst in 0..500u64 {
+            let (at_us, after) = (burst * 20_000, burst >= 250);
+            let packets = if burst == 250 { key } else { 1 + u64::from(after && doubled && burst % 3 == 0) };
+            for _ in 0..packets {
+                number += 1;
+                free_us = free_us.max(at_us as i64) + 16_000;
+                let sent = Sent { number, at_us, bytes: 1200, class: Class::Media, before: Fate::Unknown };
+                over += usize::from(delay.arrived(&sent, free_us + 25_000, 600_000).is_some_and(|seen| seen.usage == Usage::Over));
+            }
+        }
+        over
+    }
+
+    #[test]
+    fn a_key_frame_that_is_a_third_of_a_second_of_a_thin_link_is_not_over_use_while_it_drains() {
+        assert_eq!(link(20, false), 0);
+    }
+
+    #[test]
+    fn a_queue_that_does_not_drain_is_over_use_whatever_began_it() {
+        assert!(link(20, true) > 0);
     }
 
     #[test]

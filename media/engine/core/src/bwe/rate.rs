@@ -33,6 +33,8 @@ const GROWTH: f64 = 1.08;
 const STEP_BPS: f64 = 9_600.0;
 /// Near the rate at which the link was last full: between these shares of it.
 const NEAR: std::ops::Range<f64> = 0.85..1.15;
+/// There it grows only while this share of it is used.
+const USED: f64 = 0.95;
 
 /// What the rate does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -112,6 +114,7 @@ impl Rate {
     fn increase(&mut self, link: &Link, seconds: f64) {
         let Some(useful) = link.useful_bps else { return };
         let grown = match self.ceiling_bps {
+            Some(ceiling) if NEAR.contains(&(self.bps / ceiling)) && (useful as f64) < USED * self.bps => return,
             Some(ceiling) if NEAR.contains(&(self.bps / ceiling)) => self.bps + STEP_BPS * seconds * 1e6 / (link.rtt_us as f64 + 100_000.0),
             ceiling => {
                 if ceiling.is_some_and(|ceiling| self.bps > ceiling) {
@@ -252,6 +255,16 @@ mod tests {
             rate.bps - before
         };
         assert!(grown(true) < 130_000.0 && grown(false) > 150_000.0, "{} {}", grown(true), grown(false));
+    }
+
+    #[test]
+    fn what_nobody_uses_near_the_rate_that_filled_the_link_is_not_believed_to_be_there() {
+        let mut rate = Rate::new(1_000_000, 0);
+        rate.update(Usage::Over, 0, 1.0, &link(1_000_000), 0);
+        for n in 1..=100 {
+            rate.update(Usage::Normal, n * 100_000, 0.0, &link(700_000), n * 100_000);
+        }
+        assert_eq!(rate.bps, 850_000.0);
     }
 
     #[test]

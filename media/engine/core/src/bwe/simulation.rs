@@ -3,8 +3,10 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::time::{Duration, Instant};
 
 use super::{allocate, Budget, Choice, Class, Demand, Estimator, Figures, Play};
+use crate::rate::Rate;
 use crate::rtcp::{self, Builder, Packet};
 use crate::testing::Noise;
 use crate::twcc::Recorder;
@@ -38,6 +40,8 @@ pub struct Link {
     /// A token bucket of 20 KB in place of a queue, bits/s; 0 = none.
     pub policer: u64,
     pub drift_ppm: i64,
+    /// The key frame of a change of layer is as large as so many others.
+    pub key_frame: u64,
 }
 
 pub const LINK: Link = Link {
@@ -52,6 +56,7 @@ pub const LINK: Link = Link {
     others: 0,
     policer: 0,
     drift_ppm: 0,
+    key_frame: 5,
 };
 
 struct Slot {
@@ -63,8 +68,7 @@ struct Slot {
     awaited: Option<(usize, u64)>,
     frame_at: u64,
     key_at: u64,
-    measured: [f64; 3],
-    counted: [u64; 3],
+    rates: [Rate; 3],
 }
 
 /// What was seen, for the tests to judge.
@@ -102,7 +106,7 @@ pub struct Simulation {
     remote_offset: u64,
     wanted: u64,
     sample_at: u64,
-    measure_at: u64,
+    begun: Instant,
 }
 
 impl Simulation {
@@ -119,8 +123,7 @@ impl Simulation {
                 awaited: None,
                 frame_at: noise.below(FRAME as usize) as u64,
                 key_at: noise.below(5_000_000) as u64,
-                measured: LAYERS.map(|rate| rate as f64),
-                counted: [0; 3],
+                rates: Default::default(),
             })
             .collect();
         Simulation {
@@ -144,7 +147,7 @@ impl Simulation {
             remote_offset: 77_000_000,
             wanted: 0,
             sample_at: 0,
-            measure_at: SECOND,
+            begun: Instant::now(),
         }
     }
 
@@ -197,29 +200,22 @@ impl Simulation {
                 continue;
             }
             slot.frame_at += FRAME;
-            let mut key = now >= slot.key_at;
+            let mut frames = if now >= slot.key_at { 5 } else { 1 };
             if let Some((layer, _)) = slot.awaited.filter(|(_, since)| now >= since + SWITCH) {
-                (slot.playing, slot.awaited, key) = (Some(layer), None, true);
+                (slot.playing, slot.awaited, frames) = (Some(layer), None, self.link.key_frame);
             }
-            if key {
+            if frames > 1 {
                 slot.key_at = now + 5 * SECOND;
             }
             let vary = 70 + self.noise.below(61) as u64;
-            let bytes = LAYERS.map(|rate| rate / 8 * FRAME / SECOND * vary / 100 * if key { 5 } else { 1 });
-            slot.counted.iter_mut().zip(bytes).for_each(|(counted, bytes)| *counted += bytes);
+            let bytes = LAYERS.map(|rate| rate / 8 * FRAME / SECOND * vary / 100 * frames);
+            let at = self.begun + Duration::from_micros(now);
+            slot.rates.iter_mut().zip(bytes).for_each(|(rate, bytes)| rate.add(bytes as usize, at));
             let mut left = slot.playing.map_or(0, |layer| bytes[layer]);
             while left > 0 {
                 let bytes = left.min(1200);
                 self.send(bytes, Class::Media, false);
                 left -= bytes;
-            }
-        }
-        if self.now >= self.measure_at {
-            self.measure_at += SECOND;
-            for slot in &mut self.slots {
-                for (measured, counted) in slot.measured.iter_mut().zip(&mut slot.counted) {
-                    *measured += 0.2 * (std::mem::take(counted) as f64 * 8.0 - *measured);
-                }
             }
         }
     }
@@ -307,10 +303,14 @@ impl Simulation {
     }
 
     fn allocate(&mut self) {
+        let now = self.begun + Duration::from_micros(self.now);
         let mut demands: Vec<Demand> = self
             .slots
-            .iter()
-            .map(|slot| Demand::new(slot.rank, slot.measured.map(|rate| rate as u64), slot.max_layer, slot.choice))
+            .iter_mut()
+            .map(|slot| {
+                let rates = slot.rates.each_mut().map(|rate| u64::from(rate.bits_per_second(now)));
+                Demand::new(slot.rank, rates, slot.max_layer, slot.choice)
+            })
             .collect();
         let budget = Budget { bps: self.estimator.target_bps(), audio_bps: AUDIO_BPS, was_full: self.estimator.was_full() };
         self.wanted = allocate(budget, &mut demands, self.now).wanted_bps;

@@ -119,6 +119,22 @@ fn a_link_that_shrinks_and_widens_is_followed() {
 }
 
 #[test]
+fn the_key_frame_a_step_up_asks_for_does_not_take_it_back() {
+    // A key frame is a third of a second of its layer: the second around it takes a third more.
+    for bps in [600_000, 680_000, 750_000] {
+        seeds(|seed| {
+            let mut sim = Simulation::new(seed, Link { key_frame: 11, ..LINK }, &[1]);
+            sim.run(20.0);
+            sim.link.bps = bps;
+            sim.run(60.0);
+            trace("key frame", &sim);
+            println!("key frame {bps} {seed}: {:?} queue {:?}", sim.seen.changes, sim.seen.queue_ms(25.0, 80.0));
+            assert!((22..55).all(|at| sim.seen.changes(0, f64::from(at), f64::from(at) + 25.0) <= 2), "{bps} seed {seed}");
+        });
+    }
+}
+
+#[test]
 fn random_loss_alone_starves_nobody() {
     for (loss, least) in [(300, 0), (100, 1), (20, 2)] {
         seeds(|seed| {

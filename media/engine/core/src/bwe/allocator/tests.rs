@@ -146,6 +146,22 @@ fn steps_up_that_do_not_last_become_rarer_and_ones_that_last_are_forgiven() {
 }
 
 #[test]
+fn a_layer_that_failed_is_waited_for_longer_and_those_below_it_are_not() {
+    let mut slots = Slots::new(&[1]);
+    slots.at(0, 700);
+    let mut rises = Vec::new();
+    for at in (1..300).map(|n| n * S / 10) {
+        let before = slots.0[0].choice.play;
+        // Room for all three, except for three seconds after five.
+        slots.at(at, if (5 * S..8 * S).contains(&at) { 250 } else { 2_000 });
+        if slots.0[0].choice.play > before {
+            rises.push((at / S, number(slots.0[0].choice.play)));
+        }
+    }
+    assert_eq!(rises, [(1, 2), (9, 1), (14, 2)]);
+}
+
+#[test]
 fn a_step_up_of_the_more_important_takes_from_the_less_important() {
     let mut slots = Slots::new(&[2, 0]);
     slots.0[1].max_layer = 0;
