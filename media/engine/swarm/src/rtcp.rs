@@ -109,12 +109,20 @@ const TICK_US: u64 = 250;
 const REFERENCE_US: u64 = 64_000;
 
 impl Arrivals {
+    /// The last number that waits to be told of.
+    pub fn newest(&self) -> u64 {
+        self.waiting.last().map_or(0, |waiting| waiting.0)
+    }
+
     pub fn add(&mut self, sequence: u16, us: u64) {
         let expected = self.waiting.last().map(|w| w.0 + 1).or(self.next).unwrap_or(1 << 20 | u64::from(sequence));
         let number = expected.wrapping_add_signed(i64::from(sequence.wrapping_sub(expected as u16) as i16));
         // A packet from before the last feedback was told as missing; it stays so.
         if self.next.is_some_and(|next| number < next) {
             return;
+        }
+        if self.waiting.last().is_none_or(|last| last.0 < number) {
+            return self.waiting.push((number, us));
         }
         match self.waiting.binary_search_by_key(&number, |w| w.0) {
             Ok(_) => {}

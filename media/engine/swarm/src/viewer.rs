@@ -90,6 +90,12 @@ pub struct Stream {
     pub reception: crate::light::Reception,
 }
 
+impl Stream {
+    fn warm(&self) -> u64 {
+        self.highest[0].unwrap_or(0) ^ self.checker.tally.last_packet
+    }
+}
+
 /// What a payload type means.
 #[derive(Clone, Copy)]
 struct Format {
@@ -116,9 +122,12 @@ pub struct Viewer {
     loss: u32,
     dice: u32,
     lines: Vec<Line>,
-    formats: HashMap<u8, Format>,
+    /// By payload type.
+    formats: [Option<Format>; 128],
     pub streams: Vec<Stream>,
     by_ssrc: HashMap<u32, (usize, bool)>,
+    /// What was found last: packets come in runs of one stream.
+    found: Option<(u32, (usize, bool))>,
     pub light: Option<Light>,
     /// A full viewer's handshake is done.
     open: bool,
@@ -149,9 +158,10 @@ impl Viewer {
             loss: plan.loss,
             dice: 0x9e37_79b9 ^ number as u32,
             lines: Vec::new(),
-            formats: HashMap::new(),
+            formats: [None; 128],
             streams: Vec::new(),
             by_ssrc: HashMap::new(),
+            found: None,
             light: None,
             open: false,
             early: Vec::new(),
@@ -172,11 +182,11 @@ impl Viewer {
         }
         for line in 0..self.lines.len() {
             for (pt, codec) in self.lines[line].codecs.clone() {
-                self.formats.entry(pt).or_insert(Format { line, codec, repair: false });
+                self.formats[usize::from(pt & 127)].get_or_insert(Format { line, codec, repair: false });
             }
             for (pt, repaired) in self.lines[line].repairs.clone() {
-                if let Some(Format { codec, .. }) = self.formats.get(&repaired).copied() {
-                    self.formats.entry(pt).or_insert(Format { line, codec, repair: true });
+                if let Some(Format { codec, .. }) = self.format(repaired) {
+                    self.formats[usize::from(pt & 127)].get_or_insert(Format { line, codec, repair: true });
                 }
             }
             for (ssrc, repair) in self.lines[line].sources.clone() {
@@ -187,11 +197,16 @@ impl Viewer {
         }
     }
 
+    fn format(&self, payload_type: u8) -> Option<Format> {
+        self.formats[usize::from(payload_type & 127)]
+    }
+
     fn add(&mut self, line: usize, codec: Codec, ssrc: u32, repair: Option<u32>) {
         if self.streams.len() >= MOST_STREAMS {
             return;
         }
         let at = self.streams.len();
+        self.found = None;
         self.by_ssrc.insert(ssrc, (at, false));
         if let Some(repair) = repair {
             self.by_ssrc.insert(repair, (at, true));
@@ -233,6 +248,12 @@ impl Viewer {
         self.dice % 1000 < self.loss
     }
 
+    /// Reads what `receive` will need.
+    pub fn warm(&self) -> u64 {
+        let streams = self.streams.iter().take(2).map(|stream| stream.warm()).fold(0, std::ops::BitXor::bitxor);
+        streams ^ self.bytes ^ u64::from(self.loss) ^ self.light.as_ref().map_or(0, Light::warm)
+    }
+
     /// Takes a datagram that arrived at a time, also told in nanoseconds since 1970.
     pub fn receive(
         &mut self,
@@ -265,7 +286,7 @@ impl Viewer {
         if world.counting {
             world.input.packets += 1;
             world.input.bytes += datagram.len() as u64;
-            match self.formats.get(&header.payload_type) {
+            match self.format(header.payload_type) {
                 Some(Format { repair: true, .. }) => world.input.repair += 1,
                 Some(Format { codec: Codec::Opus, .. }) => {
                     world.input.audio += 1;
@@ -291,12 +312,16 @@ impl Viewer {
 
     /// The stream a packet belongs to and whether it repairs it; an unannounced one is a new stream of its payload type's m-line.
     fn stream_of(&mut self, ssrc: u32, payload_type: u8) -> Option<(usize, bool)> {
-        if let Some(found) = self.by_ssrc.get(&ssrc) {
-            return Some(*found);
+        if let Some((_, found)) = self.found.filter(|found| found.0 == ssrc) {
+            return Some(found);
         }
-        let format = self.formats.get(&payload_type).copied().filter(|f| !f.repair)?;
-        self.add(format.line, format.codec, ssrc, None);
-        self.by_ssrc.get(&ssrc).copied()
+        if !self.by_ssrc.contains_key(&ssrc) {
+            let format = self.format(payload_type).filter(|f| !f.repair)?;
+            self.add(format.line, format.codec, ssrc, None);
+        }
+        let found = *self.by_ssrc.get(&ssrc)?;
+        self.found = Some((ssrc, found));
+        Some(found)
     }
 
     /// A light viewer's RTP packet.
