@@ -102,7 +102,7 @@ rust-test:
 #: how long each fuzz target runs
 SECONDS := 60
 
-fuzz: ## every fuzz target for SECONDS (default 60), three for two cores at a time; prints executions and findings
+fuzz: ## every fuzz target for SECONDS (default 60), two a core at a time; prints executions and findings
 	.ci/fuzz $(SECONDS)
 
 sanitize: ## the crate with unsafe code under AddressSanitizer
