@@ -61,9 +61,9 @@ pub struct Choice {
     changed_us: u64,
     /// Since when more would have fitted.
     fits_since_us: Option<u64>,
-    /// How long more must fit before a step up to a layer that failed, or a higher one.
-    patience_us: u64,
+    /// The height whose step up did not last, and how long more must fit before a step to it or above.
     failed: usize,
+    patience_us: u64,
     /// The last change was a step up.
     rose: bool,
     /// The first choice since the viewer looked stands: a first step up need not keep its distance.

@@ -113,15 +113,15 @@ impl Rate {
 
     fn increase(&mut self, link: &Link, seconds: f64) {
         let Some(useful) = link.useful_bps else { return };
-        let grown = match self.ceiling_bps {
-            Some(ceiling) if NEAR.contains(&(self.bps / ceiling)) && (useful as f64) < USED * self.bps => return,
-            Some(ceiling) if NEAR.contains(&(self.bps / ceiling)) => self.bps + STEP_BPS * seconds * 1e6 / (link.rtt_us as f64 + 100_000.0),
-            ceiling => {
-                if ceiling.is_some_and(|ceiling| self.bps > ceiling) {
-                    self.ceiling_bps = None;
-                }
-                self.bps * GROWTH.powf(seconds)
+        let near = self.ceiling_bps.is_some_and(|ceiling| NEAR.contains(&(self.bps / ceiling)));
+        let grown = if near {
+            if (useful as f64) < USED * self.bps {
+                return;
             }
+            self.bps + STEP_BPS * seconds * 1e6 / (link.rtt_us as f64 + 100_000.0)
+        } else {
+            self.ceiling_bps = self.ceiling_bps.filter(|ceiling| self.bps <= *ceiling);
+            self.bps * GROWTH.powf(seconds)
         };
         self.bps = grown.min(useful as f64 * 1.5 + 10_000.0).max(self.bps);
     }
